@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef WEIR_NET_H
+#define WEIR_NET_H
+
+/**
+ * @file
+ * How streams come to be: listening and dialling, over TCP (IPv4, IPv6) and Unix sockets.
+ */
+
+#include "weir/base.h"
+#include "weir/stream.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** A socket address by value. */
+struct weir_address {
+    socklen_t size;
+    union {
+        struct sockaddr any;
+        struct sockaddr_storage storage;
+    } as;
+};
+
+/**
+ * An IPv4 or IPv6 address in numbers ("127.0.0.1", "::1") and a port.
+ *
+ * Threads: any.
+ * Blocks:  never; names are not resolved.
+ * @return 0, or -EINVAL.
+ */
+WEIR_API int weir_address_ip(struct weir_address *ret_address, const char *host, uint16_t port);
+
+/**
+ * A Unix socket's path; a leading '@' means the abstract name behind it.
+ *
+ * Threads: any.
+ * Blocks:  never.
+ * @return 0, -EINVAL (empty), or -ENAMETOOLONG.
+ */
+WEIR_API int weir_address_unix(struct weir_address *ret_address, const char *path);
+
+enum weir_listen_flag {
+    /** One SO_REUSEPORT socket per loop, the kernel spreads (TCP only). Default: one socket whose
+     *  connections are placed on the loop with the fewest streams. */
+    WEIR_LISTEN_REUSEPORT = 1 << 0,
+    WEIR_LISTEN_V6ONLY = 1 << 1,
+    WEIR_LISTEN_FAST_OPEN = 1 << 2, /* accept TCP Fast Open where the kernel allows it */
+    WEIR_LISTEN_UNLINK = 1 << 3,    /* Unix path: remove a dead socket before, ours afterwards */
+};
+
+/** A connection was accepted; the stream is open. Runs on the stream's loop before other events. */
+typedef void weir_accept_fn(weir_listener listener, weir_stream stream, void *arg);
+
+/** Last and once: the listener is gone, its backlog was delivered. */
+typedef void weir_listener_closed_fn(weir_listener listener, int status, void *arg);
+
+struct weir_listen {
+    struct weir_address address; /* port 0: the kernel chooses; see weir_listener_address() */
+    unsigned flags;              /* enum weir_listen_flag */
+    int backlog;                 /* 0: 1024 */
+    struct weir_stream_options stream; /* of every accepted stream */
+    weir_accept_fn *accepted;    /* may be NULL */
+    weir_listener_closed_fn *closed; /* may be NULL */
+    void *arg;
+};
+
+/**
+ * Listen. When descriptors run out accepting rests and tries again; it never spins.
+ *
+ * Threads: any.
+ * Blocks:  never (binding is immediate).
+ * Memory:  copies @p request.
+ * @return 0, or -EINVAL, -EADDRINUSE, -EADDRNOTAVAIL, -EACCES, -EAFNOSUPPORT, -EMFILE, -ENOMEM,
+ *   -WEIR_ELANEFULL, -WEIR_EENDED (stopping), -ECHILD; nothing stays open.
+ */
+WEIR_API WEIR_NODISCARD int weir_listen(struct weir_runtime *runtime,
+                                        const struct weir_listen *request,
+                                        weir_listener *ret_listener);
+
+/**
+ * The address the listener is bound to.
+ *
+ * Threads: any.
+ * Blocks:  never.
+ * @return 0, -WEIR_ESTALE, -EINVAL, -ECHILD.
+ */
+WEIR_API int weir_listener_address(weir_listener listener, struct weir_address *ret_address);
+
+/**
+ * Stop listening: what is in the backlog is accepted first, then the socket closes. Streams live on.
+ *
+ * Threads: any.
+ * Blocks:  never.
+ * Calls:   request->closed once, on a loop.
+ * @return 0, -WEIR_ESTALE, -ECHILD.
+ */
+WEIR_API int weir_listener_close(weir_listener listener);
+
+enum weir_dial_flag {
+    /** Do not connect yet: the first write with WEIR_START does. */
+    WEIR_DIAL_LAZY = 1 << 0,
+    WEIR_DIAL_FAST_OPEN = 1 << 1, /* with LAZY on TCP: send the first bytes with the SYN if allowed */
+};
+
+struct weir_dial {
+    struct weir_address address;
+    struct weir_address bind; /* size 0: the kernel chooses */
+    unsigned flags;           /* enum weir_dial_flag */
+    uint64_t timeout_ns;      /* relative, from the connect on; 0: 30 s; WEIR_NEVER: the kernel's */
+    struct weir_stream_options stream;
+};
+
+/**
+ * Dial. The stream can be written to at once; its writes run when it has started, and end in order
+ * with the reason if it cannot.
+ *
+ * Threads: any.
+ * Blocks:  never.
+ * Memory:  copies @p request.
+ * Calls:   `started` once, then as any stream.
+ * @return 0, or -EINVAL, -EAFNOSUPPORT, -WEIR_ELANEFULL, -ENOMEM, -WEIR_EENDED (stopping), -ECHILD.
+ */
+WEIR_API WEIR_NODISCARD int weir_dial(struct weir_loop *loop, const struct weir_dial *request,
+                                      weir_stream *ret_stream);
+
+/**
+ * weir_dial() and wait until the stream has started.
+ *
+ * Threads: plain threads; -EDEADLK on a loop.
+ * Blocks:  until started or failed.
+ * @return 0, or why it failed: no stream is left then.
+ */
+WEIR_API int weir_dial_wait(struct weir_loop *loop, const struct weir_dial *request,
+                            weir_stream *ret_stream);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* WEIR_NET_H */

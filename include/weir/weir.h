@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef WEIR_WEIR_H
+#define WEIR_WEIR_H
+
+/**
+ * @file
+ * All of weir. Read in this order: base, runtime, net, stream, write, token, pool, stats.
+ */
+
+#include "weir/base.h"
+#include "weir/net.h"
+#include "weir/pool.h"
+#include "weir/runtime.h"
+#include "weir/stats.h"
+#include "weir/stream.h"
+#include "weir/token.h"
+#include "weir/write.h"
+
+#endif /* WEIR_WEIR_H */
