@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef WI_BLOCK_H
+#define WI_BLOCK_H
+
+/**
+ * @file
+ * A pool block's header, as the library sees it. 32 of them stand packed in front of their slab's
+ * 32 payloads, so the payloads of neighbours are contiguous.
+ */
+
+#include "mem/assert.h"
+#include "mem/atomic.h"
+#include "weir/pool.h"
+
+struct wi_slab;
+
+struct weir_block {
+    // The chain's owner.
+    struct weir_block *next; // in a chain, in a free list, on the way home
+    uint8_t *data;           // payload; never changes while the slab lives
+    uint32_t begin;          // first live byte
+    uint32_t end;            // behind the last one; advanced before next is set (K67)
+    uint32_t capacity;       // WEIR_BLOCK_SIZE, or more for a one-off
+    // Any holder.
+    wi_atomic_u32 refs; // 1 when leased; more while pieces of it are packed into operations
+    // The chain's owner.
+    struct weir_block *head; // first block of the producing section this block belongs to
+    // The pool.
+    struct wi_slab *slab; // NULL: a one-off heap block
+    const void *site;     // who leased it, in debug builds
+    uint32_t magic;       // leased or free, and whose: catches double and foreign returns
+    uint32_t unused;
+};
+static_assert(sizeof(struct weir_block) == 64, "32 headers must fill 2 KiB");
+
+#define WI_SLAB_SIZE   (128u * 1024u)
+#define WI_SLAB_BLOCKS 32u
+
+/** The chain's owner. Bytes the block holds. */
+static inline uint32_t
+wi_block_size(const struct weir_block *block)
+{
+    return block->end - block->begin;
+}
+
+/** The chain's owner. Bytes still free behind the last one. */
+static inline uint32_t
+wi_block_room(const struct weir_block *block)
+{
+    return block->capacity - block->end;
+}
+
+/** Any thread. Is it a leased block of this library? Reads the header; false for NULL. */
+bool wi_block_is_ours(const struct weir_block *block);
+
+/** Any thread. Take @p count more references. */
+void wi_block_ref(struct weir_block *block, uint32_t count);
+
+/** Any thread. Give @p count references back; the last one returns the block. */
+void wi_block_unref(struct weir_block *block, uint32_t count);
+
+/**
+ * The calling thread's open block: reserve @p size contiguous bytes in it (1 … WEIR_BLOCK_SIZE), opening
+ * a new one when they do not fit. Each reservation holds one reference on @p ret_block; give it back
+ * with wi_block_unref(), from any thread. NULL: memory ran out. The thread's own hold on its open
+ * block ends when it opens the next one or wi_pack_close() is called (thread exit does).
+ */
+uint8_t *wi_pack_reserve(size_t size, struct weir_block **ret_block);
+void wi_pack_close(void);
+
+/**
+ * Lease up to @p count neighbouring blocks of one slab as a chain: contiguous payload, one iovec. At
+ * least one; fewer than asked when the slab has no longer run. NULL: memory ran out.
+ */
+struct weir_block *wi_block_lease_run(unsigned count, unsigned *ret_count);
+
+/** The owner thread, between turns. Take home what other threads returned and let empty slabs that
+ *  were empty at the last call too give their memory back. True while any empty slab waits. */
+bool wi_pool_decay(void);
+
+#endif /* WI_BLOCK_H */
