@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+#include "server.h"
+
+#include "clock.h"
+#include "fail.h"
+#include "net.h"
+#include "options.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/signalfd.h>
+
+// Beside connections: listener, epoll, event descriptors, standard streams.
+#define OTHER_FILES_MAX 64
+
+static const char *port_file;
+
+void
+bench_server_begin(int argc, char **argv)
+{
+    uint64_t timeout_s = 600;
+    const struct bench_option options[] = {
+        {"port-file", BENCH_OPTION_TEXT, &port_file, "write the port to this file (required)"},
+        {"timeout", BENCH_OPTION_COUNT, &timeout_s, "end after so many seconds in any case"},
+    };
+
+    bench_options_parse(argc, argv,
+                        "echo server on 127.0.0.1, one loop; serves until SIGTERM, "
+                        "then prints its CPU seconds as a JSON line",
+                        options, sizeof(options) / sizeof(options[0]));
+    errno = 0;
+    bench_require(port_file != NULL, "--port-file is required");
+    bench_end_within((unsigned)timeout_s);
+    bench_allow_files(BENCH_SERVER_CONNECTIONS_MAX + OTHER_FILES_MAX);
+    signal(SIGPIPE, SIG_IGN);
+}
+
+void
+bench_server_ready(uint16_t port)
+{
+    char unfinished[PATH_MAX];
+    int length = snprintf(unfinished, sizeof(unfinished), "%s.part", port_file);
+
+    bench_require(length > 0 && (size_t)length < sizeof(unfinished), "name of the port file");
+    FILE *file = fopen(unfinished, "w");
+    bench_require(file != NULL, unfinished);
+    bench_require(fprintf(file, "%u\n", port) > 0 && fclose(file) == 0, unfinished);
+    bench_require(rename(unfinished, port_file) == 0, port_file);
+}
+
+int
+bench_server_term_fd(void)
+{
+    sigset_t signals;
+
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    bench_require(sigprocmask(SIG_BLOCK, &signals, NULL) == 0, "sigprocmask");
+    int fd = signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK);
+    bench_require(fd >= 0, "signalfd");
+    return fd;
+}
+
+void
+bench_server_report(void)
+{
+    struct bench_cpu cpu = bench_cpu_used();
+
+    printf("{\"user_s\": %.6f, \"sys_s\": %.6f}\n", cpu.user_s, cpu.sys_s);
+    fflush(stdout);
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef BENCH_SERVER_H
+#define BENCH_SERVER_H
+
+// What every echo server does around its loop: parse the command line, tell where it listens, serve
+// until SIGTERM, report its CPU time.
+
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define BENCH_SERVER_CONNECTIONS_MAX 16000
+
+// First call of main(). Ignores SIGPIPE, and allows BENCH_SERVER_CONNECTIONS_MAX connections.
+void bench_server_begin(int argc, char **argv);
+
+// The server accepts on port: the file of --port-file appears, whole.
+void bench_server_ready(uint16_t port);
+
+// Blocks SIGTERM in this thread and those it starts; the descriptor becomes readable by it.
+int bench_server_term_fd(void);
+
+// Last call of main(): one JSON line with the CPU seconds of this process.
+void bench_server_report(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* BENCH_SERVER_H */
