@@ -48,10 +48,10 @@ ck_pr_stall(void)
     sched_yield();
 }
 
-#define WI_CK_FENCE(name)                                                                          \
-    WI_CK void ck_pr_fence_strict_##name(void)                                                     \
-    {                                                                                              \
-        __sync_synchronize();                                                                      \
+#define WI_CK_FENCE(name)                      \
+    WI_CK void ck_pr_fence_strict_##name(void) \
+    {                                          \
+        __sync_synchronize();                  \
     }
 
 WI_CK_FENCE(atomic)
@@ -71,49 +71,49 @@ WI_CK_FENCE(lock)
 WI_CK_FENCE(unlock)
 
 /* Add, sub, and, or, xor: read-modify-writes whose old value CK does not ask for. */
-#define WI_CK_UPDATE(verb, name, type)                                                             \
-    WI_CK void ck_pr_##verb##_##name(type *at, type with)                                          \
-    {                                                                                              \
-        (void)__atomic_fetch_##verb(at, with, __ATOMIC_SEQ_CST);                                   \
+#define WI_CK_UPDATE(verb, name, type)                           \
+    WI_CK void ck_pr_##verb##_##name(type *at, type with)        \
+    {                                                            \
+        (void)__atomic_fetch_##verb(at, with, __ATOMIC_SEQ_CST); \
     }
 
-#define WI_CK_NUMBER(name, type)                                                                   \
-    WI_CK type ck_pr_md_load_##name(const type *at)                                                \
-    {                                                                                              \
-        return __atomic_load_n(at, __ATOMIC_ACQUIRE);                                              \
-    }                                                                                              \
-    WI_CK void ck_pr_md_store_##name(type *at, type value)                                         \
-    {                                                                                              \
-        __atomic_store_n(at, value, __ATOMIC_RELEASE);                                             \
-    }                                                                                              \
-    WI_CK bool ck_pr_cas_##name##_value(type *at, type expected, type wanted, type *ret_seen)      \
-    {                                                                                              \
-        bool done = __atomic_compare_exchange_n(at, &expected, wanted, false, __ATOMIC_SEQ_CST,    \
-                                                __ATOMIC_SEQ_CST);                                 \
-        *ret_seen = expected;                                                                      \
-        return done;                                                                               \
-    }                                                                                              \
-    WI_CK bool ck_pr_cas_##name(type *at, type expected, type wanted)                              \
-    {                                                                                              \
-        return __atomic_compare_exchange_n(at, &expected, wanted, false, __ATOMIC_SEQ_CST,         \
-                                           __ATOMIC_SEQ_CST);                                      \
-    }                                                                                              \
-    WI_CK type ck_pr_faa_##name(type *at, type with)                                               \
-    {                                                                                              \
-        return __atomic_fetch_add(at, with, __ATOMIC_SEQ_CST);                                     \
-    }                                                                                              \
-    WI_CK_UPDATE(add, name, type)                                                                  \
-    WI_CK_UPDATE(sub, name, type)                                                                  \
-    WI_CK_UPDATE(and, name, type)                                                                  \
-    WI_CK_UPDATE(or, name, type)                                                                   \
-    WI_CK_UPDATE(xor, name, type)                                                                  \
-    WI_CK void ck_pr_inc_##name(type *at)                                                          \
-    {                                                                                              \
-        ck_pr_add_##name(at, (type)1);                                                             \
-    }                                                                                              \
-    WI_CK void ck_pr_dec_##name(type *at)                                                          \
-    {                                                                                              \
-        ck_pr_sub_##name(at, (type)1);                                                             \
+#define WI_CK_NUMBER(name, type)                                                                \
+    WI_CK type ck_pr_md_load_##name(const type *at)                                             \
+    {                                                                                           \
+        return __atomic_load_n(at, __ATOMIC_ACQUIRE);                                           \
+    }                                                                                           \
+    WI_CK void ck_pr_md_store_##name(type *at, type value)                                      \
+    {                                                                                           \
+        __atomic_store_n(at, value, __ATOMIC_RELEASE);                                          \
+    }                                                                                           \
+    WI_CK bool ck_pr_cas_##name##_value(type *at, type expected, type wanted, type *ret_seen)   \
+    {                                                                                           \
+        bool done = __atomic_compare_exchange_n(at, &expected, wanted, false, __ATOMIC_SEQ_CST, \
+                                                __ATOMIC_SEQ_CST);                              \
+        *ret_seen = expected;                                                                   \
+        return done;                                                                            \
+    }                                                                                           \
+    WI_CK bool ck_pr_cas_##name(type *at, type expected, type wanted)                           \
+    {                                                                                           \
+        return __atomic_compare_exchange_n(at, &expected, wanted, false, __ATOMIC_SEQ_CST,      \
+                                           __ATOMIC_SEQ_CST);                                   \
+    }                                                                                           \
+    WI_CK type ck_pr_faa_##name(type *at, type with)                                            \
+    {                                                                                           \
+        return __atomic_fetch_add(at, with, __ATOMIC_SEQ_CST);                                  \
+    }                                                                                           \
+    WI_CK_UPDATE(add, name, type)                                                               \
+    WI_CK_UPDATE(sub, name, type)                                                               \
+    WI_CK_UPDATE(and, name, type)                                                               \
+    WI_CK_UPDATE(or, name, type)                                                                \
+    WI_CK_UPDATE(xor, name, type)                                                               \
+    WI_CK void ck_pr_inc_##name(type *at)                                                       \
+    {                                                                                           \
+        ck_pr_add_##name(at, (type)1);                                                          \
+    }                                                                                           \
+    WI_CK void ck_pr_dec_##name(type *at)                                                       \
+    {                                                                                           \
+        ck_pr_sub_##name(at, (type)1);                                                          \
     }
 
 WI_CK_NUMBER(char, char)
@@ -141,8 +141,8 @@ ck_pr_md_store_ptr(void *at, const void *value)
 WI_CK bool
 ck_pr_cas_ptr_value(void *at, void *expected, void *wanted, void *ret_seen)
 {
-    bool done = __atomic_compare_exchange_n((void **)at, &expected, wanted, false,
-                                            __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+    bool done = __atomic_compare_exchange_n((void **)at, &expected, wanted, false, __ATOMIC_SEQ_CST,
+                                            __ATOMIC_SEQ_CST);
     *(void **)ret_seen = expected;
     return done;
 }
@@ -159,10 +159,10 @@ ck_pr_faa_ptr(void *at, uintptr_t with)
     return __atomic_fetch_add((uintptr_t *)at, with, __ATOMIC_SEQ_CST);
 }
 
-#define WI_CK_UPDATE_PTR(verb)                                                                     \
-    WI_CK void ck_pr_##verb##_ptr(void *at, uintptr_t with)                                        \
-    {                                                                                              \
-        (void)__atomic_fetch_##verb((uintptr_t *)at, with, __ATOMIC_SEQ_CST);                      \
+#define WI_CK_UPDATE_PTR(verb)                                                \
+    WI_CK void ck_pr_##verb##_ptr(void *at, uintptr_t with)                   \
+    {                                                                         \
+        (void)__atomic_fetch_##verb((uintptr_t *)at, with, __ATOMIC_SEQ_CST); \
     }
 
 WI_CK_UPDATE_PTR(add)
