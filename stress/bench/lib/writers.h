@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef BENCH_WRITERS_H
+#define BENCH_WRITERS_H
+
+// The engine of the writing benchmarks (xthread, bulk, lat): threads that write to connections which
+// one loop owns. Whose loop that is, a backend says: writers/<impl>.h has one for each library.
+//
+// A producer has a window of writes and uses them in turn. It takes one again when its completion
+// has arrived, and sleeps while that is outstanding, so never more than the window is in flight.
+// The bytes of a write are the producer's until then; a backend need not copy them.
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+// One write, from submit to bench_write_done() the backend's. A backend's own struct begins with it.
+struct bench_write {
+    const char *data;
+    size_t size;
+    unsigned connection; // index
+    unsigned producer;   // index
+    uint32_t state;      // the engine's
+};
+
+struct bench_target {
+    uint16_t port; // something that reads listens here, on 127.0.0.1
+    unsigned connections;
+    unsigned producers;
+    unsigned window;     // writes in flight of each producer at most
+    const char *variant; // one of the backend's
+};
+
+struct bench_backend {
+    const char *name;
+    const char *variant_option;   // name of the option that chooses a variant; NULL: there are none
+    const char *const *variants;  // the first is the default; NULL at the end
+    size_t write_size;            // of the struct that begins with struct bench_write
+    void (*open)(const struct bench_target *target); // connects, starts the loop's thread
+    void (*close)(void); // nothing is in flight: stops and joins the loop, closes the connections
+    void (*submit)(struct bench_write *write);        // any producer's thread
+    void (*write_init)(struct bench_write *write);    // may be NULL; once, after open
+    void (*write_fini)(struct bench_write *write);    // may be NULL; once, before close
+    uint64_t (*send_calls)(void); // after the last completion; NULL: cannot count them
+};
+
+// Any thread. Every byte of the write went to the kernel: once for each submit, after which the write
+// belongs to its producer again.
+void bench_write_done(struct bench_write *write);
+
+struct bench_job {
+    uint64_t producers;
+    uint64_t connections;
+    uint64_t window;
+    uint64_t size;
+    uint64_t messages; // 0: as many as fit into seconds
+    double seconds;
+    uint64_t timeout_s;
+    const char *variant;
+    bool is_on_one_core; // the writing process; the reading one stays free
+    bool is_latency_kept;
+};
+
+struct bench_outcome {
+    uint64_t writes;
+    double seconds;
+    double cpu_s; // of this process, between the first submit and the last completion
+    uint64_t send_calls;
+    double latency_p50_us; // submit to completion known to the producer
+    double latency_p99_us;
+    double latency_mean_us;
+};
+
+struct bench_outcome bench_writers_run(const struct bench_backend *backend,
+                                       const struct bench_job *job);
+
+// The programs. Each parses its command line, runs, prints one JSON line, and is all of a main().
+int bench_xthread_main(int argc, char **argv, const struct bench_backend *backend);
+int bench_bulk_main(int argc, char **argv, const struct bench_backend *backend);
+int bench_lat_main(int argc, char **argv, const struct bench_backend *backend);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* BENCH_WRITERS_H */
