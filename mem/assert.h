@@ -15,7 +15,7 @@
 /** Any thread. Prints and stops the process. */
 _Noreturn void wi_assert_failed(const char *what, const char *file, int line);
 
-#define wi_require(condition)                                                                      \
+#define wi_require(condition) \
     ((condition) ? (void)0 : wi_assert_failed(#condition, __FILE__, __LINE__))
 
 #if defined(WI_DEBUG) && WI_DEBUG
@@ -39,7 +39,7 @@ _Noreturn void wi_assert_failed(const char *what, const char *file, int line);
 #endif
 
 /** The struct a member is embedded in. */
-#define wi_container_of(pointer, type, member)                                                     \
+#define wi_container_of(pointer, type, member) \
     ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
 
 #endif /* WI_ASSERT_H */

@@ -37,17 +37,17 @@ typedef _Atomic(uintptr_t) wi_atomic_ptr;
 #define wi_swap_acquire(object, value) atomic_exchange_explicit(object, value, memory_order_acquire)
 #define wi_swap_acq_rel(object, value) atomic_exchange_explicit(object, value, memory_order_acq_rel)
 
-#define wi_cas_relaxed(object, expected, value)                                                    \
-    atomic_compare_exchange_strong_explicit(object, expected, value, memory_order_relaxed,         \
+#define wi_cas_relaxed(object, expected, value)                                            \
+    atomic_compare_exchange_strong_explicit(object, expected, value, memory_order_relaxed, \
                                             memory_order_relaxed)
-#define wi_cas_acquire(object, expected, value)                                                    \
-    atomic_compare_exchange_strong_explicit(object, expected, value, memory_order_acquire,         \
+#define wi_cas_acquire(object, expected, value)                                            \
+    atomic_compare_exchange_strong_explicit(object, expected, value, memory_order_acquire, \
                                             memory_order_acquire)
-#define wi_cas_release(object, expected, value)                                                    \
-    atomic_compare_exchange_strong_explicit(object, expected, value, memory_order_release,         \
+#define wi_cas_release(object, expected, value)                                            \
+    atomic_compare_exchange_strong_explicit(object, expected, value, memory_order_release, \
                                             memory_order_relaxed)
-#define wi_cas_acq_rel(object, expected, value)                                                    \
-    atomic_compare_exchange_strong_explicit(object, expected, value, memory_order_acq_rel,         \
+#define wi_cas_acq_rel(object, expected, value)                                            \
+    atomic_compare_exchange_strong_explicit(object, expected, value, memory_order_acq_rel, \
                                             memory_order_acquire)
 
 /** Orders everything before against everything after, stores against later loads included. */

@@ -28,10 +28,14 @@ struct weir_block {
     // The pool.
     struct wi_slab *slab; // NULL: a one-off heap block
     const void *site;     // who leased it, in debug builds
-    uint32_t magic;       // leased or free, and whose: catches double and foreign returns
-    uint32_t unused;
+    uint32_t magic;       // WI_BLOCK_LEASED or _FREE: catches double and foreign returns
+    // The chain's owner.
+    uint32_t is_chained; // stands in a chain; a second chain must refuse it
 };
 static_assert(sizeof(struct weir_block) == 64, "32 headers must fill 2 KiB");
+
+#define WI_BLOCK_LEASED 0x4c656173u
+#define WI_BLOCK_FREE   0x46726565u
 
 #define WI_SLAB_SIZE   (128u * 1024u)
 #define WI_SLAB_BLOCKS 32u
@@ -53,29 +57,44 @@ wi_block_room(const struct weir_block *block)
 /** Any thread. Is it a leased block of this library? Reads the header; false for NULL. */
 bool wi_block_is_ours(const struct weir_block *block);
 
-/** Any thread. Take @p count more references. */
+/** Any thread that holds the block. Take @p count more references. */
 void wi_block_ref(struct weir_block *block, uint32_t count);
 
 /** Any thread. Give @p count references back; the last one returns the block. */
 void wi_block_unref(struct weir_block *block, uint32_t count);
 
+/** Any thread that holds them. Return a list of blocks linked by next; NULL is legal. Neighbours in
+ *  the list that go home to the same other thread go together. */
+void wi_block_return_list(struct weir_block *first);
+
 /**
- * The calling thread's open block: reserve @p size contiguous bytes in it (1 … WEIR_BLOCK_SIZE), opening
- * a new one when they do not fit. Each reservation holds one reference on @p ret_block; give it back
- * with wi_block_unref(), from any thread. NULL: memory ran out. The thread's own hold on its open
- * block ends when it opens the next one or wi_pack_close() is called (thread exit does).
+ * Any thread. The calling thread's open block: reserve @p size contiguous bytes in it (1 …
+ * WEIR_BLOCK_SIZE), opening a new one when they do not fit. Each reservation holds one reference on
+ * @p ret_block; give it back with wi_block_unref(), from any thread. NULL: memory ran out, or a size
+ * out of range. The thread's own hold on its open block ends when it opens the next one or
+ * wi_pack_close() is called (thread exit does).
  */
 uint8_t *wi_pack_reserve(size_t size, struct weir_block **ret_block);
 void wi_pack_close(void);
 
 /**
- * Lease up to @p count neighbouring blocks of one slab as a chain: contiguous payload, one iovec. At
- * least one; fewer than asked when the slab has no longer run. NULL: memory ran out.
+ * Any thread. Lease up to @p count neighbouring blocks of one slab as a list: contiguous payload, one
+ * iovec. At least one; fewer than asked when the slab has no longer run. NULL: memory ran out.
  */
 struct weir_block *wi_block_lease_run(unsigned count, unsigned *ret_count);
 
-/** The owner thread, between turns. Take home what other threads returned and let empty slabs that
- *  were empty at the last call too give their memory back. True while any empty slab waits. */
+/**
+ * The owner thread, between turns. Take home what other threads returned and let empty slabs that
+ * were empty at the last call too give their memory back; so two calls, as far apart as the caller
+ * chooses, make one decay. True while any empty slab waits for its second call.
+ */
 bool wi_pool_decay(void);
+
+/** Sees one block that is still leased. @p site is who leased it; NULL in builds without WI_DEBUG. */
+typedef void wi_block_visit_fn(const struct weir_block *block, const void *site, void *arg);
+
+/** Any thread. Visit every block of the calling thread's pool that is out, one-offs excepted, and
+ *  count them. @p visit may be NULL. */
+size_t wi_pool_visit_leased(wi_block_visit_fn *visit, void *arg);
 
 #endif /* WI_BLOCK_H */
