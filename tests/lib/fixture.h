@@ -40,6 +40,7 @@
 #include "tests/lib/pair.h"
 #include "tests/lib/pattern.h"
 #include "tests/lib/recorder.h"
+#include "tests/lib/request.h"
 #include "tests/lib/thread.h"
 #include "weir/weir.h"
 

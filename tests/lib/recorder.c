@@ -144,16 +144,16 @@ recorder_has(struct recorder *recorder, unsigned tag)
 }
 
 void
-expect_result_at(const struct weir_result *result, int status, enum weir_origin origin,
-                 uint64_t sent, const char *file, int line)
+expect_result_at(struct weir_result result, int status, enum weir_origin origin, uint64_t sent,
+                 const char *file, int line)
 {
-    if (result->status == status && result->origin == origin && result->sent == sent) {
+    if (result.status == status && result.origin == origin && result.sent == sent) {
         return;
     }
     print_error("the result is status %d (%s), origin %d, sent %" PRIu64 ", accepted %" PRIu64
                 "\n     expected status %d (%s), origin %d, sent %" PRIu64 "\n",
-                result->status, strerror(-result->status), (int)result->origin, result->sent,
-                result->accepted, status, strerror(-status), (int)origin, sent);
+                result.status, strerror(-result.status), (int)result.origin, result.sent,
+                result.accepted, status, strerror(-status), (int)origin, sent);
     _fail(file, line);
 }
 

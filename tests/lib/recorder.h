@@ -53,9 +53,9 @@ bool recorder_has(struct recorder *recorder, unsigned tag);
 
 // Status, origin and bytes sent of a result, with both sides printed when they differ.
 #define expect_result(result, status, origin, sent) \
-    expect_result_at(&(result), status, origin, sent, __FILE__, __LINE__)
-void expect_result_at(const struct weir_result *result, int status, enum weir_origin origin,
-                      uint64_t sent, const char *file, int line);
+    expect_result_at(result, status, origin, sent, __FILE__, __LINE__)
+void expect_result_at(struct weir_result result, int status, enum weir_origin origin, uint64_t sent,
+                      const char *file, int line);
 
 // ---- events -----------------------------------------------------------------------------------
 
