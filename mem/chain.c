@@ -26,6 +26,18 @@ chain_link(struct weir_chain *chain, struct weir_block *first, struct weir_block
     chain->tail = last;
 }
 
+uint8_t *
+weir_block_data(struct weir_block *block)
+{
+    return block->data;
+}
+
+size_t
+weir_block_capacity(const struct weir_block *block)
+{
+    return block->capacity;
+}
+
 struct weir_iter
 weir_chain_begin(const struct weir_chain *chain)
 {

@@ -37,13 +37,14 @@ struct wi_pool {
     struct wi_slab *open;    // leases come from here; the empty stand-in, never NULL
     struct wi_slab *partial; // slabs with some blocks out and some free, but the open one
     struct wi_slab *empty;   // slabs with no block out, but the open one
+    // The pool's thread; other threads read.
+    wi_atomic_u64 leased;
+    wi_atomic_u64 returned;
+    // The pool's thread.
     struct wi_region_list regions;
     struct wi_pack pack;
     uint64_t leased_at_decay;
     uint64_t leased_before; // by threads that had this pool before
-    // The pool's thread; other threads read.
-    wi_atomic_u64 leased;
-    wi_atomic_u64 returned;
     uint64_t slabs;
     uint64_t slabs_peak;
 
