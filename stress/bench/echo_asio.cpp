@@ -52,7 +52,8 @@ class Session : public std::enable_shared_from_this<Session>
     std::array<char, buffer_size> buffer_;
 };
 
-void accept_next(tcp::acceptor &acceptor)
+void
+accept_next(tcp::acceptor &acceptor)
 {
     acceptor.async_accept([&acceptor](std::error_code error, tcp::socket socket) {
         if (!error) {
@@ -64,7 +65,8 @@ void accept_next(tcp::acceptor &acceptor)
 
 } // namespace
 
-int main(int argc, char **argv)
+int
+main(int argc, char **argv)
 {
     bench_server_begin(argc, argv);
     asio::io_context context(1);

@@ -155,9 +155,9 @@ receive(struct connection *connection)
     bench_require(got >= 0, "recv");
     errno = 0;
     bench_require(got > 0, "the server sent more than it got, or closed");
-    bench_require(
-        memcmp(load.received, message(connection) + connection->received, (size_t)got) == 0,
-        "the server sent other bytes than it got");
+    bench_require(memcmp(load.received, message(connection) + connection->received, (size_t)got) ==
+                      0,
+                  "the server sent other bytes than it got");
     connection->received += (size_t)got;
     if (connection->received == load.size) {
         finish_message(connection);

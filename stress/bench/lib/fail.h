@@ -2,7 +2,8 @@
 #ifndef BENCH_FAIL_H
 #define BENCH_FAIL_H
 
-// A benchmark that cannot do what it was asked says why and ends: no figure is better than a wrong one.
+// A benchmark that cannot do what it was asked says why and ends: no figure is better than a wrong
+// one.
 
 #include <stdbool.h>
 

@@ -51,7 +51,8 @@ bench_reader_open(uint64_t connections, uint64_t timeout_s)
 {
     char connections_text[24];
     char timeout_text[24];
-    char *argv[] = {READER_NAME, "--connections", connections_text, "--timeout", timeout_text, NULL};
+    char *argv[] = {READER_NAME, "--connections", connections_text,
+                    "--timeout", timeout_text,    NULL};
     int listener = bench_listen();
     struct bench_reader reader = {.port = bench_local_port(listener)};
     int result[2];

@@ -13,7 +13,8 @@ extern "C" {
 
 #define BENCH_SERVER_CONNECTIONS_MAX 16000
 
-// First call of main(). Ignores SIGPIPE, and allows BENCH_SERVER_CONNECTIONS_MAX connections.
+// First call of main(). Ignores SIGPIPE, allows BENCH_SERVER_CONNECTIONS_MAX connections, and
+// starts a thread that only makes the process a multi-threaded one.
 void bench_server_begin(int argc, char **argv);
 
 // The server accepts on port: the file of --port-file appears, whole.

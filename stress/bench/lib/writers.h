@@ -2,8 +2,8 @@
 #ifndef BENCH_WRITERS_H
 #define BENCH_WRITERS_H
 
-// The engine of the writing benchmarks (xthread, bulk, lat): threads that write to connections which
-// one loop owns. Whose loop that is, a backend says: writers/<impl>.h has one for each library.
+// The engine of the writing benchmarks (xthread, bulk, lat): threads that write to connections of
+// one loop. Whose loop that is, a backend says: writers/<impl>.h has one for each library.
 //
 // A producer has a window of writes and uses them in turn. It takes one again when its completion
 // has arrived, and sleeps while that is outstanding, so never more than the window is in flight.
@@ -17,7 +17,8 @@
 extern "C" {
 #endif
 
-// One write, from submit to bench_write_done() the backend's. A backend's own struct begins with it.
+// One write, the backend's from submit to bench_write_done(). A backend's own struct begins with
+// it.
 struct bench_write {
     const char *data;
     size_t size;
@@ -36,19 +37,19 @@ struct bench_target {
 
 struct bench_backend {
     const char *name;
-    const char *variant_option;   // name of the option that chooses a variant; NULL: there are none
-    const char *const *variants;  // the first is the default; NULL at the end
-    size_t write_size;            // of the struct that begins with struct bench_write
+    const char *variant_option;  // name of the option that chooses a variant; NULL: there are none
+    const char *const *variants; // the first is the default; NULL at the end
+    size_t write_size;           // of the struct that begins with struct bench_write
     void (*open)(const struct bench_target *target); // connects, starts the loop's thread
     void (*close)(void); // nothing is in flight: stops and joins the loop, closes the connections
-    void (*submit)(struct bench_write *write);        // any producer's thread
-    void (*write_init)(struct bench_write *write);    // may be NULL; once, after open
-    void (*write_fini)(struct bench_write *write);    // may be NULL; once, before close
+    void (*submit)(struct bench_write *write);     // any producer's thread
+    void (*write_init)(struct bench_write *write); // may be NULL; once, after open
+    void (*write_fini)(struct bench_write *write); // may be NULL; once, before close
     uint64_t (*send_calls)(void); // after the last completion; NULL: cannot count them
 };
 
-// Any thread. Every byte of the write went to the kernel: once for each submit, after which the write
-// belongs to its producer again.
+// Any thread. Every byte of the write went to the kernel: once for each submit, after which the
+// write belongs to its producer again.
 void bench_write_done(struct bench_write *write);
 
 struct bench_job {

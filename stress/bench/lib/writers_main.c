@@ -25,7 +25,8 @@ offer(struct command_line *line, struct bench_option option)
 }
 
 static void
-offer_variants(struct command_line *line, struct bench_job *job, const struct bench_backend *backend)
+offer_variants(struct command_line *line, struct bench_job *job,
+               const struct bench_backend *backend)
 {
     size_t length = 0;
 

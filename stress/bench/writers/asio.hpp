@@ -2,8 +2,8 @@
 #ifndef BENCH_WRITERS_ASIO_HPP
 #define BENCH_WRITERS_ASIO_HPP
 
-// Writes from foreign threads on asio: each is posted to the one thread that runs the context, which
-// keeps a queue for each connection.
+// Writes from foreign threads on asio: each is posted to the one thread that runs the context,
+// which keeps a queue for each connection.
 //
 //   usual    one async_write for each write
 //   gather   one async_write for all that a connection has waiting
@@ -84,8 +84,8 @@ class Writer
         bool is_gathering = std::strcmp(target.variant, "gather") == 0;
 
         for (unsigned i = 0; i < target.connections; i++) {
-            connections_.push_back(std::make_unique<Connection>(
-                context_, bench_connect(target.port), is_gathering));
+            connections_.push_back(
+                std::make_unique<Connection>(context_, bench_connect(target.port), is_gathering));
         }
         thread_ = std::thread([this] { context_.run(); });
     }
@@ -112,17 +112,20 @@ class Writer
 
 std::unique_ptr<Writer> writer;
 
-void asio_open(const bench_target *target)
+void
+asio_open(const bench_target *target)
 {
     writer = std::make_unique<Writer>(*target);
 }
 
-void asio_close()
+void
+asio_close()
 {
     writer.reset();
 }
 
-void asio_submit(bench_write *write)
+void
+asio_submit(bench_write *write)
 {
     writer->submit(write);
 }
@@ -130,8 +133,8 @@ void asio_submit(bench_write *write)
 const char *const style_names[] = {"usual", "gather", nullptr};
 
 const bench_backend asio_backend = {
-    "asio",     "style",     style_names, sizeof(bench_write), asio_open,
-    asio_close, asio_submit, nullptr,     nullptr,             nullptr,
+    "asio",  "style", style_names, sizeof(bench_write), asio_open, asio_close, asio_submit,
+    nullptr, nullptr, nullptr,
 };
 
 } // namespace

@@ -2,9 +2,10 @@
 #ifndef BENCH_WRITERS_EPOLL_H
 #define BENCH_WRITERS_EPOLL_H
 
-// Writes from foreign threads, by hand on epoll: the practical limit. A queue to the loop, an eventfd
-// written only when the loop sleeps, and one writev() for what a connection has waiting, with small
-// pieces copied flat. --queue chooses the queue; mutex-send does without a loop.
+// Writes from foreign threads, by hand on epoll: the practical limit. A queue to the loop, an
+// eventfd written only when the loop sleeps, one writev() for what a connection has waiting, with
+// small pieces copied flat, and completions last. --queue chooses the queue; mutex-send does
+// without a loop.
 
 #include "lib/fail.h"
 #include "lib/net.h"
@@ -19,11 +20,11 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#define EVENTS_MAX   64
-#define TAKE_MAX     1024   // writes from the inbox in one turn
-#define PIECES_MAX   256    // of one writev()
-#define SMALL_MAX    512    // copying a piece up to this size costs less than another iovec
-#define FLAT_SIZE    65536
+#define EVENTS_MAX    64
+#define TAKE_MAX      1024 // writes from the inbox in one turn
+#define PIECES_MAX    256  // of one writev()
+#define SMALL_MAX     512  // copying a piece up to this size costs less than another iovec
+#define FLAT_SIZE     65536
 #define SEND_SIZE_MAX 262144 // what one writev() offers, but for its last piece
 
 struct connection {
@@ -52,11 +53,14 @@ static struct {
     _Alignas(CACHE_LINE) struct connection **dirty;
     unsigned dirty_count;
     unsigned blocked_count;
+    struct queued *finished; // sent in this turn
+    struct queued **finished_end;
     uint64_t send_calls;
     char flat[FLAT_SIZE];
 } loop;
 
-static const char *const queue_names[] = {"stack", "vyukov", "spsc", "mpsc-ring", "mutex", "mutex-send", NULL};
+static const char *const queue_names[] = {"stack", "vyukov",     "spsc", "mpsc-ring",
+                                          "mutex", "mutex-send", NULL};
 
 static void
 wake_loop(void)
@@ -119,8 +123,8 @@ loop_take_writes(void)
     }
 }
 
-// Fills pieces with what is queued, from the first unsent byte, and returns how many they are. Runs of
-// small writes become one piece of the flat buffer.
+// Fills pieces with what is queued, from the first unsent byte, and returns how many they are. Runs
+// of small writes become one piece of the flat buffer.
 static int
 connection_gather(const struct connection *connection, struct iovec *pieces)
 {
@@ -164,7 +168,9 @@ connection_finish(struct connection *connection, size_t taken)
 
         connection->sent -= done->write.size;
         connection->oldest = done->next;
-        bench_write_done(&done->write); // from here on the producer may use it again
+        done->next = NULL;
+        *loop.finished_end = done;
+        loop.finished_end = &done->next;
     }
 }
 
@@ -207,6 +213,23 @@ loop_flush_dirty(void)
     }
 }
 
+// After all sends of the turn: a producer woken between them would find the next write it needs
+// still in flight, and sleep once more.
+static void
+loop_finish_writes(void)
+{
+    struct queued *done = loop.finished;
+
+    while (done != NULL) {
+        struct queued *next = done->next;
+
+        bench_write_done(&done->write); // from here on the producer may use it again
+        done = next;
+    }
+    loop.finished = NULL;
+    loop.finished_end = &loop.finished;
+}
+
 static void
 loop_poll(int timeout_ms)
 {
@@ -247,6 +270,7 @@ loop_run(void *arg)
         }
         loop_take_writes();
         loop_flush_dirty();
+        loop_finish_writes();
     }
     return arg;
 }
@@ -298,6 +322,7 @@ epoll_open(const struct bench_target *target)
     bench_require(loop.poller >= 0 && loop.wake_fd >= 0, "epoll_create1 or eventfd");
     watch(loop.wake_fd, EPOLLIN | EPOLLET, NULL); // edges: nobody needs to read it
     open_connections(target);
+    loop.finished_end = &loop.finished;
     errno = pthread_create(&loop.thread, NULL, loop_run, NULL);
     bench_require(errno == 0, "pthread_create");
 }

@@ -182,8 +182,7 @@ static inline struct queued *
 popped_next(struct inbox *inbox)
 {
     if (inbox->popped == NULL) {
-        inbox->popped =
-            inbox->kind == INBOX_STACK ? stack_take_all(inbox) : mutex_take_all(inbox);
+        inbox->popped = inbox->kind == INBOX_STACK ? stack_take_all(inbox) : mutex_take_all(inbox);
     }
     struct queued *next = inbox->popped;
     if (next != NULL) {

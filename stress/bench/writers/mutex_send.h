@@ -55,8 +55,7 @@ mutex_send_submit(struct bench_write *write)
 
     pthread_mutex_lock(&connection->mutex);
     while (sent < write->size) {
-        ssize_t taken =
-            send(connection->fd, write->data + sent, write->size - sent, MSG_NOSIGNAL);
+        ssize_t taken = send(connection->fd, write->data + sent, write->size - sent, MSG_NOSIGNAL);
 
         bench_require(taken > 0 || errno == EINTR, "send");
         sent += taken > 0 ? (size_t)taken : 0;

@@ -5,8 +5,8 @@
 // Writes from foreign threads on nng: nng_stream_send() with an aio for each write.
 //
 // nng completes a send after some of its bytes. The rest is sent again here, and then stands behind
-// what others have queued meanwhile: the bytes are counted, but messages may be torn apart. A program
-// that needs them whole must send one at a time, which is slower than what is measured here.
+// what others have queued meanwhile: all bytes arrive, but messages may be torn apart. A program
+// that needs them whole must send one at a time.
 
 #include "lib/fail.h"
 #include "lib/writers.h"

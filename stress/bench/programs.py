@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: MIT
+"""What run and count share: command line, contestants, starting programs, the machine's line."""
+
+import argparse
+import contextlib
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+DEFAULT_DIRECTORY = "build/release/stress/bench"
+START_TIMEOUT_S = 60
+END_TIMEOUT_S = 60
+
+CONTESTANTS = {
+    "echo": ["epoll", "uv", "event", "asio", "nng", "weir"],
+    "idle": ["epoll", "uv", "event", "asio", "nng", "weir"],
+    "xthread": ["epoll:stack", "epoll:vyukov", "epoll:spsc", "epoll:mutex", "epoll:mutex-send",
+                "uv:usual", "uv:gather", "asio:usual", "asio:gather", "event", "nng", "weir"],
+    "bulk": ["epoll:stack", "epoll:mutex-send", "uv:usual", "uv:gather", "asio:usual",
+             "asio:gather", "event", "nng", "weir"],
+    "lat": ["epoll:stack", "epoll:vyukov", "epoll:mutex-send", "uv:usual", "asio:usual", "event",
+            "nng", "weir"],
+}
+
+
+class Failure(Exception):
+    """A program was missing, failed, or took too long."""
+
+
+class Contestant:
+    """An implementation, and the variant of it after a colon: "epoll", "uv:gather"."""
+
+    def __init__(self, text):
+        self.name = text
+        self.impl, _, self.variant = text.partition(":")
+
+    def arguments(self):
+        if not self.variant:
+            return []
+        return ["--queue" if self.impl == "epoll" else "--style", self.variant]
+
+
+class Programs:
+    """The directory with the benchmark programs."""
+
+    def __init__(self, directory):
+        self.directory = pathlib.Path(directory)
+
+    def path(self, case, impl):
+        program_case = "echo" if case == "idle" else case
+        return self.directory / f"bench-{program_case}-{impl}"
+
+    def contestants(self, case, names):
+        """The named ones, all of which must be there; or, with no names, those that are there."""
+        wanted = [Contestant(name) for name in names or CONTESTANTS[case]]
+        built = [one for one in wanted if self.path(case, one.impl).exists()]
+        if not built or (names and len(built) < len(wanted)):
+            absent = [str(self.path(case, one.impl)) for one in wanted if one not in built]
+            raise Failure("not built: " + ", ".join(absent))
+        return built
+
+
+def parser(description, cases):
+    """The command line that both have in common."""
+    name = pathlib.Path(sys.argv[0]).name
+    common = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog="What follows -- goes to the program that makes the load, for example: "
+               f"{name} echo -- --connections 1")
+    common.add_argument("case", choices=sorted(cases))
+    common.add_argument("--programs", default=DEFAULT_DIRECTORY, metavar="DIR",
+                        help="where the programs are (default %(default)s)")
+    common.add_argument("--impls", default="", metavar="A,B:VARIANT,...",
+                        help="who takes part (default: all that are built)")
+    common.add_argument("--json", metavar="FILE", help="write all figures here")
+    return common
+
+
+def parse(parser_of_all):
+    """The options; programs is a Programs, contestants are those that take part, extra follows --."""
+    arguments = sys.argv[1:]
+    cut = arguments.index("--") if "--" in arguments else len(arguments)
+    options = parser_of_all.parse_args(arguments[:cut])
+    options.extra = arguments[cut + 1:]
+    options.programs = Programs(options.programs)
+    names = [name for name in options.impls.split(",") if name]
+    options.contestants = options.programs.contestants(options.case, names)
+    return options
+
+
+def write_json(path, figures):
+    with open(path, "w", encoding="ascii") as file:
+        json.dump(figures, file, indent=1)
+        file.write("\n")
+
+
+def run_program(command, timeout_s):
+    """Runs it to its end and returns the JSON line it printed."""
+    try:
+        done = subprocess.run([str(word) for word in command], stdout=subprocess.PIPE,
+                              timeout=timeout_s, check=True)
+    except (subprocess.SubprocessError, OSError) as error:
+        raise Failure(str(error)) from error
+    return json.loads(done.stdout)
+
+
+class Server:
+    """An echo server: its port and process while it runs, the JSON line of its report after."""
+
+    def __init__(self, process, port):
+        self.process = process
+        self.port = port
+        self.report = None
+
+
+def wait_for_port(process, port_file):
+    end = time.monotonic() + START_TIMEOUT_S
+    while time.monotonic() < end:
+        if port_file.exists():
+            return int(port_file.read_text())
+        if process.poll() is not None:
+            raise Failure("the server ended before it listened")
+        time.sleep(0.02)
+    raise Failure("the server does not listen")
+
+
+@contextlib.contextmanager
+def echo_server(program, prefix=()):
+    """Starts the server, after the words of prefix if any; ends it by SIGTERM and fills report."""
+    with tempfile.TemporaryDirectory(prefix="bench-") as directory:
+        port_file = pathlib.Path(directory) / "port"
+        command = [*prefix, str(program), "--port-file", str(port_file)]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE)
+        try:
+            server = Server(process, wait_for_port(process, port_file))
+            yield server
+            process.send_signal(signal.SIGTERM)
+            output, _ = process.communicate(timeout=END_TIMEOUT_S)
+            if process.returncode != 0:
+                raise Failure(f"{program} ended with {process.returncode}")
+            server.report = json.loads(output)
+        except subprocess.TimeoutExpired as error:
+            raise Failure(f"{program} does not end") from error
+        finally:
+            process.kill()
+            process.wait()
+
+
+def machine():
+    """What a figure must be kept with."""
+    model = "unknown"
+    with open("/proc/cpuinfo", encoding="ascii", errors="replace") as lines:
+        for line in lines:
+            if line.startswith("model name"):
+                model = line.partition(":")[2].strip()
+                break
+    return {
+        "cpu": model,
+        "cores": len(os.sched_getaffinity(0)),
+        "kernel": os.uname().release,
+        "date": time.strftime("%Y-%m-%d %H:%M"),
+        "load": round(os.getloadavg()[0], 2),
+    }
+
+
+def machine_line(facts):
+    return ("{cpu}, {cores} cores, kernel {kernel}, {date}, load at start {load}".format(**facts))
+
+
+def guard(function):
+    """Calls it, and turns a Failure or an interrupt into a message and an exit status."""
+    try:
+        function()
+    except Failure as failure:
+        sys.exit(f"{pathlib.Path(sys.argv[0]).name}: {failure}")
+    except KeyboardInterrupt:
+        sys.exit(130)
