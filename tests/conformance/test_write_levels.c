@@ -1,0 +1,433 @@
+// SPDX-License-Identifier: MIT
+//
+// When a write is done: ACCEPTED by the write-behind budget, SENT, ACKED.
+#include "tests/lib/fixture.h"
+
+enum { KIB = 1024, MIB = 1024 * 1024, BUDGET = 64 * KIB };
+
+static int
+accept_write(struct pair *pair, struct recorder *recorder, unsigned tag, size_t size)
+{
+    struct weir_write request = request_make(recorder, tag, size);
+
+    request.flags = WEIR_COPY;
+    request.level = WEIR_ACCEPTED;
+    return submit(pair->fixture, pair->stream, &request, NULL);
+}
+
+static struct pair *
+stuffed_pair(struct fixture *fixture, size_t write_behind)
+{
+    return pair_open(fixture,
+                     &(struct pair_options){.stream.write_behind = write_behind, .stuffed = true});
+}
+
+// 5.4: borrowed memory is not free before the kernel has it.
+static void
+accepted_needs_memory_that_is_not_borrowed(void **state)
+{
+    struct fixture *fixture = fixture_manual(state);
+    struct pair *pair = pair_open(fixture, &(struct pair_options){0});
+    struct recorder *recorder = recorder_make(fixture);
+    struct weir_write request = request_make(recorder, 0, 10);
+
+    request.level = WEIR_ACCEPTED;
+    assert_status(submit(fixture, pair->stream, &request, NULL), -EINVAL);
+    request.level = (enum weir_level)3;
+    request.flags = WEIR_COPY;
+    assert_status(submit(fixture, pair->stream, &request, NULL), -EINVAL);
+    peer_expect_silence(fixture, pair->peer);
+}
+
+// Every form that is not the caller's any more.
+static void
+accepted_takes_copy_give_chain_and_shared(void **state)
+{
+    struct fixture *fixture = fixture_manual(state);
+    struct pair *pair = stuffed_pair(fixture, 0);
+    struct recorder *recorder = recorder_make(fixture);
+    struct released *released = released_make(fixture);
+    struct weir_chain chain = request_chain(100, 2);
+    struct weir_write request;
+
+    assert_status(accept_write(pair, recorder, 0, 100), 0);
+    request = request_make(recorder, 1, 100);
+    request.level = WEIR_ACCEPTED;
+    request.flags = WEIR_GIVE;
+    request.release = request_release;
+    request.release_arg = released;
+    assert_status(submit(fixture, pair->stream, &request, NULL), 0);
+    request = request_make(recorder, 2, 0);
+    request.level = WEIR_ACCEPTED;
+    request.chain = &chain;
+    assert_status(submit(fixture, pair->stream, &request, NULL), 0);
+    request = request_make(recorder, 3, 0);
+    request.level = WEIR_ACCEPTED;
+    request.shared = weir_shared_create(pattern_make(fixture, 100, 3), 100);
+    assert_status(submit(fixture, pair->stream, &request, NULL), 0);
+    weir_shared_unref(request.shared);
+    recorder_wait(recorder, 4);
+    fixture_settle(fixture);
+    // Done, and yet the memory is still in use.
+    assert_int_equal(released_count(released), 0);
+    pair_unstuff(pair);
+    for (unsigned tag = 0; tag < 4; tag++) {
+        assert_status(recorder_of(recorder, tag).status, 0);
+        assert_int_equal(recorder_of(recorder, tag).accepted, 100);
+        peer_read_pattern(fixture, pair->peer, 100, 0, tag);
+    }
+    fixture_settle(fixture);
+    assert_int_equal(released_count(released), 1);
+}
+
+// K8, K-T2: 64 KiB at once, the next 64 KiB when there is room for it.
+static void
+a_full_budget_makes_the_next_write_wait(void **state)
+{
+    struct fixture *fixture = fixture_manual(state);
+    struct pair *pair = stuffed_pair(fixture, 0);
+    struct recorder *recorder = recorder_make(fixture);
+    struct weir_result result;
+
+    assert_status(accept_write(pair, recorder, 0, BUDGET), 0);
+    fixture_settle(fixture);
+    recorder_wait(recorder, 1);
+    result = recorder_of(recorder, 0);
+    assert_status(result.status, 0);
+    assert_int_equal(result.accepted, BUDGET);
+    assert_int_equal(result.sent, 0);
+    assert_status(accept_write(pair, recorder, 1, BUDGET), 0);
+    fixture_settle(fixture);
+    assert_int_equal(recorder_count(recorder), 1);
+    pair_unstuff(pair);
+    peer_read_pattern(fixture, pair->peer, BUDGET, 0, 0);
+    recorder_wait(recorder, 2);
+    peer_read_pattern(fixture, pair->peer, BUDGET, 0, 1);
+}
+
+// K8: the limit is inclusive.
+static void
+the_budget_is_inclusive(void **state)
+{
+    struct fixture *fixture = fixture_manual(state);
+    struct pair *pair = stuffed_pair(fixture, 1000);
+    struct recorder *recorder = recorder_make(fixture);
+
+    assert_status(accept_write(pair, recorder, 0, 600), 0);
+    assert_status(accept_write(pair, recorder, 1, 400), 0);
+    fixture_settle(fixture);
+    recorder_wait(recorder, 2);
+    assert_status(accept_write(pair, recorder, 2, 1), 0);
+    fixture_settle(fixture);
+    assert_int_equal(recorder_count(recorder), 2);
+    pair_unstuff(pair);
+    recorder_wait(recorder, 3);
+    peer_read_pattern(fixture, pair->peer, 600, 0, 0);
+    peer_read_pattern(fixture, pair->peer, 400, 0, 1);
+    peer_read_pattern(fixture, pair->peer, 1, 0, 2);
+}
+
+// K-T1: more than the budget completes once written, and not before.
+static void
+a_write_above_the_budget_completes_when_written(void **state)
+{
+    struct fixture *fixture = fixture_manual(state);
+    struct pair *pair = stuffed_pair(fixture, 0);
+    struct recorder *recorder = recorder_make(fixture);
+
+    assert_status(accept_write(pair, recorder, 0, MIB), 0);
+    fixture_settle(fixture);
+    assert_int_equal(recorder_count(recorder), 0);
+    pair_unstuff(pair);
+    peer_read_pattern(fixture, pair->peer, MIB, 0, 0);
+    recorder_wait(recorder, 1);
+    expect_result(recorder_of(recorder, 0), 0, WEIR_ORIGIN_NONE, MIB);
+}
+
+// K8: strictly in order; a small write does not slip past a large one that waits.
+static void
+accepted_completions_come_in_order(void **state)
+{
+    struct fixture *fixture = fixture_manual(state);
+    struct pair *pair = stuffed_pair(fixture, 0);
+    struct recorder *recorder = recorder_make(fixture);
+
+    assert_status(accept_write(pair, recorder, 0, 40 * KIB), 0);
+    assert_status(accept_write(pair, recorder, 1, 40 * KIB), 0);
+    assert_status(accept_write(pair, recorder, 2, 1), 0);
+    fixture_settle(fixture);
+    recorder_wait(recorder, 1);
+    pair_unstuff(pair);
+    peer_read_pattern(fixture, pair->peer, 40 * KIB, 0, 0);
+    peer_read_pattern(fixture, pair->peer, 40 * KIB, 0, 1);
+    peer_read_pattern(fixture, pair->peer, 1, 0, 2);
+    recorder_wait(recorder, 3);
+    for (unsigned index = 0; index < 3; index++) {
+        assert_int_equal(recorder_at(recorder, index).tag, index);
+    }
+}
+
+// K-T6: what is drained admits exactly as many as fit; checked after every piece the peer reads.
+static void
+draining_admits_exactly_what_fits(void **state)
+{
+    enum { COUNT = 40, SIZE = 10000 };
+    struct fixture *fixture = fixture_manual(state);
+    struct pair *pair = stuffed_pair(fixture, 0);
+    struct recorder *recorder = recorder_make(fixture);
+
+    for (unsigned tag = 0; tag < COUNT; tag++) {
+        assert_status(accept_write(pair, recorder, tag, SIZE), 0);
+    }
+    fixture_settle(fixture);
+    pair_unstuff(pair);
+    for (size_t read = 0; read < (size_t)COUNT * SIZE; read += 1000) {
+        size_t count;
+        size_t sent;
+
+        peer_read_pattern(fixture, pair->peer, 1000, read % SIZE, (unsigned)(read / SIZE));
+        fixture_settle(fixture);
+        count = recorder_count(recorder);
+        sent = fixture_stats(fixture).bytes_sent;
+        if (count * SIZE > sent + BUDGET) {
+            fixture_fail(fixture, "%zu writes accepted with %zu bytes sent: above the budget",
+                         count, sent);
+        }
+        if (count < COUNT && (count + 1) * SIZE <= sent + BUDGET) {
+            fixture_fail(fixture, "%zu writes accepted with %zu bytes sent: one more fits", count,
+                         sent);
+        }
+    }
+    recorder_wait(recorder, COUNT);
+}
+
+// K-T3: what produce has committed counts.
+static void
+committed_bytes_count_against_the_budget(void **state)
+{
+    struct fixture *fixture = fixture_manual(state);
+    struct pair *pair = stuffed_pair(fixture, 1000);
+    struct recorder *recorder = recorder_make(fixture);
+    struct weir_write request = request_make(recorder, 0, 0);
+    struct weir_iter iter;
+
+    assert_status(weir_produce(pair->stream, &iter), 0);
+    assert_status(weir_iter_append(&iter, pattern_make(fixture, 1000, 0), 1000), 0);
+    request.level = WEIR_ACCEPTED;
+    assert_status(weir_commit(pair->stream, iter, &request, NULL), 0);
+    assert_status(accept_write(pair, recorder, 1, 1), 0);
+    fixture_settle(fixture);
+    recorder_wait(recorder, 1);
+    pair_unstuff(pair);
+    peer_read_pattern(fixture, pair->peer, 1000, 0, 0);
+    peer_read_pattern(fixture, pair->peer, 1, 0, 1);
+    recorder_wait(recorder, 2);
+}
+
+// K9, K-T11: no buffering at all.
+static void
+without_write_behind_accepted_completes_with_sent(void **state)
+{
+    struct fixture *fixture = fixture_manual(state);
+    struct pair *pair = stuffed_pair(fixture, WEIR_WRITE_BEHIND_NONE);
+    struct recorder *recorder = recorder_make(fixture);
+
+    assert_status(accept_write(pair, recorder, 0, 100), 0);
+    fixture_settle(fixture);
+    assert_int_equal(recorder_count(recorder), 0);
+    pair_unstuff(pair);
+    peer_read_pattern(fixture, pair->peer, 100, 0, 0);
+    recorder_wait(recorder, 1);
+    expect_result(recorder_of(recorder, 0), 0, WEIR_ORIGIN_NONE, 100);
+}
+
+// K9, K-T11: no limit at all.
+static void
+unlimited_write_behind_accepts_everything_at_once(void **state)
+{
+    struct fixture *fixture = fixture_manual(state);
+    struct pair *pair = stuffed_pair(fixture, WEIR_WRITE_BEHIND_UNLIMITED);
+    struct recorder *recorder = recorder_make(fixture);
+
+    for (unsigned tag = 0; tag < 4; tag++) {
+        assert_status(accept_write(pair, recorder, tag, MIB), 0);
+    }
+    fixture_settle(fixture);
+    recorder_wait(recorder, 4);
+    pair_unstuff(pair);
+    for (unsigned tag = 0; tag < 4; tag++) {
+        expect_result(recorder_of(recorder, tag), 0, WEIR_ORIGIN_NONE, 0);
+        peer_read_pattern(fixture, pair->peer, MIB, 0, tag);
+    }
+}
+
+// Contract 4.3: levels are independent.
+static void
+an_accepted_write_need_not_wait_for_a_sent_one(void **state)
+{
+    struct fixture *fixture = fixture_manual(state);
+    struct pair *pair = stuffed_pair(fixture, 0);
+    struct recorder *recorder = recorder_make(fixture);
+
+    assert_status(request_submit(pair, recorder, 0, 100, 0), 0);
+    assert_status(accept_write(pair, recorder, 1, 100), 0);
+    fixture_settle(fixture);
+    recorder_wait(recorder, 1);
+    assert_int_equal(recorder_at(recorder, 0).tag, 1);
+    pair_unstuff(pair);
+    peer_read_pattern(fixture, pair->peer, 100, 0, 0);
+    peer_read_pattern(fixture, pair->peer, 100, 0, 1);
+    recorder_wait(recorder, 2);
+}
+
+// 566: success for bytes never sent is told, at the end.
+static void
+accepted_bytes_that_were_lost_are_reported_by_closed(void **state)
+{
+    struct fixture *fixture = fixture_manual(state);
+    struct pair *pair = stuffed_pair(fixture, 0);
+    struct recorder *recorder = recorder_make(fixture);
+
+    assert_status(accept_write(pair, recorder, 0, 10000), 0);
+    fixture_settle(fixture);
+    recorder_wait(recorder, 1);
+    assert_status(weir_close(pair->stream, WEIR_CLOSE_ABORT, 0, 0), 0);
+    pair_wait_closed(pair);
+    assert_int_equal(pair->events->closed.bytes_lost, 10000);
+    recorder_wait(recorder, 1);
+}
+
+// A cancel after the budget took it is late; the bytes still go.
+static void
+cancel_after_accepted_is_late(void **state)
+{
+    struct fixture *fixture = fixture_manual(state);
+    struct pair *pair = stuffed_pair(fixture, 0);
+    struct recorder *recorder = recorder_make(fixture);
+    struct weir_write request = request_make(recorder, 0, 100);
+    weir_op op;
+
+    request.flags = WEIR_COPY;
+    request.level = WEIR_ACCEPTED;
+    assert_status(submit(fixture, pair->stream, &request, &op), 0);
+    recorder_wait(recorder, 1);
+    assert_int_equal(weir_cancel(op), WEIR_CANCEL_LATE);
+    pair_unstuff(pair);
+    peer_read_pattern(fixture, pair->peer, 100, 0, 0);
+    recorder_wait(recorder, 1);
+}
+
+// ---- ACKED ------------------------------------------------------------------------------------
+
+static int
+ack_write(struct pair *pair, struct recorder *recorder, unsigned tag, size_t size)
+{
+    struct weir_write request = request_make(recorder, tag, size);
+
+    request.level = WEIR_ACKED;
+    return submit(pair->fixture, pair->stream, &request, NULL);
+}
+
+// 1937: opt-in.
+static void
+acked_without_the_streams_option_is_enotsup(void **state)
+{
+    struct fixture *fixture = fixture_manual(state);
+    struct pair *pair = pair_open(fixture, &(struct pair_options){0});
+    struct recorder *recorder = recorder_make(fixture);
+
+    assert_status(ack_write(pair, recorder, 0, 10), -ENOTSUP);
+    peer_expect_silence(fixture, pair->peer);
+}
+
+// Nothing on a Unix socket can tell.
+static void
+acked_on_a_unix_socket_is_enotsup(void **state)
+{
+    struct fixture *fixture = fixture_manual(state);
+    struct pair *pair =
+        pair_open(fixture, &(struct pair_options){.stream.flags = WEIR_STREAM_ACKED});
+    struct recorder *recorder = recorder_make(fixture);
+
+    assert_status(ack_write(pair, recorder, 0, 10), -ENOTSUP);
+    peer_expect_silence(fixture, pair->peer);
+}
+
+// Q14: done when the peer's transport has every byte.
+static void
+acked_completes_when_the_peers_kernel_has_the_bytes(void **state)
+{
+    struct fixture *fixture = fixture_manual(state);
+    struct pair *pair = pair_open(
+        fixture, &(struct pair_options){.stream.flags = WEIR_STREAM_ACKED, .small = true});
+    struct recorder *recorder = recorder_make(fixture);
+    int result = ack_write(pair, recorder, 0, 100);
+
+    if (result == -ENOTSUP) {
+        skip(); // a kernel that cannot say
+    }
+    assert_status(result, 0);
+    recorder_wait(recorder, 1);
+    expect_result(recorder_of(recorder, 0), 0, WEIR_ORIGIN_NONE, 100);
+    assert_int_equal(recorder_of(recorder, 0).acked, 100);
+    assert_status(ack_write(pair, recorder, 1, MIB), 0);
+    pair_block(pair);
+    assert_int_equal(recorder_count(recorder), 1);
+    peer_read_pattern(fixture, pair->peer, 100, 0, 0);
+    peer_read_pattern(fixture, pair->peer, MIB, 0, 1);
+    recorder_wait(recorder, 2);
+    assert_int_equal(recorder_of(recorder, 1).acked, MIB);
+}
+
+// Contract 4.3: the sent one is done, the acknowledged one behind it in its own order.
+static void
+acked_completions_come_in_order(void **state)
+{
+    enum { COUNT = 50 };
+    struct fixture *fixture = fixture_manual(state);
+    struct pair *pair =
+        pair_open(fixture, &(struct pair_options){.stream.flags = WEIR_STREAM_ACKED});
+    struct recorder *acked = recorder_make(fixture);
+    struct recorder *sent = recorder_make(fixture);
+
+    if (ack_write(pair, acked, 0, 1000) == -ENOTSUP) {
+        skip();
+    }
+    for (unsigned tag = 1; tag < COUNT; tag++) {
+        assert_status(request_submit(pair, sent, tag - 1, 10, 0), 0);
+        assert_status(ack_write(pair, acked, tag, 1000), 0);
+    }
+    recorder_wait(acked, COUNT);
+    recorder_wait(sent, COUNT - 1);
+    for (unsigned index = 0; index < COUNT; index++) {
+        assert_int_equal(recorder_at(acked, index).tag, index);
+        assert_status(recorder_of(acked, index).status, 0);
+    }
+    peer_read_pattern(fixture, pair->peer, 1000, 0, 0);
+}
+
+int
+main(void)
+{
+    static const struct test_case cases[] = {
+        ONCE(accepted_needs_memory_that_is_not_borrowed),
+        EACH(accepted_takes_copy_give_chain_and_shared),
+        EACH(a_full_budget_makes_the_next_write_wait),
+        EACH(the_budget_is_inclusive),
+        EACH(a_write_above_the_budget_completes_when_written),
+        EACH(accepted_completions_come_in_order),
+        EACH(draining_admits_exactly_what_fits),
+        EACH(committed_bytes_count_against_the_budget),
+        EACH(without_write_behind_accepted_completes_with_sent),
+        EACH(unlimited_write_behind_accepts_everything_at_once),
+        EACH(an_accepted_write_need_not_wait_for_a_sent_one),
+        EACH(accepted_bytes_that_were_lost_are_reported_by_closed),
+        EACH(cancel_after_accepted_is_late),
+        EACH_TCP(acked_without_the_streams_option_is_enotsup),
+        EACH_UNIX(acked_on_a_unix_socket_is_enotsup),
+        EACH_TCP(acked_completes_when_the_peers_kernel_has_the_bytes),
+        EACH_TCP(acked_completions_come_in_order),
+    };
+
+    return RUN_CASES("conformance.write_levels", cases);
+}
