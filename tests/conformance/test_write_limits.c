@@ -1,0 +1,455 @@
+// SPDX-License-Identifier: MIT
+//
+// What refuses a write, under its own name: stream, lane, loop, process.
+#include "tests/lib/fixture.h"
+
+enum { LANE = 8, PIECE = 1000, SHARE = 1000000 };
+
+static int
+copy_write(struct pair *pair, struct recorder *recorder, unsigned tag, size_t size)
+{
+    return request_submit(pair, recorder, tag, size, WEIR_COPY);
+}
+
+// ---- the stream's queue -----------------------------------------------------------------------
+
+// 5.9-5: exact per stream.
+static void
+the_queue_refuses_above_its_high_mark(void **state)
+{
+    struct fixture *fixture = fixture_manual(state);
+    struct pair *pair =
+        pair_open(fixture, &(struct pair_options){.stream.queue_high = 1000, .stuffed = true});
+    struct recorder *recorder = recorder_make(fixture);
+
+    assert_status(copy_write(pair, recorder, 0, 600), 0);
+    assert_status(copy_write(pair, recorder, 1, 400), 0);
+    assert_status(copy_write(pair, recorder, 2, 1), -WEIR_ESTREAMFULL);
+    fixture_settle(fixture);
+    assert_status(copy_write(pair, recorder, 2, 1), -WEIR_ESTREAMFULL);
+    assert_int_equal(weir_queued(pair->stream), 1000);
+    assert_int_equal(fixture_stats(fixture).refused[WEIR_REFUSED_STREAM], 2);
+    // A barrier and an end weigh nothing.
+    assert_status(copy_write(pair, recorder, 2, 0), 0);
+    pair_unstuff(pair);
+    recorder_wait(recorder, 3);
+    assert_status(copy_write(pair, recorder, 3, 1000), 0);
+    peer_read_pattern(fixture, pair->peer, 600, 0, 0);
+    peer_read_pattern(fixture, pair->peer, 400, 0, 1);
+    peer_read_pattern(fixture, pair->peer, 1000, 0, 3);
+}
+
+// H24, C16: larger than the mark is admitted when nothing is queued, and only then.
+static void
+an_oversize_write_is_admitted_by_an_empty_queue(void **state)
+{
+    struct fixture *fixture = fixture_manual(state);
+    struct pair *pair =
+        pair_open(fixture, &(struct pair_options){.stream.queue_high = 1000, .stuffed = true});
+    struct recorder *recorder = recorder_make(fixture);
+
+    assert_status(copy_write(pair, recorder, 0, 5000), 0);
+    assert_status(copy_write(pair, recorder, 1, 1), -WEIR_ESTREAMFULL);
+    pair_unstuff(pair);
+    peer_read_pattern(fixture, pair->peer, 5000, 0, 0);
+    recorder_wait(recorder, 1);
+    assert_status(copy_write(pair, recorder, 1, 1), 0);
+    assert_status(copy_write(pair, recorder, 2, 5000), -WEIR_ESTREAMFULL);
+    recorder_wait(recorder, 2);
+    peer_read_pattern(fixture, pair->peer, 1, 0, 1);
+}
+
+// 1061: told once, at the low mark.
+static void
+writable_comes_once_at_the_low_mark(void **state)
+{
+    struct fixture *fixture = fixture_manual(state);
+    struct pair *pair =
+        pair_open(fixture, &(struct pair_options){.stream = {.queue_high = 1000, .queue_low = 300},
+                                                  .stuffed = true});
+    struct recorder *recorder = recorder_make(fixture);
+
+    for (unsigned tag = 0; tag < 10; tag++) {
+        assert_status(copy_write(pair, recorder, tag, 100), 0);
+    }
+    assert_status(copy_write(pair, recorder, 10, 1), -WEIR_ESTREAMFULL);
+    fixture_settle(fixture);
+    events_expect(pair->events, "started");
+    pair_unstuff(pair);
+    events_wait(pair->events, "writable");
+    assert_true(weir_queued(pair->stream) <= 300);
+    recorder_wait(recorder, 10);
+    for (unsigned tag = 0; tag < 10; tag++) {
+        peer_read_pattern(fixture, pair->peer, 100, 0, tag);
+    }
+    fixture_settle(fixture);
+    events_expect(pair->events, "started writable");
+}
+
+// Nothing was refused and the mark not passed: nothing to say.
+static void
+writable_does_not_come_without_a_refusal(void **state)
+{
+    struct fixture *fixture = fixture_manual(state);
+    struct pair *pair =
+        pair_open(fixture, &(struct pair_options){.stream.queue_high = 1000, .stuffed = true});
+    struct recorder *recorder = recorder_make(fixture);
+
+    assert_status(copy_write(pair, recorder, 0, 900), 0);
+    fixture_settle(fixture);
+    pair_unstuff(pair);
+    recorder_wait(recorder, 1);
+    fixture_settle(fixture);
+    events_expect(pair->events, "started");
+    peer_read_pattern(fixture, pair->peer, 900, 0, 0);
+}
+
+struct here {
+    struct pair *pair;
+    struct recorder *recorder;
+    int result;
+};
+
+static void
+write_one_byte(void *arg)
+{
+    struct here *here = arg;
+
+    here->result = copy_write(here->pair, here->recorder, 9, 1);
+}
+
+// The mark holds for every thread alike.
+static void
+the_high_mark_holds_on_the_loop_and_on_other_threads(void **state)
+{
+    struct fixture *fixture = fixture_manual(state);
+    struct here *here = fixture_memory(fixture, sizeof(*here));
+
+    here->pair =
+        pair_open(fixture, &(struct pair_options){.stream.queue_high = 1000, .stuffed = true});
+    here->recorder = recorder_make(fixture);
+    assert_status(copy_write(here->pair, here->recorder, 0, 1000), 0);
+    thread_call(fixture, write_one_byte, here);
+    assert_status(here->result, -WEIR_ESTREAMFULL);
+    loop_call(fixture, fixture->loop, write_one_byte, here);
+    assert_status(here->result, -WEIR_ESTREAMFULL);
+}
+
+// ---- the lane ---------------------------------------------------------------------------------
+
+static struct fixture *
+small_lane(void **state)
+{
+    return fixture_with(state, &(struct weir_runtime_options){
+                                   .loops = 1, .flags = WEIR_MANUAL, .lane_entries = LANE});
+}
+
+// Submit until the lane refuses; how many it took.
+static unsigned
+fill_lane(struct pair *pair, struct recorder *recorder, unsigned first)
+{
+    for (unsigned count = 0; count <= LANE; count++) {
+        int result = copy_write(pair, recorder, first + count, 10);
+
+        if (result != 0) {
+            assert_status(result, -WEIR_ELANEFULL);
+            return count;
+        }
+    }
+    fixture_fail(pair->fixture, "a lane of %d entries took %d", LANE, LANE + 1);
+    return 0;
+}
+
+static void
+a_full_lane_refuses_by_its_name(void **state)
+{
+    struct fixture *fixture = small_lane(state);
+    struct pair *pair = pair_open(fixture, &(struct pair_options){0});
+    struct recorder *recorder = recorder_make(fixture);
+    unsigned count;
+
+    fixture_settle(fixture);
+    count = fill_lane(pair, recorder, 0);
+    assert_true(count >= LANE / 2);
+    assert_int_equal(fixture_stats(fixture).refused[WEIR_REFUSED_LANE], 1);
+    recorder_wait(recorder, count);
+    // Drained: as many again.
+    assert_int_equal(fill_lane(pair, recorder, count), count);
+    recorder_wait(recorder, 2 * count);
+    for (unsigned tag = 0; tag < 2 * count; tag++) {
+        peer_read_pattern(fixture, pair->peer, 10, 0, tag);
+    }
+}
+
+static void
+write_elsewhere(void *arg)
+{
+    struct here *here = arg;
+
+    here->result = copy_write(here->pair, here->recorder, 100, 10);
+}
+
+// A lane belongs to one thread: another's is not full.
+static void
+a_full_lane_refuses_its_own_thread_only(void **state)
+{
+    struct fixture *fixture = small_lane(state);
+    struct here *here = fixture_memory(fixture, sizeof(*here));
+    unsigned count;
+
+    here->pair = pair_open(fixture, &(struct pair_options){0});
+    here->recorder = recorder_make(fixture);
+    fixture_settle(fixture);
+    count = fill_lane(here->pair, here->recorder, 0);
+    thread_call(fixture, write_elsewhere, here);
+    assert_status(here->result, 0);
+    recorder_wait(here->recorder, count + 1);
+}
+
+struct notified {
+    struct fixture *fixture;
+    unsigned count;
+    bool on_loop;
+};
+
+static void
+on_room(struct weir_loop *loop, void *arg)
+{
+    struct notified *notified = arg;
+
+    callback_begin(notified->fixture);
+    notified->count++;
+    notified->on_loop = weir_loop_current() == loop;
+    callback_end();
+}
+
+// 5.6: a producer refused by its lane can ask to be told.
+static void
+a_refused_producer_is_told_once_when_there_is_room(void **state)
+{
+    struct fixture *fixture = small_lane(state);
+    struct pair *pair = pair_open(fixture, &(struct pair_options){0});
+    struct recorder *recorder = recorder_make(fixture);
+    struct notified *replaced = fixture_memory(fixture, sizeof(*replaced));
+    struct notified *notified = fixture_memory(fixture, sizeof(*notified));
+    unsigned count;
+
+    replaced->fixture = notified->fixture = fixture;
+    fixture_settle(fixture);
+    count = fill_lane(pair, recorder, 0);
+    assert_status(weir_lane_notify(fixture->loop, NULL, notified), -EINVAL);
+    assert_status(weir_lane_notify(fixture->loop, on_room, replaced), 0);
+    assert_status(weir_lane_notify(fixture->loop, on_room, notified), 0);
+    assert_int_equal(notified->count, 0);
+    recorder_wait(recorder, count);
+    fixture_settle(fixture);
+    assert_int_equal(notified->count, 1);
+    assert_true(notified->on_loop);
+    assert_int_equal(replaced->count, 0);
+    fill_lane(pair, recorder, count);
+    fixture_settle(fixture);
+    assert_int_equal(notified->count, 1);
+}
+
+static void
+notify_here(void *arg)
+{
+    struct here *here = arg;
+
+    here->result = weir_lane_notify(here->pair->fixture->loop, on_room, NULL);
+}
+
+static void
+lane_notify_needs_a_lane_and_another_thread(void **state)
+{
+    struct fixture *fixture = small_lane(state);
+    struct here *here = fixture_memory(fixture, sizeof(*here));
+
+    here->pair = pair_open(fixture, &(struct pair_options){0});
+    loop_call(fixture, fixture->loop, notify_here, here);
+    assert_status(here->result, -EDEADLK);
+    thread_call(fixture, notify_here, here);
+    assert_status(here->result, -EINVAL);
+}
+
+// Contract 3.7: what ends things never waits behind a full lane.
+static void
+cancel_and_close_pass_a_full_lane(void **state)
+{
+    struct fixture *fixture = small_lane(state);
+    struct pair *pair = pair_open(fixture, &(struct pair_options){0});
+    struct pair *other = pair_open(fixture, &(struct pair_options){0});
+    struct recorder *recorder = recorder_make(fixture);
+    struct recorder *victims = recorder_make(fixture);
+    struct weir_write request = request_make(victims, 0, 10);
+    unsigned count;
+    weir_op op;
+
+    fixture_settle(fixture);
+    assert_status(submit(fixture, pair->stream, &request, &op), 0);
+    count = fill_lane(pair, recorder, 0);
+    assert_int_equal(weir_cancel(op), WEIR_CANCEL_WON);
+    assert_status(weir_close(other->stream, WEIR_CLOSE_ABORT, 0, 0), 0);
+    assert_status(weir_close(pair->stream, WEIR_CLOSE_FLUSH, 0, 0), 0);
+    pair_wait_closed(other);
+    recorder_wait(recorder, count);
+    recorder_wait(victims, 1);
+    expect_result(recorder_of(victims, 0), -ECANCELED, WEIR_ORIGIN_LOCAL_CANCEL, 0);
+    for (unsigned tag = 0; tag < count; tag++) {
+        peer_read_pattern(fixture, pair->peer, 10, 0, tag);
+    }
+    peer_expect_eof(fixture, pair->peer);
+}
+
+// ---- the loop's and the process's share -------------------------------------------------------
+
+// Fill stuffed pairs in turn until refused; how many bytes were taken.
+static size_t
+fill_share(struct pair **pairs, unsigned pair_count, struct recorder *recorder, int refusal)
+{
+    size_t total = 0;
+
+    for (unsigned tag = 0; total <= 2 * (size_t)SHARE; tag++) {
+        int result = copy_write(pairs[tag % pair_count], recorder, tag, PIECE);
+
+        if (result != 0) {
+            assert_status(result, refusal);
+            return total;
+        }
+        total += PIECE;
+        if (tag % 200 == 199) {
+            fixture_turn(pairs[0]->fixture);
+        }
+    }
+    fixture_fail(pairs[0]->fixture, "%zu bytes taken, the limit is %d", total, SHARE);
+    return 0;
+}
+
+// The limit, with at most five percent of slack either way.
+static void
+expect_share(size_t total)
+{
+    assert_in_range(total, SHARE - SHARE / 20, SHARE + SHARE / 20);
+}
+
+// Read at the plain end until the stream has nothing queued.
+static bool
+drain_step(void *arg)
+{
+    struct pair *pair = arg;
+    uint8_t block[4096];
+
+    while (recv(pair->peer, block, sizeof(block), MSG_DONTWAIT) > 0) {
+    }
+    return weir_queued(pair->stream) == 0;
+}
+
+static void
+drain_pair(struct pair *pair)
+{
+    fixture_turn_until(pair->fixture, drain_step, pair);
+}
+
+static void
+a_loops_share_refuses_by_its_name(void **state)
+{
+    struct fixture *fixture = fixture_with(
+        state,
+        &(struct weir_runtime_options){.loops = 1, .flags = WEIR_MANUAL, .loop_bytes_max = SHARE});
+    struct recorder *recorder = recorder_make(fixture);
+    struct pair *pairs[2];
+    size_t total;
+    uint64_t sent;
+
+    for (unsigned index = 0; index < 2; index++) {
+        pairs[index] = pair_open(fixture, &(struct pair_options){.stuffed = true});
+    }
+    total = fill_share(pairs, 2, recorder, -WEIR_ELOOPFULL);
+    expect_share(total);
+    assert_true(fixture_stats(fixture).refused[WEIR_REFUSED_LOOP] >= 1);
+    assert_int_equal(fixture_stats(fixture).queued_now, total);
+    // Drained: all of it is there again.
+    for (unsigned index = 0; index < 2; index++) {
+        pair_unstuff(pairs[index]);
+        drain_pair(pairs[index]);
+    }
+    fixture_settle(fixture);
+    assert_int_equal(fixture_stats(fixture).queued_now, 0);
+    sent = fixture_stats(fixture).bytes_sent;
+    total = fill_share(pairs, 2, recorder_make(fixture), -WEIR_ELOOPFULL);
+    expect_share(total - (fixture_stats(fixture).bytes_sent - sent));
+}
+
+static void
+the_processes_share_refuses_by_its_name(void **state)
+{
+    struct fixture *fixture = fixture_with(
+        state,
+        &(struct weir_runtime_options){.loops = 2, .flags = WEIR_MANUAL, .total_bytes_max = SHARE});
+    struct recorder *recorder = recorder_make(fixture);
+    struct pair *pairs[2];
+
+    for (unsigned index = 0; index < 2; index++) {
+        pairs[index] = pair_open(
+            fixture, &(struct pair_options){.stuffed = true,
+                                            .loop = weir_runtime_loop(fixture->runtime, index)});
+    }
+    expect_share(fill_share(pairs, 2, recorder, -WEIR_EPROCFULL));
+    assert_true(fixture_stats(fixture).refused[WEIR_REFUSED_PROCESS] >= 1);
+}
+
+// ---- precedence -------------------------------------------------------------------------------
+
+// Contract 4.7: stale, ended, token, stream, lane; each hides the ones behind it.
+static void
+refusals_have_a_fixed_precedence(void **state)
+{
+    struct fixture *fixture = small_lane(state);
+    struct pair *full =
+        pair_open(fixture, &(struct pair_options){.stream.queue_high = 100, .stuffed = true});
+    struct pair *pair = pair_open(fixture, &(struct pair_options){0});
+    struct recorder *recorder = recorder_make(fixture);
+    struct weir_write request = request_make(recorder, 99, 10);
+
+    assert_status(weir_token_create(fixture->runtime, (weir_token){0}, &request.token), 0);
+    assert_status(weir_token_fire(request.token, 0, 0), 0);
+    assert_status(copy_write(full, recorder, 0, 100), 0);
+    fixture_settle(fixture);
+    fill_lane(pair, recorder, 1);
+    assert_status(copy_write(full, recorder, 50, 10), -WEIR_ESTREAMFULL);
+    assert_status(submit(fixture, full->stream, &request, NULL), -ECANCELED);
+    request.flags = 1u << 31;
+    assert_status(submit(fixture, full->stream, &request, NULL), -EINVAL);
+    request.flags = WEIR_CHUNK;
+    assert_status(submit(fixture, full->stream, &request, NULL), -ENOTSUP);
+    request.flags = 0;
+    assert_status(submit(fixture, (weir_stream){0}, &request, NULL), -WEIR_ESTALE);
+    fixture_settle(fixture);
+    assert_status(weir_end(full->stream), 0);
+    fixture_settle(fixture);
+    fill_lane(pair, recorder, 20);
+    assert_status(submit(fixture, full->stream, &request, NULL), -WEIR_EENDED);
+    assert_status(weir_token_free(request.token), 0);
+}
+
+int
+main(void)
+{
+    static const struct test_case cases[] = {
+        EACH(the_queue_refuses_above_its_high_mark),
+        EACH(an_oversize_write_is_admitted_by_an_empty_queue),
+        EACH(writable_comes_once_at_the_low_mark),
+        EACH(writable_does_not_come_without_a_refusal),
+        EACH(the_high_mark_holds_on_the_loop_and_on_other_threads),
+        EACH(a_full_lane_refuses_by_its_name),
+        ONCE(a_full_lane_refuses_its_own_thread_only),
+        ONCE(a_refused_producer_is_told_once_when_there_is_room),
+        ONCE(lane_notify_needs_a_lane_and_another_thread),
+        EACH(cancel_and_close_pass_a_full_lane),
+        EACH(a_loops_share_refuses_by_its_name),
+        EACH(the_processes_share_refuses_by_its_name),
+        ONCE(refusals_have_a_fixed_precedence),
+    };
+
+    return RUN_CASES("conformance.write_limits", cases);
+}
