@@ -10,7 +10,9 @@
  */
 
 #include <assert.h>
+#include <stdalign.h>
 #include <stdbool.h>
+#include <stddef.h>
 
 /** Any thread. Prints and stops the process. */
 _Noreturn void wi_assert_failed(const char *what, const char *file, int line);

@@ -1,0 +1,478 @@
+/* SPDX-License-Identifier: MIT */
+
+#include "runtime/loop.h"
+
+#include "mem/block.h"
+#include "runtime/credit.h"
+#include "runtime/runtime.h"
+#include "runtime/timer.h"
+#include "runtime/watch.h"
+
+#include <errno.h>
+#include <limits.h>
+
+#define NS_PER_MS    UINT64_C(1000000)
+#define DECAY_NS     (1000 * NS_PER_MS)
+#define TIMERS_MAX   4096u // timers run in one turn
+#define POSTS_MAX    4096u // posted functions run in one turn
+
+__thread struct wi_tls wi_tls __attribute__((tls_model("initial-exec")));
+
+/* ---- waking and sleeping ---- */
+
+void
+wi_loop_wake(struct wi_loop *loop)
+{
+    // ORDER(park), producer half: publish (a push), fence, look at parked. may_sleep() does the
+    // mirror image: set parked, fence, look at the stacks. Two full fences guarantee that at least
+    // one side sees the other's store; weaken either and both can miss, and what was published waits
+    // until some unrelated event.
+    wi_fence_full();
+    if (wi_load_relaxed(&loop->parked) != 0 && wi_swap_relaxed(&loop->parked, 0) != 0) {
+        wi_add_relaxed(&loop->wakes, 1); // the exchange makes one producer, not all, pay
+        wi_os_wake(loop->wake_fd);
+    }
+}
+
+static bool
+has_work(const struct wi_loop *loop)
+{
+    return !wi_stack_is_empty(&loop->marked) || !wi_stack_is_empty(&loop->cancels) ||
+           !wi_stack_is_empty(&loop->controls);
+}
+
+static bool
+may_sleep(struct wi_loop *loop)
+{
+    wi_store_relaxed(&loop->parked, 1);
+    wi_fence_full(); // ORDER(park), loop half: see wi_loop_wake()
+    return !has_work(loop);
+}
+
+// The wake-up needs no reading: it is edge-triggered, and its count never wraps.
+static void
+wake_ready(struct wi_loop *loop, struct wi_source *source, uint32_t events)
+{
+    (void)loop;
+    (void)source;
+    (void)events;
+}
+
+static const struct wi_source_ops wake_ops = {.ready = wake_ready};
+
+// Milliseconds for the poller, rounded up: a timer never fires early. -1: no bound.
+static int
+poll_timeout(struct wi_loop *loop, int64_t timeout_ns)
+{
+    uint64_t wait = timeout_ns < 0 ? UINT64_MAX : (uint64_t)timeout_ns;
+
+    if (loop->deferred != NULL || loop->posts != NULL || wait == 0) {
+        return 0;
+    }
+    if (loop->wheel.armed != 0) {
+        uint64_t due = wi_wheel_wait_ns(&loop->wheel, wi_os_now_ns());
+
+        wait = due < wait ? due : wait;
+    }
+    if (wait == UINT64_MAX) {
+        return -1;
+    }
+    wait = wait / NS_PER_MS + (wait % NS_PER_MS != 0);
+    return wait > INT_MAX ? INT_MAX : (int)wait;
+}
+
+// Poll without sleeping for a while: worth a core when one connection ping-pongs.
+static int
+spin(struct wi_loop *loop)
+{
+    uint64_t until = wi_os_now_ns() + loop->spin_ns;
+
+    do {
+        int ready = wi_os_wait(loop->poller, loop->events, WI_LOOP_EVENTS, 0);
+
+        wi_count(&loop->counters.waits, 1);
+        if (ready != 0 || has_work(loop)) {
+            return ready;
+        }
+    } while (wi_os_now_ns() < until);
+    return -EAGAIN;
+}
+
+static void
+arm_decay(struct wi_loop *loop)
+{
+    if (!loop->decaying) {
+        loop->decaying = true;
+        wi_wheel_arm(&loop->wheel, &loop->decay, WI_TIMER_LOOP, loop->now_ns + DECAY_NS);
+    }
+}
+
+// Empty slabs give their memory back; the timer rests while there are none.
+static void
+decay_fired(struct wi_loop *loop, struct wi_timer *timer)
+{
+    if (wi_pool_decay()) {
+        wi_wheel_arm(&loop->wheel, timer, WI_TIMER_LOOP, loop->now_ns + DECAY_NS);
+    } else {
+        loop->decaying = false;
+    }
+}
+
+static int
+wait_events(struct wi_loop *loop, int64_t timeout_ns)
+{
+    int timeout_ms = poll_timeout(loop, timeout_ns);
+    int ready;
+
+    if (timeout_ms != 0) {
+        if (loop->spin_ns != 0) {
+            ready = spin(loop);
+            if (ready != -EAGAIN) {
+                return ready;
+            }
+        }
+        if (!may_sleep(loop)) {
+            timeout_ms = 0;
+        } else {
+            wi_count(&loop->counters.sleeps, 1);
+        }
+    }
+    ready = wi_os_wait(loop->poller, loop->events, WI_LOOP_EVENTS, timeout_ms);
+    wi_count(&loop->counters.waits, 1);
+    if (wi_load_relaxed(&loop->parked) != 0) {
+        wi_store_relaxed(&loop->parked, 0); // awake: producers need not pay for a wake
+    }
+    return ready;
+}
+
+/* ---- the turn ---- */
+
+static unsigned
+take_cancels(struct wi_loop *loop)
+{
+    struct wi_stack_node *node = wi_stack_reversed(wi_stack_take_all(&loop->cancels));
+    unsigned count = 0;
+
+    while (node != NULL) {
+        struct wi_stack_node *next = wi_stack_next(node);
+
+        wi_op_popped(loop, wi_container_of(node, struct wi_op, node));
+        node = next;
+        count++;
+    }
+    return count;
+}
+
+static unsigned
+take_controls(struct wi_loop *loop)
+{
+    struct wi_stack_node *node = wi_stack_reversed(wi_stack_take_all(&loop->controls));
+    unsigned count = 0;
+
+    while (node != NULL) {
+        struct wi_stack_node *next = wi_stack_next(node);
+        struct wi_control *control = wi_container_of(node, struct wi_control, node);
+
+        control->run(loop, control);
+        node = next;
+        count++;
+    }
+    return count;
+}
+
+static unsigned
+drain_marked(struct wi_loop *loop, unsigned bound)
+{
+    struct wi_stack_node *node = wi_stack_reversed(wi_stack_take_all(&loop->marked));
+    unsigned count = 0;
+
+    while (node != NULL) {
+        struct wi_stack_node *next = wi_stack_next(node);
+
+        count += wi_lane_drain(loop, wi_container_of(node, struct wi_lane, mark_node), bound);
+        node = next;
+    }
+    return count;
+}
+
+void
+wi_loop_look(struct wi_loop *loop)
+{
+    wi_count(&loop->counters.order_looks, 1);
+    drain_marked(loop, UINT32_MAX);
+}
+
+static void
+dispatch(struct wi_loop *loop, int ready)
+{
+    loop->event_count = ready;
+    for (loop->event_next = 0; loop->event_next < ready;) {
+        const struct epoll_event *event = &loop->events[loop->event_next++];
+        struct wi_source *source = event->data.ptr;
+
+        if (source != NULL) { // else forgotten meanwhile: see wi_loop_forget()
+            source->ops->ready(loop, source, event->events);
+        }
+    }
+}
+
+static unsigned
+run_timers(struct wi_loop *loop)
+{
+    unsigned count = 0;
+    struct wi_timer *timer;
+
+    if (loop->wheel.armed == 0) {
+        return 0;
+    }
+    while (count < TIMERS_MAX && (timer = wi_wheel_take(&loop->wheel, loop->now_ns)) != NULL) {
+        loop->timer_fns[wi_timer_kind(timer)](loop, timer);
+        count++;
+    }
+    return count;
+}
+
+static unsigned
+run_posts(struct wi_loop *loop)
+{
+    unsigned count = 0;
+
+    while (loop->posts != NULL && count < POSTS_MAX) {
+        struct wi_task *task = loop->posts;
+
+        loop->posts = task->next;
+        task->ops->run(loop, task);
+        count++;
+    }
+    return count;
+}
+
+// What upper layers do once a turn: flush, complete. Callbacks may make more of it; after some
+// rounds the rest waits for the next turn, which does not sleep.
+static void
+run_deferred(struct wi_loop *loop)
+{
+    for (int round = 0; loop->deferred != NULL && round < WI_LOOP_ROUNDS_MAX; round++) {
+        struct wi_task *task = loop->deferred;
+
+        loop->deferred = NULL;
+        while (task != NULL) {
+            struct wi_task *next = task->next;
+
+            task->ops->run(loop, task);
+            task = next;
+        }
+    }
+}
+
+// While stopping: when the last operation has completed and the last stream, listener and watch has
+// gone, the stopping thread may end this loop.
+static void
+become_idle(struct wi_loop *loop)
+{
+    const struct wi_counters *counters = &loop->counters;
+
+    if (loop->open_things == 0 && loop->posts == NULL && loop->deferred == NULL &&
+        !has_work(loop) &&
+        wi_load_relaxed(&counters->accepted) == wi_load_relaxed(&counters->completed)) {
+        loop->idle = true;
+        wi_add_acq_rel(&loop->runtime->idle_loops, 1); // ORDER(registry): see all_idle()
+        wi_waiters_wake(loop->runtime);
+    }
+}
+
+static int
+turn(struct wi_loop *loop, int64_t timeout_ns)
+{
+    int ready = wait_events(loop, timeout_ns);
+    unsigned count = ready > 0 ? (unsigned)ready : 0;
+
+    loop->now_ns = wi_os_now_ns();
+    wi_count(&loop->counters.turns, 1);
+    if (has_work(loop)) {
+        count += take_controls(loop); // before the lanes: a close refuses what comes behind it
+        count += drain_marked(loop, WI_LANE_TURN_MAX);
+        count += take_cancels(loop);
+    }
+    dispatch(loop, ready);
+    count += run_timers(loop);
+    count += run_posts(loop);
+    run_deferred(loop);
+    if (loop->homing != NULL) {
+        wi_lanes_return_home(loop);
+    }
+    if (loop->credit_back != 0) {
+        wi_credit_give_back(loop, loop->credit_back);
+        loop->credit_back = 0;
+    }
+    if (count != 0) {
+        arm_decay(loop);
+        wi_waiters_wake(loop->runtime);
+    }
+    if (wi_unlikely(loop->stopping && !loop->idle)) {
+        become_idle(loop);
+    }
+    return count > INT_MAX ? INT_MAX : (int)count;
+}
+
+int
+wi_loop_turn(struct wi_loop *loop, int64_t timeout_ns)
+{
+    int count;
+
+    if (wi_tls.loop != NULL) {
+        return -EDEADLK;
+    }
+    wi_tls.loop = loop;
+    count = turn(loop, timeout_ns);
+    wi_tls.loop = NULL;
+    return count;
+}
+
+void
+wi_loop_run(struct wi_loop *loop)
+{
+    wi_tls.loop = loop;
+    while (!loop->ended) {
+        turn(loop, -1);
+    }
+    wi_tls.loop = NULL;
+}
+
+void
+wi_loop_forget(struct wi_loop *loop, struct wi_source *source)
+{
+    for (int i = loop->event_next; i < loop->event_count; i++) {
+        if (loop->events[i].data.ptr == source) {
+            loop->events[i].data.ptr = NULL;
+        }
+    }
+}
+
+/* ---- life ---- */
+
+static void
+stop_run(struct wi_loop *loop, struct wi_control *control)
+{
+    (void)control;
+    loop->stopping = true;
+    wi_watches_stop(loop);
+    wi_timers_stop(loop);
+    loop->runtime->service->stop(loop, wi_load_relaxed(&loop->runtime->stop_deadline));
+}
+
+static void
+end_run(struct wi_loop *loop, struct wi_control *control)
+{
+    (void)control;
+    loop->ended = true;
+}
+
+int
+wi_loop_init(struct wi_loop *loop, struct wi_runtime *runtime, unsigned index)
+{
+    int result;
+
+    loop->runtime = runtime;
+    loop->index = index;
+    loop->manual = (runtime->options.flags & WEIR_MANUAL) != 0;
+    loop->spin_ns = runtime->options.spin_ns;
+    loop->cache.loop = loop;
+    loop->wake_source.ops = &wake_ops;
+    loop->stop_control.run = stop_run;
+    loop->end_control.run = end_run;
+    loop->timer_fns[WI_TIMER_OP] = wi_op_timer_fired;
+    loop->timer_fns[WI_TIMER_LOOP] = decay_fired;
+    loop->now_ns = wi_os_now_ns();
+    loop->wake_fd = -1;
+    wi_store_relaxed(&loop->credit, runtime->options.loop_bytes_max);
+    wi_stack_init(&loop->marked);
+    wi_stack_init(&loop->cancels);
+    wi_stack_init(&loop->controls);
+    wi_wheel_init(&loop->wheel, loop->now_ns);
+    loop->poller = wi_os_poller_create();
+    if (loop->poller < 0) {
+        return loop->poller;
+    }
+    loop->wake_fd = wi_os_wake_create();
+    result = loop->wake_fd < 0 ? loop->wake_fd
+                               : wi_os_poll_add(loop->poller, loop->wake_fd, EPOLLIN | EPOLLET,
+                                                &loop->wake_source);
+    return result < 0 ? result : runtime->service->init(loop);
+}
+
+void
+wi_loop_fini(struct wi_loop *loop)
+{
+    if (loop->net != NULL) {
+        loop->runtime->service->fini(loop);
+    }
+    while (loop->orphans != NULL) {
+        struct wi_lane *lane = loop->orphans;
+
+        loop->orphans = lane->next_orphan;
+        wi_lane_destroy(lane);
+    }
+    if (loop->wake_fd >= 0) {
+        wi_os_close(loop->wake_fd);
+    }
+    if (loop->poller >= 0) {
+        wi_os_close(loop->poller);
+    }
+}
+
+/* ---- public ---- */
+
+struct weir_loop *
+weir_loop_current(void)
+{
+    return wi_loop_public(wi_tls.loop);
+}
+
+struct weir_runtime *
+weir_loop_runtime(struct weir_loop *loop)
+{
+    return loop == NULL ? NULL : (struct weir_runtime *)(void *)wi_loop_of(loop)->runtime;
+}
+
+int
+weir_loop_turn(struct weir_loop *public, int64_t timeout_ns)
+{
+    struct wi_loop *loop = wi_loop_of(public);
+
+    if (wi_is_forked()) {
+        return -ECHILD;
+    }
+    return loop == NULL || !loop->manual ? -EINVAL : wi_loop_turn(loop, timeout_ns);
+}
+
+int
+weir_loop_fd(const struct weir_loop *public)
+{
+    const struct wi_loop *loop = wi_loop_of(public);
+
+    if (wi_is_forked()) {
+        return -ECHILD;
+    }
+    return loop == NULL || !loop->manual ? -EINVAL : loop->poller;
+}
+
+int64_t
+weir_loop_timeout_ns(struct weir_loop *public)
+{
+    struct wi_loop *loop = wi_loop_of(public);
+    uint64_t wait;
+
+    // From now on producers signal the descriptor: the program is about to sleep on it.
+    if (loop == NULL || loop->deferred != NULL || loop->posts != NULL || !may_sleep(loop)) {
+        return 0;
+    }
+    wait = wi_wheel_wait_ns(&loop->wheel, wi_os_now_ns());
+    return wait > INT64_MAX ? -1 : (int64_t)wait;
+}
+
+uint64_t
+weir_loop_now_ns(const struct weir_loop *loop)
+{
+    return loop == NULL ? 0 : wi_loop_of(loop)->now_ns;
+}

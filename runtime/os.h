@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef WI_OS_H
+#define WI_OS_H
+
+/**
+ * @file
+ * Every system call the library makes, but for memory's (mem/os.h), and nothing else.
+ *
+ * runtime/os_linux.c is the only file that calls them; tests link another implementation in its
+ * place. Results follow the library: 0 or a count, or -errno. EINTR never comes out of here. Every
+ * descriptor made here is close-on-exec and, where it can block, non-blocking.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+/* ---- polling ---- */
+
+int wi_os_poller_create(void);
+int wi_os_poll_add(int poller, int fd, uint32_t events, void *tag);
+int wi_os_poll_modify(int poller, int fd, uint32_t events, void *tag);
+int wi_os_poll_remove(int poller, int fd);
+/** @p timeout_ms < 0: no bound. 0 also after an interrupted wait. */
+int wi_os_wait(int poller, struct epoll_event *events, int capacity, int timeout_ms);
+
+int wi_os_wake_create(void);
+void wi_os_wake(int wake_fd); /* cannot fail: a full eventfd is already a wake */
+void wi_os_wake_clear(int wake_fd);
+
+/* ---- sockets ---- */
+
+ssize_t wi_os_receive(int fd, void *buffer, size_t size);
+ssize_t wi_os_send(int fd, const void *data, size_t size);
+ssize_t wi_os_send_vector(int fd, const struct iovec *iov, size_t iov_count);
+/** With a request for an acknowledgement stamp and, with @p zerocopy, from the caller's memory. */
+ssize_t wi_os_send_marked(int fd, const struct iovec *iov, size_t iov_count, bool stamp,
+                          bool zerocopy);
+/** Connect and send at once (TCP Fast Open). -EINPROGRESS: connecting, nothing taken. */
+ssize_t wi_os_send_fast_open(int fd, const struct iovec *iov, size_t iov_count,
+                             const struct sockaddr *address, socklen_t size);
+
+/** What one entry of a socket's error queue says. */
+struct wi_os_report {
+    enum { WI_REPORT_ACKED, WI_REPORT_ZEROCOPY, WI_REPORT_OTHER } kind;
+    uint32_t low;  /* ACKED: last byte's offset; ZEROCOPY: first send */
+    uint32_t high; /* ZEROCOPY: last send */
+};
+int wi_os_receive_report(int fd, struct wi_os_report *ret_report); /* -EAGAIN: none left */
+
+int wi_os_socket(int family);
+int wi_os_bind(int fd, const struct sockaddr *address, socklen_t size);
+int wi_os_listen(int fd, int backlog);
+int wi_os_accept(int fd, struct sockaddr *ret_address, socklen_t *size);
+int wi_os_connect(int fd, const struct sockaddr *address, socklen_t size);
+int wi_os_shutdown(int fd, int how);
+int wi_os_close(int fd);
+int wi_os_set_option(int fd, int level, int name, int value);
+int wi_os_get_option(int fd, int level, int name, int *ret_value);
+int wi_os_set_linger_reset(int fd); /* the next close resets the connection */
+int wi_os_local_address(int fd, struct sockaddr *ret_address, socklen_t *size);
+int wi_os_peer_address(int fd, struct sockaddr *ret_address, socklen_t *size);
+int wi_os_set_nonblocking(int fd);
+int wi_os_unsent(int fd, int *ret_size); /* bytes the peer has not acknowledged */
+/** TCP: congestion window in bytes. */
+int wi_os_window(int fd, size_t *ret_size);
+int wi_os_unlink(const char *path);
+
+/* ---- signals, threads, time ---- */
+
+int wi_os_signal_create(const int *signals, unsigned count); /* blocks them in this thread too */
+int wi_os_signal_take(int fd);                               /* the number, or -EAGAIN */
+int wi_os_spare_create(void); /* a descriptor to give up when there are none */
+
+int wi_os_thread_start(void **ret_thread, void *(*body)(void *), void *arg); /* all signals blocked */
+void wi_os_thread_join(void *thread);
+int wi_os_pin(unsigned index);
+unsigned wi_os_processors(void);
+void wi_os_yield(void);
+int wi_os_at_fork_child(void (*hook)(void));
+
+uint64_t wi_os_now_ns(void);
+
+/** Sleep while *@p word == @p value, until @p deadline_ns at the latest. The library's only futex:
+ *  weir_op_wait() and its relatives. */
+void wi_os_sleep(const void *word, uint32_t value, uint64_t deadline_ns);
+void wi_os_wake_sleepers(const void *word);
+
+#endif /* WI_OS_H */

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef WI_SLOTS_H
+#define WI_SLOTS_H
+
+/**
+ * @file
+ * A table of type-stable objects named by a number: segments that are made when needed and never
+ * moved or freed while the runtime lives.
+ */
+
+#include "mem/atomic.h"
+#include "runtime/handle.h"
+
+#include <stddef.h>
+
+struct wi_slots {
+    wi_atomic_ptr *directory; // segment by segment; NULL: not made yet
+    unsigned shift;           // log2 of the objects in a segment
+    unsigned segments_max;
+    size_t object_size;
+    size_t segment_size;  // bytes; what lies behind the objects is the owner's
+    size_t segment_align; // bytes
+    wi_atomic_u32 segments;
+    size_t next_offset; // of a wi_atomic_u32 in every object, for free lists
+};
+
+/** Free objects of a table, by their slots. The head carries a tag that moves with every take, so a
+ *  slot that went and came back meanwhile is not mistaken for itself (no ABA). */
+struct wi_free_list {
+    wi_atomic_u64 head; // tag << 32 | slot + 1; 0 in the low half: empty
+};
+
+/** Start only. @p objects per segment is a power of two; @p tail_size bytes lie behind them; @p
+ *  next_offset is where an object has room for a free list's link. 0 or -ENOMEM. */
+int wi_slots_init(struct wi_slots *slots, unsigned objects, size_t object_size, size_t tail_size,
+                  size_t next_offset);
+
+/** Stop only. */
+void wi_slots_fini(struct wi_slots *slots);
+
+/** Any thread. A fresh zeroed segment's first slot number in @p ret_first; its memory is published
+ *  by wi_slots_publish(). NULL: memory or numbers ran out. */
+void *wi_slots_grow(struct wi_slots *slots, uint32_t *ret_first);
+
+/** Any thread. From now on wi_slots_at() finds the segment. */
+void wi_slots_publish(struct wi_slots *slots, uint32_t first, void *segment);
+
+/** Any thread. Wait-free. NULL: no such object was ever made. */
+static inline void *
+wi_slots_at(const struct wi_slots *slots, uint32_t slot)
+{
+    uint32_t index = slot >> slots->shift;
+    char *segment;
+
+    if (index >= slots->segments_max) {
+        return NULL;
+    }
+    // ORDER(slots) observe: pairs with wi_slots_publish(); a segment is seen initialised or not at
+    // all. Without it a garbage handle could read a segment before its objects were set up.
+    segment = (char *)wi_load_acquire(&slots->directory[index]);
+    if (segment == NULL) {
+        return NULL;
+    }
+    return segment + (size_t)(slot & ((1u << slots->shift) - 1)) * slots->object_size;
+}
+
+/** Any thread. Lock-free. */
+void wi_free_put(const struct wi_slots *slots, struct wi_free_list *list, uint32_t slot);
+
+#define WI_SLOT_NONE UINT32_MAX
+/** Any thread. Lock-free. WI_SLOT_NONE: empty. */
+uint32_t wi_free_take(const struct wi_slots *slots, struct wi_free_list *list);
+
+#endif /* WI_SLOTS_H */

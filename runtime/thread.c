@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: MIT */
+
+#include "runtime/thread.h"
+
+#include "mem/heap.h"
+#include "mem/thread.h"
+
+#include <errno.h>
+
+static wi_atomic_bool cold;
+static __thread struct wi_thread *own_threads;
+
+void
+wi_cold_lock(void)
+{
+    // ORDER(cold) observe: pairs with wi_cold_unlock().
+    while (wi_swap_acquire(&cold, true)) {
+        wi_os_yield();
+    }
+}
+
+void
+wi_cold_unlock(void)
+{
+    // ORDER(cold) publish: pairs with wi_cold_lock().
+    wi_store_release(&cold, false);
+}
+
+// Under the cold lock. Take the record out of its runtime's list.
+static void
+unlist(struct wi_thread *thread)
+{
+    struct wi_thread **link = &thread->runtime->threads;
+
+    while (*link != thread) {
+        link = &(*link)->next_of_runtime;
+    }
+    *link = thread->next_of_runtime;
+}
+
+// The thread ends. A running runtime's loops take the lanes over; a stopping one keeps the record
+// until it is freed, for its loops may have ended; a freed one left the record to us.
+static void
+leave(void)
+{
+    while (own_threads != NULL) {
+        struct wi_thread *thread = own_threads;
+        bool is_mine;
+
+        own_threads = thread->next_of_thread;
+        wi_cold_lock();
+        is_mine = thread->runtime == NULL || !wi_runtime_is_stopping(thread->runtime);
+        if (thread->runtime != NULL) {
+            if (is_mine) {
+                unlist(thread);
+                for (unsigned i = 0; i < thread->runtime->loop_count; i++) {
+                    if (thread->lanes[i] != NULL) {
+                        wi_lane_abandon(thread->lanes[i]);
+                    }
+                }
+            } else {
+                thread->is_left = true;
+            }
+        }
+        wi_cold_unlock();
+        if (is_mine) {
+            wi_heap_free(thread);
+        }
+    }
+    wi_tls.serial = 0;
+    wi_tls.lanes = NULL;
+}
+
+// Records of runtimes that were freed.
+static void
+prune(void)
+{
+    struct wi_thread **link = &own_threads;
+
+    while (*link != NULL) {
+        struct wi_thread *thread = *link;
+        bool is_dead;
+
+        wi_cold_lock();
+        is_dead = thread->runtime == NULL;
+        wi_cold_unlock();
+        if (is_dead) {
+            *link = thread->next_of_thread;
+            wi_heap_free(thread);
+        } else {
+            link = &thread->next_of_thread;
+        }
+    }
+}
+
+static struct wi_thread *
+find(uint64_t serial)
+{
+    struct wi_thread *thread = own_threads;
+
+    while (thread != NULL && thread->serial != serial) {
+        thread = thread->next_of_thread;
+    }
+    return thread;
+}
+
+static struct wi_thread *
+join_runtime(struct wi_runtime *runtime)
+{
+    struct wi_thread *thread;
+
+    prune();
+    if (wi_thread_at_exit(WI_THREAD_LANES, leave) < 0) {
+        return NULL;
+    }
+    thread = wi_heap_zalloc(sizeof(*thread) + runtime->loop_count * sizeof(thread->lanes[0]));
+    if (thread == NULL) {
+        return NULL;
+    }
+    thread->runtime = runtime;
+    thread->serial = runtime->serial;
+    thread->next_of_thread = own_threads;
+    own_threads = thread;
+    wi_cold_lock();
+    thread->next_of_runtime = runtime->threads;
+    runtime->threads = thread;
+    wi_cold_unlock();
+    return thread;
+}
+
+struct wi_lane *
+wi_thread_lane_slow(struct wi_loop *loop)
+{
+    struct wi_thread *thread = find(loop->runtime->serial);
+
+    if (thread == NULL) {
+        thread = join_runtime(loop->runtime);
+        if (thread == NULL) {
+            return NULL;
+        }
+    }
+    wi_tls.serial = thread->serial;
+    wi_tls.lanes = thread->lanes;
+    if (thread->lanes[loop->index] == NULL) {
+        struct wi_lane *lane = wi_lane_create(loop, loop->runtime->options.lane_entries);
+
+        wi_cold_lock(); // weir_stats() walks the lanes of other threads
+        thread->lanes[loop->index] = lane;
+        wi_cold_unlock();
+    }
+    return thread->lanes[loop->index];
+}
+
+void
+wi_threads_release(struct wi_runtime *runtime)
+{
+    wi_cold_lock();
+    while (runtime->threads != NULL) {
+        struct wi_thread *thread = runtime->threads;
+
+        runtime->threads = thread->next_of_runtime;
+        for (unsigned i = 0; i < runtime->loop_count; i++) {
+            if (thread->lanes[i] != NULL) {
+                wi_lane_destroy(thread->lanes[i]);
+            }
+        }
+        thread->runtime = NULL;
+        if (thread->is_left) {
+            wi_heap_free(thread);
+        }
+    }
+    wi_cold_unlock();
+}
+
+void
+wi_threads_count(struct wi_loop *loop, struct weir_stats *stats)
+{
+    wi_cold_lock();
+    for (struct wi_thread *thread = loop->runtime->threads; thread != NULL;
+         thread = thread->next_of_runtime) {
+        const struct wi_lane *lane = thread->lanes[loop->index];
+
+        if (lane == NULL) {
+            continue;
+        }
+        for (unsigned i = 0; i < WEIR_REFUSALS; i++) {
+            stats->refused[i] += wi_load_relaxed(&lane->refused[i]);
+        }
+        stats->operations_inline += wi_load_relaxed(&lane->inline_done);
+        stats->bytes_sent += wi_load_relaxed(&lane->inline_bytes);
+        stats->system_sends += wi_load_relaxed(&lane->inline_sends);
+    }
+    wi_cold_unlock();
+}
+
+bool
+wi_threads_are_entering(struct wi_runtime *runtime)
+{
+    bool entering = false;
+
+    wi_cold_lock();
+    for (struct wi_thread *thread = runtime->threads; thread != NULL;
+         thread = thread->next_of_runtime) {
+        for (unsigned i = 0; i < runtime->loop_count; i++) {
+            // ORDER(enter) observe: pairs with wi_lane_leave(); what was sent inside is in its lane.
+            entering |= thread->lanes[i] != NULL && wi_load_acquire(&thread->lanes[i]->entering);
+        }
+    }
+    wi_cold_unlock();
+    return entering;
+}

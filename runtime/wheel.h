@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef WI_WHEEL_H
+#define WI_WHEEL_H
+
+/**
+ * @file
+ * A hierarchical timer wheel: ticks of 1 ms, eight levels of 64 places, nodes embedded in what they
+ * time. Arming and disarming are O(1) and allocate nothing. A timer never fires early, and at most a
+ * tick late plus the time the loop was busy.
+ */
+
+#include "mem/assert.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define WI_WHEEL_LEVELS  8u
+#define WI_WHEEL_PLACES  64u
+#define WI_WHEEL_TICK_NS UINT64_C(1000000)
+
+/** Whose timer: an index of wi_wheel_fn. */
+enum wi_timer_kind {
+    WI_TIMER_OP,
+    WI_TIMER_STREAM,
+    WI_TIMER_LISTENER,
+    WI_TIMER_LOOP,
+    WI_TIMER_KINDS,
+};
+
+/** Embedded. All zero: not armed. */
+struct wi_timer {
+    struct wi_timer *next;
+    struct wi_timer **link; // what points at us; NULL: not armed
+    uint64_t when;          // the tick it is due << 8 | kind
+};
+
+struct wi_wheel {
+    uint64_t tick; // every timer due at or before this tick has fired
+    uint64_t armed;
+    struct wi_timer *later; // armed overdue while due ones are taken: for the next turn
+    bool taking;
+    uint64_t occupied[WI_WHEEL_LEVELS]; // a bit per place that is not empty
+    struct wi_timer *places[WI_WHEEL_LEVELS][WI_WHEEL_PLACES];
+};
+
+void wi_wheel_init(struct wi_wheel *wheel, uint64_t now_ns);
+
+/** Loop thread. Arm, or arm anew. A deadline that has passed fires in the next advance. */
+void wi_wheel_arm(struct wi_wheel *wheel, struct wi_timer *timer, enum wi_timer_kind kind,
+                  uint64_t deadline_ns);
+
+/** Loop thread. Legal when not armed. */
+void wi_wheel_disarm(struct wi_wheel *wheel, struct wi_timer *timer);
+
+static inline bool
+wi_timer_is_armed(const struct wi_timer *timer)
+{
+    return timer->link != NULL;
+}
+
+static inline enum wi_timer_kind
+wi_timer_kind(const struct wi_timer *timer)
+{
+    return (enum wi_timer_kind)(timer->when & 0xff);
+}
+
+/**
+ * Loop thread. The next timer due by @p now_ns, disarmed, earliest tick first; NULL: none left. Take
+ * until NULL: a timer armed overdue meanwhile waits for the next round, so the taking ends.
+ */
+struct wi_timer *wi_wheel_take(struct wi_wheel *wheel, uint64_t now_ns);
+
+/** Loop thread. Nanoseconds from @p now_ns to the first moment an advance can do something useful;
+ *  0: timers are due; UINT64_MAX: none armed. */
+uint64_t wi_wheel_wait_ns(const struct wi_wheel *wheel, uint64_t now_ns);
+
+#endif /* WI_WHEEL_H */
