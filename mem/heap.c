@@ -101,8 +101,14 @@ static _Thread_local mi_heap_t *heap_self;
 static WI_COLD mi_heap_t *
 heap_create(void)
 {
-    mi_heap_t *heap = mi_heap_new();
+    mi_heap_t *heap;
 
+    if (wi_thread_is_ending()) {
+        // Too late for a heap of our own: mimalloc's own destructor would delete it as well, and
+        // not in a known order.
+        return mi_heap_get_default();
+    }
+    heap = mi_heap_new();
     if (heap == NULL) {
         return NULL;
     }

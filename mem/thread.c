@@ -77,3 +77,9 @@ wi_thread_at_exit(enum wi_thread_stage stage, void (*hook)(void))
     thread_hooks[stage] = hook;
     return 0;
 }
+
+bool
+wi_thread_is_ending(void)
+{
+    return thread_is_ending;
+}
