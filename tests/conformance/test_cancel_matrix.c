@@ -55,7 +55,8 @@ submit_victim(struct cancel *cancel)
         request.token = cancel->token;
     } else if (cancel->caller == BY_DEADLINE) {
         // Long enough that no state is missed, short enough to wait for.
-        cancel->deadline_ns = weir_deadline_after(MS(cancel->state == IN_LANE ? 2 : 60));
+        cancel->deadline_ns =
+            weir_deadline_after(MS(cancel->state == IN_LANE ? 2 : 60) * test_slow_factor());
         request.deadline_ns = cancel->deadline_ns;
     }
     assert_status(submit(cancel->fixture, cancel->pair->stream, &request, &cancel->op), 0);
