@@ -134,6 +134,13 @@ chain_add(struct weir_chain *chain, const void *data, size_t size, size_t offset
     return block;
 }
 
+static inline void
+assert_same_place(struct weir_iter iter, struct weir_iter other)
+{
+    assert_ptr_equal(iter.block, other.block);
+    assert_int_equal(iter.index, other.index);
+}
+
 // Do the chain's bytes equal these?
 static inline bool
 chain_equals(const struct weir_chain *chain, const void *data, size_t size)
