@@ -70,16 +70,16 @@ void wi_block_return_list(struct weir_block *first);
 /**
  * Any thread. The calling thread's open block: reserve @p size contiguous bytes in it (1 …
  * WEIR_BLOCK_SIZE), opening a new one when they do not fit. Each reservation holds one reference on
- * @p ret_block; give it back with wi_block_unref(), from any thread. NULL: memory ran out, or a size
- * out of range. The thread's own hold on its open block ends when it opens the next one or
+ * @p ret_block; give it back with wi_block_unref(), from any thread. NULL: memory ran out, or a
+ * size out of range. The thread's own hold on its open block ends when it opens the next one or
  * wi_pack_close() is called (thread exit does).
  */
 uint8_t *wi_pack_reserve(size_t size, struct weir_block **ret_block);
 void wi_pack_close(void);
 
 /**
- * Any thread. Lease up to @p count neighbouring blocks of one slab as a list: contiguous payload, one
- * iovec. At least one; fewer than asked when the slab has no longer run. NULL: memory ran out.
+ * Any thread. Lease up to @p count neighbouring blocks of one slab as a list: contiguous payload,
+ * one iovec. At least one; fewer than asked when the slab has no longer run. NULL: memory ran out.
  */
 struct weir_block *wi_block_lease_run(unsigned count, unsigned *ret_count);
 
@@ -90,7 +90,9 @@ struct weir_block *wi_block_lease_run(unsigned count, unsigned *ret_count);
  */
 bool wi_pool_decay(void);
 
-/** Sees one block that is still leased. @p site is who leased it; NULL in builds without WI_DEBUG. */
+/**
+ * Sees one block that is still leased. @p site is who leased it; NULL in builds without WI_DEBUG.
+ */
 typedef void wi_block_visit_fn(const struct weir_block *block, const void *site, void *arg);
 
 /** Any thread. Visit every block of the calling thread's pool that is out, one-offs excepted, and

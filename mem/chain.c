@@ -98,7 +98,7 @@ blocks_lease(size_t size, struct weir_block **ret_first)
     return 0;
 }
 
-// The chain's owner. Copy what fits behind a block's last byte; the rest is what is left of @p size.
+// The chain's owner. Copy what fits behind a block's last byte. How much that is.
 static size_t
 block_fill(struct weir_block *block, const uint8_t *data, size_t size)
 {
@@ -214,8 +214,8 @@ struct chain_cut {
     uint32_t rest;             // bytes of block before the place
 };
 
-// The chain's owner. Where its first @p size bytes end: in the middle of a block, or behind one that
-// is not empty. False: the chain is shorter.
+// The chain's owner. Where its first @p size bytes end: in the middle of a block, or behind one
+// that is not empty. False: the chain is shorter.
 static bool
 chain_find(const struct weir_chain *chain, size_t size, struct chain_cut *ret_cut)
 {

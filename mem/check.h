@@ -4,8 +4,8 @@
 
 /**
  * @file
- * What a debug build checks when a block is returned: that it is a leased block of this library. The
- * process stops with the place that leased it.
+ * What a debug build checks when a block is returned: that it is a leased block of this library.
+ * The process stops with the place that leased it.
  */
 
 #include "mem/block.h"

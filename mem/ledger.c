@@ -26,9 +26,9 @@ weir_pool_ledger(struct weir_ledger *ret_ledger)
     ret_ledger->oversize = wi_load_relaxed(&pool->oversize);
 }
 
-// Any thread. How many blocks wait on the home stack of a pool that may be another thread's: take the
-// list, count it and push it back. If the owner ends meanwhile the blocks are returned to an orphan,
-// which counts them.
+// Any thread. How many blocks wait on the home stack of a pool that may be another thread's: take
+// the list, count it and push it back. If the owner ends meanwhile the blocks are returned to an
+// orphan, which counts them.
 static uint64_t
 pool_count_home(struct wi_pool *pool)
 {

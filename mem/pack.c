@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "mem/pool.h"
 
-// More than there can be pieces in a block. Taken when the block is opened, and handed out one by one
-// with plain arithmetic: only giving a piece back is an atomic step.
+// More than there can be pieces in a block. Taken when the block is opened, and handed out one by
+// one with plain arithmetic: only giving a piece back is an atomic step.
 #define PACK_CHARGE (WEIR_BLOCK_SIZE + 1u)
 
 // The pool's thread. Are all pieces that were handed out back?

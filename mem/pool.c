@@ -47,7 +47,8 @@ slab_unlink(struct wi_slab **list, struct wi_slab *slab)
     }
 }
 
-// The pool's thread. The list a slab that is not open belongs to by its mask; NULL: none, it is full.
+// The pool's thread. The list a slab that is not open belongs to by its mask; NULL: none, it is
+// full.
 static inline struct wi_slab **
 slab_list(struct wi_pool *pool, uint32_t free)
 {
@@ -57,7 +58,8 @@ slab_list(struct wi_pool *pool, uint32_t free)
     return free == WI_SLAB_EMPTY ? &pool->empty : &pool->partial;
 }
 
-// The pool's thread. A block came back to a slab that is not open and stood in its list as @p before.
+// The pool's thread. A block came back to a slab that is not open and stood in its list as @p
+// before.
 static WI_COLD void
 slab_relist(struct wi_pool *pool, struct wi_slab *slab, uint32_t before)
 {
@@ -102,8 +104,8 @@ wi_pool_take_home(struct wi_pool *pool)
 {
     wi_assert(wi_load_relaxed(&pool->home) != WI_POOL_ORPHANED);
     if (wi_load_relaxed(&pool->home) != 0) {
-        // ORDER(home) observe: pairs with wi_pool_send_home(); without it the links of the list, and
-        // what the other threads last did with the blocks, could still be on their way.
+        // ORDER(home) observe: pairs with wi_pool_send_home(); without it the links of the list,
+        // and what the other threads last did with the blocks, could still be on their way.
         wi_pool_put_list(pool, (struct weir_block *)wi_swap_acquire(&pool->home, 0));
     }
 }
@@ -181,8 +183,8 @@ pool_open_slab(struct wi_pool *pool, struct wi_slab *slab)
     }
 }
 
-// The pool's thread. See that the open slab has a free block: among those that came home, in another
-// slab, or in a new one. False: memory ran out.
+// The pool's thread. See that the open slab has a free block: among those that came home, in
+// another slab, or in a new one. False: memory ran out.
 static bool
 pool_find_room(struct wi_pool *pool)
 {

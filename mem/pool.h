@@ -4,13 +4,13 @@
 
 /**
  * @file
- * One pool of blocks per thread, for the whole process: whatever loop or runtime a thread serves, its
- * blocks come from here.
+ * One pool of blocks per thread, for the whole process: whatever loop or runtime a thread serves,
+ * its blocks come from here.
  *
  * The thread leases and returns with plain loads and stores on the free mask of a slab. Another
- * thread pushes what it returns on the pool's home stack, which the owner empties as a whole when it
- * needs blocks. When the thread ends the pool is orphaned: its empty slabs go at once, each other
- * one with its last block.
+ * thread pushes what it returns on the pool's home stack, which the owner empties as a whole when
+ * it needs blocks. When the thread ends the pool is orphaned: its empty slabs go at once, each
+ * other one with its last block.
  *
  *     NONE ──(first lease)──► USED ──(thread ends)──► ORPHANED ──(last block back)──► UNUSED ─┐
  *                              ▲                                                              │
@@ -63,8 +63,10 @@ struct wi_pool {
  *  its address. */
 extern _Thread_local struct wi_pool *wi_pool_self __attribute__((tls_model("initial-exec")));
 
-/** Nobody's pool, with an open slab that has no free block: the first lease of a thread fails the one
- *  test that every lease makes. Nobody writes it. */
+/**
+ * Nobody's pool, with an open slab that has no free block: the first lease of a thread fails the
+ * one test that every lease makes. Nobody writes it.
+ */
 extern struct wi_pool wi_pool_none;
 
 /** Any thread that has no pool. NULL: memory ran out. */
@@ -101,8 +103,8 @@ void wi_pool_take_home(struct wi_pool *pool);
 /**
  * Any thread that holds the blocks. Push those from @p first to @p last on the pool's home stack.
  * Lock-free: a push that has to be tried again means that another one succeeded. The stack is only
- * emptied as a whole, so a head that went and came back is still right to link to. False: the pool is
- * orphaned and the blocks are still ours; the next of @p last is undefined.
+ * emptied as a whole, so a head that went and came back is still right to link to. False: the pool
+ * is orphaned and the blocks are still ours; the next of @p last is undefined.
  */
 bool wi_pool_send_home(struct wi_pool *pool, struct weir_block *first, struct weir_block *last);
 
@@ -113,8 +115,10 @@ void wi_pool_return_away(struct wi_pool *pool, struct weir_block *first, struct 
 /** Any thread that holds the block, when its pool is orphaned. */
 void wi_pool_return_orphan(struct weir_block *block);
 
-/** The pool's thread. Let go of an open block that was not used since the last call and whose pieces
- *  are all back. True: the open block waits for its second call. */
+/**
+ * The pool's thread. Let go of an open block that was not used since the last call and whose pieces
+ * are all back. True: the open block waits for its second call.
+ */
 bool wi_pack_decay(struct wi_pool *pool);
 
 #endif /* WI_POOL_H */

@@ -89,9 +89,9 @@ wi_pool_return_orphan(struct weir_block *block)
     }
 }
 
-// The ending thread. Slabs with no block out go at once. Of each other one we add what is out to its
-// balance, from which those who came before us have subtracted already; whoever brings it to zero,
-// we or the last returner, frees the slab.
+// The ending thread. Slabs with no block out go at once. Of each other one we add what is out to
+// its balance, from which those who came before us have subtracted already; whoever brings it to
+// zero, we or the last returner, frees the slab.
 static void
 pool_orphan_slab(struct wi_pool *pool, struct wi_slab *slab)
 {

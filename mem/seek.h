@@ -4,8 +4,8 @@
 
 /**
  * @file
- * The first of up to three byte values in contiguous memory. No byte outside it is ever read: behind
- * the live bytes there may be another block's, or nothing.
+ * The first of up to three byte values in contiguous memory. No byte outside it is ever read:
+ * behind the live bytes there may be another block's, or nothing.
  */
 
 #include <stddef.h>

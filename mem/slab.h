@@ -9,9 +9,9 @@
  *     region   | slab 0 | slab 1 | … | slab 7 |            128 KiB each, 128 KiB aligned
  *     slab     | 32 headers of 64 | 32 payloads of 4032 |  2 KiB + 126 KiB
  *
- * The descriptors stand apart from the memory they describe, so a slab is all blocks, and giving its
- * pages back loses nothing. A pool has its own regions. Its thread cuts and releases slabs; when the
- * thread has ended, each slab is released by whoever returned its last block.
+ * The descriptors stand apart from the memory they describe, so a slab is all blocks, and giving
+ * its pages back loses nothing. A pool has its own regions. Its thread cuts and releases slabs;
+ * when the thread has ended, each slab is released by whoever returned its last block.
  */
 
 #include "mem/block.h"

@@ -8,8 +8,8 @@
 #include <stddef.h>
 
 // The C library runs these when the thread ends, and on exit() for the thread that calls it, before
-// the destructors of pthread keys. mimalloc ends a thread by such a key, so our hooks still find its
-// per-thread state whole. A pthread key of ours would run before or after it by chance.
+// the destructors of pthread keys. mimalloc ends a thread by such a key, so our hooks still find
+// its per-thread state whole. A pthread key of ours would run before or after it by chance.
 extern int __cxa_thread_atexit_impl(void (*destructor)(void *), void *arg, void *dso);
 extern void *__dso_handle;
 

@@ -29,7 +29,9 @@ struct weir_chain {
     struct weir_block *tail;
 };
 
-/** A place in a chain. All zero is the default iterator, which every operation refuses or ignores. */
+/**
+ * A place in a chain. All zero is the default iterator, which every operation refuses or ignores.
+ */
 struct weir_iter {
     struct weir_block *block;
     uint32_t index; /* offset in the block's payload */
@@ -254,7 +256,8 @@ WEIR_API size_t weir_iter_copy_out(struct weir_iter *iter, void *buffer, size_t 
  *
  * Threads: the chain's owner.
  * Blocks:  never.
- * @return 0, or -EINVAL: a default iterator, or one that is not at the end of its chain; or -ENOMEM.
+ * @return 0, or -EINVAL: a default iterator, or one that is not at the end of its chain; or
+ * -ENOMEM.
  */
 WEIR_API WEIR_NODISCARD int weir_iter_append(struct weir_iter *iter, const void *data, size_t size);
 
