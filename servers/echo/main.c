@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: MIT */
+// weir-echo: sends back every byte that arrives. See weir-echo(1).
+
+#include "address.h"
+#include "echo.h"
+#include "options.h"
+
+#include "weir/weir.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <semaphore.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define STOP_NS (UINT64_C(5) * 1000 * 1000 * 1000)
+
+static sem_t is_asked_to_stop;
+
+static void
+on_signal(weir_watch watch, int signal, void *arg)
+{
+    (void)watch;
+    (void)arg;
+    if (signal != 0) {
+        sem_post(&is_asked_to_stop);
+    }
+}
+
+static void
+on_log(enum weir_log_level level, const char *line, void *arg)
+{
+    (void)arg;
+    if (level != WEIR_LOG_INFO) {
+        fprintf(stderr, "weir-echo: %s\n", line);
+    }
+}
+
+// Whoever waits for the file finds it complete or not at all.
+static int
+write_port_file(const char *path, unsigned port)
+{
+    char scratch[4096];
+    FILE *file;
+
+    if (snprintf(scratch, sizeof(scratch), "%s.%d", path, (int)getpid()) >= (int)sizeof(scratch)) {
+        return -ENAMETOOLONG;
+    }
+    file = fopen(scratch, "we");
+    if (file == NULL) {
+        return -errno;
+    }
+    bool is_written = fprintf(file, "%u\n", port) > 0;
+    if (fclose(file) != 0 || !is_written || rename(scratch, path) != 0) {
+        int status = -errno;
+
+        unlink(scratch);
+        return status;
+    }
+    return 0;
+}
+
+static bool
+listen_on(struct weir_runtime *runtime, const struct weir_address *address,
+          const struct options *options, struct weir_address *ret_bound)
+{
+    struct weir_listen request = {.address = *address};
+    char text[ADDRESS_TEXT_SIZE];
+    weir_listener listener;
+    int status;
+
+    echo_prepare(&request, options->is_inline);
+    if (address->as.any.sa_family == AF_UNIX) {
+        request.flags = WEIR_LISTEN_UNLINK;
+    } else if (options->reuseport) {
+        request.flags = WEIR_LISTEN_REUSEPORT;
+    }
+    status = weir_listen(runtime, &request, &listener);
+    if (status == 0) {
+        status = weir_listener_address(listener, ret_bound);
+    }
+    address_format(status == 0 ? ret_bound : address, text, sizeof(text));
+    if (status != 0) {
+        fprintf(stderr, "weir-echo: cannot listen on %s: %s\n", text, weir_strerror(status));
+        return false;
+    }
+    printf("weir-echo: listening on %s\n", text);
+    return true;
+}
+
+static bool
+listen_on_all(struct weir_runtime *runtime, const struct options *options)
+{
+    unsigned port = 0;
+
+    for (unsigned i = 0; i < options->listen_count; i++) {
+        struct weir_address bound;
+
+        if (!listen_on(runtime, &options->listen[i], options, &bound)) {
+            return false;
+        }
+        if (port == 0) {
+            port = address_port(&bound);
+        }
+    }
+    fflush(stdout);
+    if (options->port_file != NULL) {
+        int status = write_port_file(options->port_file, port);
+
+        if (status != 0) {
+            fprintf(stderr, "weir-echo: cannot write %s: %s\n", options->port_file,
+                    strerror(-status));
+            return false;
+        }
+    }
+    return true;
+}
+
+static void
+print_stats(struct weir_runtime *runtime)
+{
+    struct weir_stats stats;
+
+    if (weir_stats(runtime, &stats) != 0) {
+        return;
+    }
+    printf("streams   %" PRIu64 " opened, %" PRIu64 " closed\n", stats.streams_opened,
+           stats.streams_closed);
+    printf("bytes     %" PRIu64 " received, %" PRIu64 " sent\n", stats.bytes_received,
+           stats.bytes_sent);
+    printf("writes    %" PRIu64 " accepted, %" PRIu64 " completed, %" PRIu64 " inline\n",
+           stats.operations_accepted, stats.operations_completed, stats.operations_inline);
+    printf("calls     %" PRIu64 " reads, %" PRIu64 " sends, %" PRIu64 " waits, %" PRIu64
+           " accepts, %" PRIu64 " polls\n",
+           stats.system_reads, stats.system_sends, stats.system_waits, stats.system_accepts,
+           stats.system_polls);
+    printf("loops     %" PRIu64 " turns, %" PRIu64 " sleeps, %" PRIu64 " wakes\n", stats.turns,
+           stats.sleeps, stats.wakes);
+    printf("blocked   %" PRIu64 " times, %.3f s\n", stats.blocked, (double)stats.blocked_ns / 1e9);
+    printf("refused   %" PRIu64 " for a full stream\n", stats.refused[WEIR_REFUSED_STREAM]);
+}
+
+// Listen, and wait to be asked to stop. True: it served.
+static bool
+serve(struct weir_runtime *runtime, const struct options *options)
+{
+    static const int signals[] = {SIGINT, SIGTERM};
+    weir_watch watch;
+    int status =
+        weir_signal_start(weir_runtime_loop(runtime, 0), signals, 2, on_signal, NULL, &watch);
+
+    if (status != 0) {
+        fprintf(stderr, "weir-echo: cannot receive signals: %s\n", weir_strerror(status));
+        return false;
+    }
+    if (!listen_on_all(runtime, options)) {
+        return false;
+    }
+    while (sem_wait(&is_asked_to_stop) != 0 && errno == EINTR) {
+        continue;
+    }
+    return true;
+}
+
+int
+main(int argc, char **argv)
+{
+    struct options options;
+    struct weir_runtime_options runtime_options = {.log = on_log};
+    struct weir_runtime *runtime;
+    int status;
+
+    options_parse(&options, argc, argv);
+    runtime_options.loops = options.loops;
+    runtime_options.flags = options.pin ? WEIR_PIN : 0;
+    sem_init(&is_asked_to_stop, 0, 0);
+    status = weir_runtime_create(&runtime_options, &runtime);
+    if (status != 0) {
+        fprintf(stderr, "weir-echo: cannot start: %s\n", weir_strerror(status));
+        return 1;
+    }
+    bool has_served = serve(runtime, &options);
+    status = weir_runtime_stop(runtime, weir_deadline_after(STOP_NS));
+    if (status != 0) {
+        fprintf(stderr, "weir-echo: cannot stop: %s\n", weir_strerror(status));
+        return 1;
+    }
+    if (options.stats && has_served) {
+        print_stats(runtime);
+    }
+    weir_runtime_free(runtime);
+    return has_served ? 0 : 1;
+}

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: MIT */
+#include "options.h"
+
+#include "address.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LISTEN_DEFAULT "tcp:127.0.0.1:7007"
+#define LOOPS_MAX      256
+
+static const char help[] =
+    "Usage: weir-echo [OPTION]...\n"
+    "Send back every byte that arrives, on as many loops as there are processors.\n"
+    "\n"
+    "  --listen ADDRESS   where to listen: tcp:HOST:PORT (numbers; port 0: any free one),\n"
+    "                     unix:PATH or unix:@NAME; may be repeated;\n"
+    "                     default " LISTEN_DEFAULT "\n"
+    "  --loops N          number of loops; default: one per processor\n"
+    "  --reuseport        one TCP socket per loop, the kernel spreads connections\n"
+    "  --pin              pin each loop to a processor\n"
+    "  --inline           answer inside the event that brought the bytes\n"
+    "  --port-file FILE   write the first TCP port there once it listens\n"
+    "  --stats            print the loops' counters at the end\n"
+    "  --help             this text\n"
+    "\n"
+    "Ends on SIGINT or SIGTERM: connections have 5 seconds to finish. Exit status 0, 1 when it\n"
+    "cannot listen or stop, 2 on wrong usage.\n";
+
+static void
+usage_error(const char *what, const char *value)
+{
+    fprintf(stderr, "weir-echo: %s: %s\nTry: weir-echo --help\n", what, value);
+    exit(2);
+}
+
+static unsigned
+parse_loops(const char *text)
+{
+    char *end;
+    unsigned long loops = strtoul(text, &end, 10);
+
+    if (*text < '0' || *text > '9' || *end != '\0' || loops < 1 || loops > LOOPS_MAX) {
+        usage_error("--loops wants a number from 1 to 256", text);
+    }
+    return (unsigned)loops;
+}
+
+static void
+add_listen(struct options *options, const char *text)
+{
+    if (options->listen_count == OPTIONS_LISTEN_MAX) {
+        usage_error("too many --listen", text);
+    }
+    if (address_parse(&options->listen[options->listen_count], text) != 0) {
+        usage_error("not an address (tcp:HOST:PORT or unix:PATH)", text);
+    }
+    options->listen_count++;
+}
+
+static void
+take_option(struct options *options, int option)
+{
+    switch (option) {
+    case 'l':
+        add_listen(options, optarg);
+        break;
+    case 'n':
+        options->loops = parse_loops(optarg);
+        break;
+    case 'r':
+        options->reuseport = true;
+        break;
+    case 'p':
+        options->pin = true;
+        break;
+    case 'i':
+        options->is_inline = true;
+        break;
+    case 'f':
+        options->port_file = optarg;
+        break;
+    case 's':
+        options->stats = true;
+        break;
+    case 'h':
+        fputs(help, stdout);
+        exit(0);
+    default:
+        fputs("Try: weir-echo --help\n", stderr);
+        exit(2);
+    }
+}
+
+void
+options_parse(struct options *ret_options, int argc, char **argv)
+{
+    static const struct option known[] = {
+        {"listen", required_argument, NULL, 'l'},
+        {"loops", required_argument, NULL, 'n'},
+        {"reuseport", no_argument, NULL, 'r'},
+        {"pin", no_argument, NULL, 'p'},
+        {"inline", no_argument, NULL, 'i'},
+        {"port-file", required_argument, NULL, 'f'},
+        {"stats", no_argument, NULL, 's'},
+        {"help", no_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0},
+    };
+    int option;
+
+    memset(ret_options, 0, sizeof(*ret_options));
+    while ((option = getopt_long(argc, argv, "", known, NULL)) != -1) {
+        take_option(ret_options, option);
+    }
+    if (optind < argc) {
+        usage_error("not an option", argv[optind]);
+    }
+    if (ret_options->listen_count == 0) {
+        add_listen(ret_options, LISTEN_DEFAULT);
+    }
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef ECHO_OPTIONS_H
+#define ECHO_OPTIONS_H
+
+// The command line of weir-echo.
+
+#include "weir/net.h"
+
+#include <stdbool.h>
+
+#define OPTIONS_LISTEN_MAX 64
+
+struct options {
+    struct weir_address listen[OPTIONS_LISTEN_MAX];
+    unsigned listen_count;
+    unsigned loops; // 0: one per processor
+    bool reuseport;
+    bool pin;
+    bool is_inline;
+    bool stats;
+    const char *port_file; // NULL: none
+};
+
+// Ends the program with status 0 on --help, and with 2 on anything it does not understand.
+void options_parse(struct options *ret_options, int argc, char **argv);
+
+#endif /* ECHO_OPTIONS_H */
