@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+#include "record.h"
+
+#include "verdict.h"
+
+#include <sys/mman.h>
+
+#define OFFSETS 65536u // a payload may begin at any 8th byte below
+
+static uint8_t *table;
+static size_t table_payload_max;
+
+void
+pattern_create(uint64_t seed, size_t size_max)
+{
+    size_t size = (size_max + OFFSETS + 4095) & ~(size_t)4095;
+    struct random random;
+
+    table = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    storm_require(table != MAP_FAILED, "memory for the pattern");
+    random_init(&random, seed, 0);
+    for (size_t i = 0; i < size; i += 8) {
+        uint64_t word = random_next(&random);
+
+        memcpy(table + i, &word, 8);
+    }
+    storm_require(mprotect(table, size, PROT_READ) == 0, "mprotect");
+    table_payload_max = size_max;
+}
+
+const uint8_t *
+pattern_of(const struct record *record)
+{
+    return table + ((record->check >> 20) & (OFFSETS - 8));
+}
+
+size_t
+pattern_size_max(void)
+{
+    return table_payload_max;
+}
