@@ -159,9 +159,9 @@ serve(struct weir_runtime *runtime, const struct options *options)
     if (!listen_on_all(runtime, options)) {
         return false;
     }
-    while (sem_wait(&is_asked_to_stop) != 0 && errno == EINTR) {
-        continue;
-    }
+    do {
+        status = sem_wait(&is_asked_to_stop);
+    } while (status != 0 && errno == EINTR);
     return true;
 }
 

@@ -109,10 +109,11 @@ send_report(const struct peer *peer, const struct peer_world *world, enum report
         .tail = peer->reader.got,
         .digest = peer->digest,
     };
+    ssize_t sent;
 
-    while (send(world->control, &report, sizeof(report), MSG_NOSIGNAL) < 0 && errno == EINTR) {
-        continue;
-    }
+    do {
+        sent = send(world->control, &report, sizeof(report), MSG_NOSIGNAL);
+    } while (sent < 0 && errno == EINTR);
 }
 
 static enum peer_state

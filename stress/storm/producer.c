@@ -6,7 +6,6 @@
 #include "produce.h"
 #include "verdict.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -87,9 +86,7 @@ wait_ns(struct producer *producer, long delay_ns)
     }
     atomic_store(&producer->is_waiting, true);
     if (atomic_load(&producer->returned) == NULL) {
-        while (sem_timedwait(&producer->may_go_on, &until) != 0 && errno == EINTR) {
-            continue;
-        }
+        (void)sem_timedwait(&producer->may_go_on, &until); // early is no harm
     }
     if (!atomic_exchange(&producer->is_waiting, false)) {
         (void)sem_trywait(&producer->may_go_on); // the post that comes with the wake

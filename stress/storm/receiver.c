@@ -186,10 +186,11 @@ receiver_join(struct receiver *receiver)
         pthread_join(receiver->thread, NULL);
     } else {
         int status = 0;
+        pid_t ended;
 
-        while (waitpid(receiver->process, &status, 0) < 0 && errno == EINTR) {
-            continue;
-        }
+        do {
+            ended = waitpid(receiver->process, &status, 0);
+        } while (ended < 0 && errno == EINTR);
         is_well = WIFEXITED(status) && WEXITSTATUS(status) == 0;
     }
     close(receiver->control);

@@ -60,11 +60,9 @@ storm_first_broken(void)
     return atomic_load(&verdict->is_written) ? verdict->first : "";
 }
 
-void
-storm_require(bool is_true, const char *what)
+_Noreturn void
+storm_give_up(const char *what)
 {
-    if (!is_true) {
-        fprintf(stderr, "weir-storm: no %s: %s\n", what, strerror(errno));
-        exit(2);
-    }
+    fprintf(stderr, "weir-storm: no %s: %s\n", what, strerror(errno));
+    exit(2);
 }

@@ -20,6 +20,14 @@ const char *storm_first_broken(void);
 
 // Any thread. Ends the process with status 2 and says what it could not get: not the library's
 // fault, and nothing that can be tested without it.
-void storm_require(bool is_true, const char *what);
+_Noreturn void storm_give_up(const char *what);
+
+static inline void
+storm_require(bool is_true, const char *what)
+{
+    if (!is_true) {
+        storm_give_up(what);
+    }
+}
 
 #endif /* STORM_VERDICT_H */
