@@ -366,6 +366,37 @@ a_cancel_right_after_the_submit_wins(void **state)
     assert_int_equal(fixture_stats(fixture).operations_cancelled, 1);
 }
 
+// The table's last row but one: the kernel has it all, the peer has not. Nothing can be taken back.
+static void
+cancelled_with_all_taken_succeeds_late(void **state)
+{
+    enum { SIZE = 60000 };
+    struct fixture *fixture = fixture_manual(state);
+    struct pair *pair = pair_open(
+        fixture, &(struct pair_options){.stream = {.flags = WEIR_STREAM_ACKED, .send_buffer = MIB},
+                                        .small = true});
+    struct recorder *recorder = recorder_make(fixture);
+    struct weir_write request = request_make(recorder, 0, SIZE);
+    weir_op op;
+    int result;
+
+    request.level = WEIR_ACKED;
+    result = submit(fixture, pair->stream, &request, &op);
+    if (result == -ENOTSUP) {
+        skip(); // a kernel that cannot say
+    }
+    assert_status(result, 0);
+    assert_int_equal(pair_block(pair), SIZE);
+    assert_int_equal(recorder_count(recorder), 0);
+    assert_int_equal(weir_cancel(op), WEIR_CANCEL_PENDING);
+    peer_read_pattern(fixture, pair->peer, SIZE, 0, 0);
+    recorder_wait(recorder, 1);
+    expect_result(recorder_of(recorder, 0), 0, WEIR_ORIGIN_NONE, SIZE);
+    assert_true(recorder_of(recorder, 0).late_cancel);
+    assert_status(weir_stream_status(pair->stream), 0);
+    assert_int_equal(fixture_stats(fixture).cancels_late, 1);
+}
+
 // A barrier is an operation too.
 static void
 a_cancelled_barrier_completes_cancelled(void **state)
@@ -562,6 +593,7 @@ main(void)
         CELL_CASES(cancelled_with_a_part_taken),
         ONCE(a_stale_handle_is_late_for_ever),
         EACH(a_cancel_right_after_the_submit_wins),
+        EACH_TCP(cancelled_with_all_taken_succeeds_late),
         EACH(a_cancelled_barrier_completes_cancelled),
         EACH(a_tear_ends_what_waits_in_lanes_too),
         EACH(closing_a_torn_stream_is_an_abort),

