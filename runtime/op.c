@@ -69,6 +69,7 @@ wi_op_cancel(uint64_t handle)
 {
     struct wi_runtime *runtime;
     struct wi_op *op = wi_op_by_handle(handle, &runtime);
+    struct wi_loop *loop;
     uint64_t seen;
 
     if (op == NULL) {
@@ -88,9 +89,11 @@ wi_op_cancel(uint64_t handle)
         // ORDER(cancel) publish: pairs with the acquire in wi_op_claim() and wi_op_finish_named().
     } while (!wi_cas_release(&op->word, &seen, seen | WI_OP_CANCEL | WI_OP_LINKED));
 
-    // The LINKED bit keeps the slot from being used again until the loop has taken the node off.
-    wi_stack_push(&op->home->loop->cancels, &op->node);
-    wi_loop_wake(op->home->loop);
+    // The LINKED bit keeps the slot, and so its lane, until the loop has taken the node off: from the
+    // push on neither is ours to look at.
+    loop = op->home->loop;
+    wi_stack_push(&loop->cancels, &op->node);
+    wi_loop_wake(loop);
     return wi_op_state(seen) == WI_OP_QUEUED ? WEIR_CANCEL_WON : WEIR_CANCEL_PENDING;
 }
 
@@ -100,12 +103,12 @@ wi_op_popped(struct wi_loop *loop, struct wi_op *op)
     uint64_t word = wi_load_relaxed(&op->word);
 
     op->flags |= WI_OP_POPPED;
-    if (op->flags & WI_OP_WAITING) {
-        wi_op_recycle(loop, op);
+    if (op->flags & WI_OP_RELEASED) {
+        op->flags &= ~(unsigned)WI_OP_WAITING;
+        if (op->flags & WI_OP_GONE) {
+            wi_op_recycle(loop, op);
+        }
         return;
-    }
-    if (wi_op_state(word) == WI_OP_QUEUED) {
-        wi_count(&loop->counters.cancels_won, 1);
     }
     if ((op->flags & WI_OP_ARRIVED) && wi_op_state(word) != WI_OP_DONE) {
         wi_op_cancel_local(loop, op, -ECANCELED, WEIR_ORIGIN_LOCAL_CANCEL);
@@ -159,9 +162,19 @@ wi_op_unbind(struct wi_loop *loop, struct wi_op *op)
 bool
 wi_op_finish_named(struct wi_op *op)
 {
-    wi_op_unbind(wi_tls.loop, op);
+    struct wi_loop *loop = wi_tls.loop;
+    uint64_t word;
+
+    wi_op_unbind(loop, op);
     // ORDER(cancel) observe: see wi_op_claim(); a cancel that was PENDING is seen here.
-    return (wi_or_acq_rel(&op->word, WI_OP_DONE) & WI_OP_CANCEL) != 0;
+    word = wi_or_acq_rel(&op->word, WI_OP_DONE);
+    if (!(word & WI_OP_CANCEL)) {
+        return false;
+    }
+    if (wi_op_state(word) == WI_OP_QUEUED) { // never claimed: the canceller was answered WON
+        wi_count(&loop->counters.cancels_won, 1);
+    }
+    return true;
 }
 
 static void
@@ -175,22 +188,29 @@ send_home(struct wi_loop *loop, struct wi_op *op)
 }
 
 void
-wi_op_recycle(struct wi_loop *loop, struct wi_op *op)
+wi_op_release(struct wi_loop *loop, struct wi_op *op)
 {
     uint64_t word = wi_load_relaxed(&op->word);
-    uint32_t next = wi_op_generation(word) + 1;
 
-    if (!(op->flags & WI_OP_WAITING)) {
-        wi_count(&loop->counters.completed, 1);
-        if ((word & WI_OP_LINKED) && !(op->flags & WI_OP_POPPED)) {
-            op->flags |= WI_OP_WAITING; // the handle goes stale now, the slot goes home later
-        }
-        // ORDER(done) publish: pairs with weir_op_is_busy(); whoever sees the operation gone sees
-        // what its callback did.
-        wi_store_release(&op->word, (uint64_t)next << 32);
-        if (op->flags & WI_OP_WAITING) {
-            return;
-        }
+    wi_count(&loop->counters.completed, 1);
+    op->flags |= WI_OP_RELEASED;
+    if ((word & WI_OP_LINKED) && !(op->flags & WI_OP_POPPED)) {
+        op->flags |= WI_OP_WAITING; // the slot must not be used again before the node is off
+    }
+    // ORDER(done) publish: pairs with weir_op_is_busy(); whoever sees the operation gone sees what
+    // its callback did.
+    wi_store_release(&op->word, (uint64_t)(wi_op_generation(word) + 1) << 32);
+}
+
+void
+wi_op_recycle(struct wi_loop *loop, struct wi_op *op)
+{
+    if (!(op->flags & WI_OP_RELEASED)) {
+        wi_op_release(loop, op);
+    }
+    op->flags |= WI_OP_GONE;
+    if (op->flags & WI_OP_WAITING) {
+        return; // wi_op_popped() sends it home
     }
     op->flags = 0;
     if (wi_likely(wi_op_generation(wi_load_relaxed(&op->word)) != WI_GENERATION_MAX)) {
@@ -231,11 +251,14 @@ weir_op_wait(weir_op op, uint64_t deadline_ns)
 {
     struct wi_runtime *runtime = wi_runtime_by_handle(op.bits, WI_HANDLE_OP);
 
+    if (wi_is_forked()) {
+        return -ECHILD;
+    }
     if (wi_tls.loop != NULL) {
         return -EDEADLK;
     }
     if (runtime == NULL) {
-        return wi_stale() == -ECHILD ? -ECHILD : 0;
+        return 0;
     }
     return wi_wait_until(runtime, op_is_over, &op, deadline_ns);
 }
