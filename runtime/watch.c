@@ -19,6 +19,12 @@ handle_of(const struct wi_watch *watch)
                      wi_load_relaxed(&watch->generation));
 }
 
+static bool
+is_alive(const struct wi_watch *watch)
+{
+    return (wi_load_relaxed(&watch->generation) & 1) != 0;
+}
+
 static uint32_t
 poll_events(unsigned events)
 {
@@ -35,6 +41,9 @@ watch_ready(struct wi_loop *loop, struct wi_source *source, uint32_t events)
                     (events & (EPOLLHUP | EPOLLERR) ? (unsigned)WEIR_WATCH_HUP : 0);
 
     (void)loop;
+    if (!is_alive(watch)) { // stopped in this turn: only the last call is left
+        return;
+    }
     watch->fn((weir_watch){handle_of(watch)}, seen, watch->arg);
 }
 
@@ -44,14 +53,11 @@ signal_ready(struct wi_loop *loop, struct wi_source *source, uint32_t events)
     struct wi_watch *watch = wi_container_of(source, struct wi_watch, source);
     int signal;
 
-    (void)events;
-    while ((signal = wi_os_signal_take(watch->fd)) > 0) {
-        watch->signal_fn((weir_watch){handle_of(watch)}, signal, watch->arg);
-        if (!(wi_load_relaxed(&watch->generation) & 1)) {
-            return;
-        }
-    }
     (void)loop;
+    (void)events;
+    while (is_alive(watch) && (signal = wi_os_signal_take(watch->fd)) > 0) {
+        watch->signal_fn((weir_watch){handle_of(watch)}, signal, watch->arg);
+    }
 }
 
 static const struct wi_source_ops watch_ops = {.ready = watch_ready};
@@ -118,6 +124,9 @@ watch_run(struct wi_loop *loop, struct wi_control *control)
 
     if (pending & WATCH_STARTED) {
         list(loop, watch);
+        if (loop->stopping) { // started on this loop just before: wi_watches_stop() has not seen it
+            weir_watch_stop((weir_watch){handle_of(watch)});
+        }
     }
     if (pending & WATCH_STOPPED) {
         wi_os_poll_remove(loop->poller, watch->fd);
