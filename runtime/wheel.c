@@ -193,8 +193,8 @@ wi_wheel_wait_ns(const struct wi_wheel *wheel, uint64_t now_ns)
     if (wheel->armed == 0) {
         return UINT64_MAX;
     }
-    if (wheel->places[0][wheel->tick & PLACE_MASK] != NULL) {
-        return 0;
+    if (wheel->places[0][wheel->tick & PLACE_MASK] != NULL || wheel->later != NULL) {
+        return 0; // `later` is left over when the taking was broken off
     }
     stop = next_stop(wheel);
     if (stop == UINT64_MAX) {
