@@ -13,8 +13,9 @@ chunk_of(uint64_t limit)
     return limit / (CREDIT_PRODUCERS * CREDIT_SLACK);
 }
 
-// Take from a pot: all of it when the pot is whole, even beyond its bottom for one oversize write.
-// The pot is signed in two's complement; below zero it admits nothing.
+// Take from a pot, even beyond its bottom for one oversize write when the pot is whole, but for the
+// chunks that other producers may hold. The pot is signed in two's complement; below zero it admits
+// nothing.
 static bool
 pot_take(wi_atomic_u64 *pot, uint64_t limit, uint64_t size)
 {
@@ -24,9 +25,9 @@ pot_take(wi_atomic_u64 *pot, uint64_t limit, uint64_t size)
         return true;
     }
     do {
-        bool fits = (int64_t)seen >= 0 && seen >= size;
+        bool is_whole = seen >= limit - limit / CREDIT_SLACK;
 
-        if (!fits && seen != limit) {
+        if ((int64_t)seen < 0 || (seen < size && !is_whole)) {
             return false;
         }
     } while (!wi_cas_relaxed(pot, &seen, seen - size));
