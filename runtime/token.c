@@ -83,19 +83,30 @@ fired_reason(const struct wi_token *token)
     if (!(wi_load_acquire(&token->word) & TOKEN_FIRED)) {
         return 0;
     }
-    return -(int)wi_load_relaxed(&token->reason);
+    // ORDER(token) observe: no later look at the handle may come before this; see wi_token_status().
+    return -(int)wi_load_acquire(&token->reason);
+}
+
+// The nearest of the token and its ancestors that has fired; NULL: none.
+static const struct wi_token *
+chain_fired(const struct wi_token *token)
+{
+    for (int depth = 0; token != NULL && depth <= WEIR_TOKEN_DEPTH_MAX; depth++) {
+        if (fired_reason(token) != 0) {
+            return token;
+        }
+        // ORDER(token) observe: as in fired_reason().
+        token = (const struct wi_token *)wi_load_acquire(&token->parent);
+    }
+    return NULL;
 }
 
 static int
 chain_reason(const struct wi_token *token)
 {
-    int reason = 0;
+    const struct wi_token *fired = chain_fired(token);
 
-    for (int depth = 0; token != NULL && reason == 0 && depth <= WEIR_TOKEN_DEPTH_MAX; depth++) {
-        reason = fired_reason(token);
-        token = (const struct wi_token *)wi_load_relaxed(&token->parent);
-    }
-    return reason;
+    return fired == NULL ? 0 : fired_reason(fired);
 }
 
 int
@@ -211,7 +222,7 @@ void
 wi_token_bind(struct wi_loop *loop, struct wi_token_bond *bond, uint64_t handle)
 {
     struct wi_token_record *record = record_of(loop, handle);
-    int reason;
+    const struct wi_token *fired;
 
     if (record == NULL) {
         return;
@@ -223,10 +234,10 @@ wi_token_bind(struct wi_loop *loop, struct wi_token_bond *bond, uint64_t handle)
         bond->next->link = &bond->next;
     }
     record->bonds = bond;
-    reason = chain_reason(record->token);
-    if (reason < 0) {
+    fired = chain_fired(record->token);
+    if (fired != NULL) {
         wi_token_unbind(bond);
-        bond->fired(loop, bond, reason, wi_load_relaxed(&record->token->code));
+        bond->fired(loop, bond, fired_reason(fired), wi_load_relaxed(&fired->code));
     }
 }
 
@@ -284,8 +295,10 @@ fire_tree(struct wi_loop *loop, struct wi_token_record *top, int reason, uint64_
     }
 }
 
+// Loop thread. The token was freed. Its record stays linked while it leads to a child's, and goes with
+// the last of them: memory of a record outlives every link to it, for a child's reference ends later.
 static void
-detach(struct wi_token_record *record)
+detach(struct wi_loop *loop, struct wi_token_record *record)
 {
     while (record->ops != NULL) {
         wi_token_unregister(wi_op_of_extra(record->ops));
@@ -293,8 +306,11 @@ detach(struct wi_token_record *record)
     while (record->bonds != NULL) {
         wi_token_unbind(record->bonds);
     }
-    if (record->children == NULL) {
+    record->detached = true;
+    while (record->detached && record->children == NULL && record->link != NULL) {
         unlink_from_parent(record);
+        record = &((struct wi_token *)wi_load_relaxed(&record->token->parent))
+                      ->records[loop->index];
     }
 }
 
@@ -303,25 +319,30 @@ record_run(struct wi_loop *loop, struct wi_control *control)
 {
     struct wi_token_record *record = wi_container_of(control, struct wi_token_record, control);
     struct wi_token *token = record->token;
-    uint32_t pending = wi_swap_acq_rel(&record->pending, 0);
+    uint32_t pending = wi_swap_acq_rel(&record->pending, 0); // ORDER(pending): see tell_loops()
 
     if (pending & PENDING_FIRE) {
         fire_tree(loop, record, fired_reason(token), wi_load_relaxed(&token->code));
     }
     if (pending & PENDING_DETACH) {
-        detach(record);
+        detach(loop, record);
         release(token);
     }
+    release(token); // the push's
 }
 
-// Any thread. Every loop looks at its record.
+// Any thread that holds the token. Every loop looks at its record. A record on a control stack holds
+// the token too: a free that overtakes this fire may take every other reference away.
 static void
 tell_loops(struct wi_token *token, uint32_t what)
 {
     for (unsigned i = 0; i < token->runtime->loop_count; i++) {
         struct wi_token_record *record = &token->records[i];
 
+        // ORDER(pending) both ways: who sets the first bit pushes the node; record_run() takes the
+        // bits after the node came off the stack, and sees what was done before each was set.
         if (wi_or_acq_rel(&record->pending, what) == 0) {
+            wi_add_relaxed(&token->word, TOKEN_REFERENCE);
             wi_loop_control(&token->runtime->loops[i], &record->control);
         }
     }
@@ -491,4 +512,18 @@ weir_token_free(weir_token handle)
     tell_loops(token, PENDING_DETACH);
     release(token);
     return 0;
+}
+
+void
+wi_tokens_fini(struct wi_runtime *runtime)
+{
+    struct wi_token *token;
+
+    if (runtime->tokens.directory == NULL) {
+        return;
+    }
+    for (uint32_t slot = 0; (token = wi_slots_at(&runtime->tokens, slot)) != NULL; slot++) {
+        wi_heap_free(token->records);
+        token->records = NULL;
+    }
 }

@@ -12,7 +12,8 @@
  *
  *      LIVE ──fire──► LIVE|CLAIMED ──reason stored──► LIVE|CLAIMED|FIRED     (sticky)
  *        └──free──► the generation moves on, every loop's record is detached; the slot is used again
- *                   when the last reference is gone: loops, children, calls in progress
+ *                   when the last reference is gone: loops, children, calls in progress, and records
+ *                   that are on a control stack
  */
 
 #include "mem/atomic.h"
@@ -41,6 +42,7 @@ struct wi_token_record {
     struct wi_token_record *children; // of child tokens with something on this loop
     struct wi_token_record *next;
     struct wi_token_record **link; // NULL: not among the parent's children
+    bool detached;                 // its token was freed; here only for its children
 };
 
 struct wi_token {
@@ -71,5 +73,8 @@ void wi_token_bind(struct wi_loop *loop, struct wi_token_bond *bond, uint64_t ha
 
 /** Loop thread. Legal when not bound. */
 void wi_token_unbind(struct wi_token_bond *bond);
+
+/** Stop only. Free what tokens that live still hold. */
+void wi_tokens_fini(struct wi_runtime *runtime);
 
 #endif /* WI_TOKEN_H */
