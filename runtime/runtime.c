@@ -43,6 +43,7 @@ forked(void)
 static int
 enlist(struct wi_runtime *runtime)
 {
+    // ORDER(runtimes): the hook is there before the first runtime is.
     if (!wi_swap_acq_rel(&fork_hooked, true) && wi_os_at_fork_child(forked) < 0) {
         wi_store_relaxed(&fork_hooked, false);
         return -ENOMEM;
@@ -51,6 +52,8 @@ enlist(struct wi_runtime *runtime)
         uintptr_t none = 0;
 
         runtime->index = i;
+        // ORDER(runtimes) both ways: the place was left by destroy(); handles, which carry the index,
+        // reach other threads after this.
         if (wi_cas_acq_rel(&wi_runtimes[i], &none, (uintptr_t)runtime)) {
             return 0;
         }
@@ -60,11 +63,19 @@ enlist(struct wi_runtime *runtime)
 
 /* ---- making one ---- */
 
+// Pots of credit are signed.
+static size_t
+limit_of(size_t wanted)
+{
+    return wanted < INT64_MAX ? wanted : INT64_MAX;
+}
+
 static int
 check_options(struct weir_runtime_options *options)
 {
     if (options->loops == 0) {
         options->loops = wi_os_processors();
+        options->loops = options->loops < LOOPS_MAX ? options->loops : LOOPS_MAX;
     }
     if (options->lane_entries == 0) {
         options->lane_entries = LANE_ENTRIES_DEFAULT;
@@ -74,6 +85,8 @@ check_options(struct weir_runtime_options *options)
         (options->flags & ~(unsigned)(WEIR_MANUAL | WEIR_PIN)) != 0) {
         return -EINVAL;
     }
+    options->loop_bytes_max = limit_of(options->loop_bytes_max);
+    options->total_bytes_max = limit_of(options->total_bytes_max);
     return 0;
 }
 
@@ -99,15 +112,17 @@ destroy(struct wi_runtime *runtime)
     for (unsigned i = 0; i < runtime->loop_count; i++) {
         wi_loop_fini(&runtime->loops[i]);
     }
+    // From here on handles name nothing, also in what the user's free functions call.
+    if (runtime->index != 0) {
+        wi_store_release(&wi_runtimes[runtime->index], (uintptr_t)0); // ORDER(runtimes) publish
+    }
     wi_threads_release(runtime);
+    wi_tokens_fini(runtime);
     wi_slots_fini(&runtime->ops);
     wi_slots_fini(&runtime->gates);
     wi_slots_fini(&runtime->tokens);
     wi_slots_fini(&runtime->listeners);
     wi_slots_fini(&runtime->watches);
-    if (runtime->index != 0) {
-        wi_store_release(&wi_runtimes[runtime->index], (uintptr_t)0); // ORDER(registry)
-    }
     wi_heap_free(runtime);
 }
 
@@ -207,6 +222,7 @@ all_idle(const void *arg)
 {
     const struct wi_runtime *runtime = arg;
 
+    // ORDER(idle) observe: pairs with become_idle(); all that the loops completed has been done.
     return wi_load_acquire(&runtime->idle_loops) == runtime->loop_count;
 }
 
@@ -215,7 +231,7 @@ turn_by_hand(struct wi_runtime *runtime)
 {
     while (!all_idle(runtime)) {
         for (unsigned i = 0; i < runtime->loop_count; i++) {
-            wi_loop_turn(&runtime->loops[i], runtime->loop_count == 1 ? STOP_TURN_NS : 0);
+            wi_loop_turn(&runtime->loops[i], i == 0 ? STOP_TURN_NS : 0);
         }
     }
 }
@@ -242,10 +258,11 @@ wi_runtime_stop(struct wi_runtime *runtime, uint64_t deadline_ns)
     if (wi_tls.loop != NULL) {
         return -EDEADLK;
     }
-    wi_store_relaxed(&runtime->stop_deadline, deadline_ns);
+    // ORDER(enter) publish; the fence below is what the other half rests on.
     if (!wi_cas_acq_rel(&runtime->state, &running, WI_RUNTIME_STOPPING)) {
         return -EALREADY;
     }
+    wi_store_relaxed(&runtime->stop_deadline, deadline_ns); // the stop controls publish it
     wi_fence_full(); // ORDER(enter), stopping half: see wi_lane_enter()
     while (wi_threads_are_entering(runtime)) {
         wi_os_yield();
@@ -259,7 +276,8 @@ wi_runtime_stop(struct wi_runtime *runtime, uint64_t deadline_ns)
         wi_wait_until(runtime, all_idle, runtime, WEIR_NEVER);
     }
     end_loops(runtime);
-    wi_store_release(&runtime->state, WI_RUNTIME_STOPPED); // ORDER(registry)
+    // ORDER(stopped) publish: pairs with wi_runtime_free(), which may run on another thread.
+    wi_store_release(&runtime->state, WI_RUNTIME_STOPPED);
     return 0;
 }
 
@@ -269,7 +287,7 @@ wi_runtime_free(struct wi_runtime *runtime)
     if (wi_on_runtime(runtime)) {
         return -EDEADLK;
     }
-    if (wi_load_acquire(&runtime->state) != WI_RUNTIME_STOPPED) { // ORDER(registry)
+    if (wi_load_acquire(&runtime->state) != WI_RUNTIME_STOPPED) { // ORDER(stopped) observe
         return -EBUSY;
     }
     destroy(runtime);
@@ -285,7 +303,7 @@ wi_waiters_wake(struct wi_runtime *runtime)
     // mirror image: count itself, fence, look whether it has ended.
     wi_fence_full();
     if (wi_load_relaxed(&runtime->waiters) != 0) {
-        wi_add_acq_rel(&runtime->wait_epoch, 1);
+        wi_add_acq_rel(&runtime->wait_epoch, 1); // ORDER(wait) publish
         wi_os_wake_sleepers(&runtime->wait_epoch);
     }
 }
@@ -296,8 +314,9 @@ wi_wait_until(struct wi_runtime *runtime, bool (*is_over)(const void *arg), cons
 {
     int result = 0;
 
-    wi_add_acq_rel(&runtime->waiters, 1);
+    wi_add_relaxed(&runtime->waiters, 1);
     for (;;) {
+        // ORDER(wait) observe: a move of the epoch after this look makes the sleep return at once.
         uint32_t epoch = wi_load_acquire(&runtime->wait_epoch);
 
         wi_fence_full(); // ORDER(wait), waiter half: see wi_waiters_wake()
