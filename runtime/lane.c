@@ -6,6 +6,7 @@
 #include "runtime/credit.h"
 #include "runtime/loop.h"
 #include "runtime/runtime.h"
+#include "runtime/thread.h"
 
 #include <errno.h>
 
@@ -91,7 +92,8 @@ wi_lane_mark(struct wi_lane *lane)
 {
     struct wi_loop *loop = lane->cache.loop;
 
-    // Producer and loop may both want to mark; the exchange lets one of them link the node.
+    // ORDER(mark) both ways: producer and loop may both want to mark; the exchange lets one of them
+    // link the node, and only after the loop, which clears the mark, took it off the stack.
     if (!wi_swap_acq_rel(&lane->marked, true)) {
         wi_stack_push(&loop->marked, &lane->mark_node);
         wi_loop_wake(loop);
@@ -136,11 +138,26 @@ tell_room(struct wi_loop *loop, struct wi_lane *lane)
     struct notice *notice = NULL;
 
     if (wi_ring_room(lane->take) * 2 >= lane->take->ring.mask) {
+        // ORDER(notify) observe: pairs with wi_lane_ask().
         notice = (struct notice *)wi_swap_acq_rel(&lane->notify, (uintptr_t)0);
     }
     if (notice != NULL) {
         wi_loop_post(loop, &notice->task);
     }
+}
+
+// Loop thread. Entries in all the rings of the lane.
+static unsigned
+lane_size(const struct wi_lane *lane)
+{
+    const struct wi_ring *ring = lane->take;
+    unsigned size = 0;
+
+    while (ring != NULL) {
+        size += wi_ring_size(ring);
+        ring = (const struct wi_ring *)wi_load_acquire(&ring->next); // ORDER(grow) observe
+    }
+    return size;
 }
 
 unsigned
@@ -151,6 +168,9 @@ wi_lane_drain(struct wi_loop *loop, struct wi_lane *lane, unsigned bound)
 
     wi_store_relaxed(&lane->marked, false);
     wi_fence_full(); // ORDER(mark), loop half: see wi_lane_send()
+    if (wi_unlikely(bound == WI_LANE_ALL)) {
+        bound = lane_size(lane); // a producer that keeps putting must not keep us here
+    }
     while (taken < bound) {
         unsigned count = wi_ring_take(lane->take, batch, LANE_BATCH);
 
@@ -160,7 +180,7 @@ wi_lane_drain(struct wi_loop *loop, struct wi_lane *lane, unsigned bound)
         run_batch(loop, batch, count);
         taken += count;
     }
-    if (taken >= bound) {
+    if (taken >= bound && lane_size(lane) != 0) {
         wi_lane_mark(lane);
     }
     if (wi_unlikely(wi_load_relaxed(&lane->notify) != 0)) {
@@ -215,9 +235,10 @@ farewell_run(struct wi_loop *loop, struct wi_control *control)
 {
     struct wi_lane *lane = wi_container_of(control, struct wi_lane, farewell);
 
-    // The lane may be marked still. Take it out of the stack by serving every marked lane.
-    wi_loop_look(loop);
-    wi_lane_drain(loop, lane, UINT32_MAX);
+    // The lane may be marked still. Take it out of the stack by serving every marked lane; it is empty
+    // then, for nobody puts any more, and nobody marks it again.
+    wi_loop_drain(loop, WI_LANE_ALL);
+    wi_assert(!wi_load_relaxed(&lane->marked) && lane_size(lane) == 0);
     wi_credit_give_back(loop, lane->credit);
     lane->orphaned = true;
     lane->operations = lane->made;
@@ -263,7 +284,7 @@ give_back(struct wi_lane *lane)
 
     do {
         lane->homing_last->task.next = (struct wi_task *)head;
-        // ORDER(home) publish: pairs with wi_op_take_slow().
+        // ORDER(homing) publish: pairs with wi_op_take_slow().
     } while (!wi_cas_release(&lane->returned, &head, (uintptr_t)lane->homing));
 }
 
@@ -308,8 +329,15 @@ wi_lane_ask(struct wi_lane *lane, weir_post_fn *fn, void *arg)
     if (notice == NULL) {
         return -ENOMEM;
     }
+    if (!wi_lane_enter(lane)) {
+        wi_heap_free(notice);
+        return -WEIR_EENDED;
+    }
     *notice = (struct notice){.task.ops = &notice_ops, .fn = fn, .arg = arg};
+    // ORDER(notify) publish: pairs with tell_room().
     wi_heap_free((void *)wi_swap_acq_rel(&lane->notify, (uintptr_t)notice));
+    wi_fence_full();    // ORDER(mark), producer half: the request is there before the mark is looked at
     wi_lane_mark(lane); // the lane may have been emptied meanwhile: let the loop look
+    wi_lane_leave(lane);
     return 0;
 }

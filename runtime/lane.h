@@ -87,6 +87,8 @@ wi_lane_send(struct wi_lane *lane, struct wi_task *task)
     }
 }
 
+#define WI_LANE_ALL UINT32_MAX // as a bound: all that is in it when the call begins
+
 /** Loop thread. Run what is in the lane, at most about @p bound entries, and mark it again if some
  *  stay. */
 unsigned wi_lane_drain(struct wi_loop *loop, struct wi_lane *lane, unsigned bound);
@@ -100,7 +102,7 @@ void wi_lane_take_home(struct wi_loop *loop, struct wi_lane *lane, struct wi_op 
 /** The producer's end: hand everything to the loop. */
 void wi_lane_abandon(struct wi_lane *lane);
 
-/** The producer. Has this thread's lane @p fn told when there is room? 0 or -ENOMEM. */
+/** The producer. Have @p fn told when there is room. 0, -ENOMEM or -WEIR_EENDED: stopping. */
 int wi_lane_ask(struct wi_lane *lane, weir_post_fn *fn, void *arg);
 
 #endif /* WI_LANE_H */

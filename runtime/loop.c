@@ -41,12 +41,24 @@ has_work(const struct wi_loop *loop)
            !wi_stack_is_empty(&loop->controls);
 }
 
+// Announce a sleep, unless there is work. Every announced sleep is counted, but for one taken back
+// before a producer saw it: each of them lets one producer pay for a wake-up.
 static bool
 may_sleep(struct wi_loop *loop)
 {
+    if (has_work(loop)) { // the usual case under load, and no producer is told to wake us
+        return false;
+    }
     wi_store_relaxed(&loop->parked, 1);
     wi_fence_full(); // ORDER(park), loop half: see wi_loop_wake()
-    return !has_work(loop);
+    if (!has_work(loop)) {
+        wi_count(&loop->counters.sleeps, 1);
+        return true;
+    }
+    if (wi_swap_relaxed(&loop->parked, 0) == 0) {
+        wi_count(&loop->counters.sleeps, 1);
+    }
+    return false;
 }
 
 // The wake-up needs no reading: it is edge-triggered, and its count never wraps.
@@ -81,11 +93,14 @@ poll_timeout(struct wi_loop *loop, int64_t timeout_ns)
     return wait > INT_MAX ? INT_MAX : (int)wait;
 }
 
-// Poll without sleeping for a while: worth a core when one connection ping-pongs.
+// Poll without sleeping for a while: worth a core when one connection ping-pongs. Not beyond the time
+// the loop would have slept: a timer may be due then. -EAGAIN: nothing came, sleep the rest.
 static int
-spin(struct wi_loop *loop)
+spin(struct wi_loop *loop, int timeout_ms)
 {
-    uint64_t until = wi_os_now_ns() + loop->spin_ns;
+    uint64_t start = wi_os_now_ns();
+    uint64_t wait = timeout_ms < 0 ? UINT64_MAX : (uint64_t)timeout_ms * NS_PER_MS;
+    uint64_t bound = loop->spin_ns < wait ? loop->spin_ns : wait;
 
     do {
         int ready = wi_os_wait(loop->poller, loop->events, WI_LOOP_EVENTS, 0);
@@ -94,8 +109,8 @@ spin(struct wi_loop *loop)
         if (ready != 0 || has_work(loop)) {
             return ready;
         }
-    } while (wi_os_now_ns() < until);
-    return -EAGAIN;
+    } while (wi_os_now_ns() - start < bound);
+    return bound < wait ? -EAGAIN : 0;
 }
 
 static void
@@ -126,16 +141,12 @@ wait_events(struct wi_loop *loop, int64_t timeout_ns)
 
     if (timeout_ms != 0) {
         if (loop->spin_ns != 0) {
-            ready = spin(loop);
+            ready = spin(loop, timeout_ms);
             if (ready != -EAGAIN) {
                 return ready;
             }
         }
-        if (!may_sleep(loop)) {
-            timeout_ms = 0;
-        } else {
-            wi_count(&loop->counters.sleeps, 1);
-        }
+        timeout_ms = may_sleep(loop) ? timeout_ms : 0;
     }
     ready = wi_os_wait(loop->poller, loop->events, WI_LOOP_EVENTS, timeout_ms);
     wi_count(&loop->counters.waits, 1);
@@ -150,9 +161,13 @@ wait_events(struct wi_loop *loop, int64_t timeout_ns)
 static unsigned
 take_cancels(struct wi_loop *loop)
 {
-    struct wi_stack_node *node = wi_stack_reversed(wi_stack_take_all(&loop->cancels));
+    struct wi_stack_node *node;
     unsigned count = 0;
 
+    if (wi_stack_is_empty(&loop->cancels)) {
+        return 0;
+    }
+    node = wi_stack_reversed(wi_stack_take_all(&loop->cancels));
     while (node != NULL) {
         struct wi_stack_node *next = wi_stack_next(node);
 
@@ -166,9 +181,13 @@ take_cancels(struct wi_loop *loop)
 static unsigned
 take_controls(struct wi_loop *loop)
 {
-    struct wi_stack_node *node = wi_stack_reversed(wi_stack_take_all(&loop->controls));
+    struct wi_stack_node *node;
     unsigned count = 0;
 
+    if (wi_stack_is_empty(&loop->controls)) {
+        return 0;
+    }
+    node = wi_stack_reversed(wi_stack_take_all(&loop->controls));
     while (node != NULL) {
         struct wi_stack_node *next = wi_stack_next(node);
         struct wi_control *control = wi_container_of(node, struct wi_control, node);
@@ -180,33 +199,40 @@ take_controls(struct wi_loop *loop)
     return count;
 }
 
-static unsigned
-drain_marked(struct wi_loop *loop, unsigned bound)
+unsigned
+wi_loop_drain(struct wi_loop *loop, unsigned bound)
 {
-    struct wi_stack_node *node = wi_stack_reversed(wi_stack_take_all(&loop->marked));
+    struct wi_stack_node *node;
     unsigned count = 0;
 
+    if (wi_stack_is_empty(&loop->marked)) {
+        return 0;
+    }
+    wi_assert(!loop->draining);
+    loop->draining = true;
+    node = wi_stack_reversed(wi_stack_take_all(&loop->marked));
     while (node != NULL) {
         struct wi_stack_node *next = wi_stack_next(node);
 
         count += wi_lane_drain(loop, wi_container_of(node, struct wi_lane, mark_node), bound);
         node = next;
     }
+    loop->draining = false;
     return count;
 }
 
 void
 wi_loop_look(struct wi_loop *loop)
 {
+    wi_assert(!loop->draining);
     wi_count(&loop->counters.order_looks, 1);
-    drain_marked(loop, UINT32_MAX);
+    wi_loop_drain(loop, WI_LANE_ALL);
 }
 
 static void
-dispatch(struct wi_loop *loop, int ready)
+dispatch(struct wi_loop *loop)
 {
-    loop->event_count = ready;
-    for (loop->event_next = 0; loop->event_next < ready;) {
+    while (loop->event_next < loop->event_count) {
         const struct epoll_event *event = &loop->events[loop->event_next++];
         struct wi_source *source = event->data.ptr;
 
@@ -226,8 +252,10 @@ run_timers(struct wi_loop *loop)
         return 0;
     }
     while (count < TIMERS_MAX && (timer = wi_wheel_take(&loop->wheel, loop->now_ns)) != NULL) {
-        loop->timer_fns[wi_timer_kind(timer)](loop, timer);
-        count++;
+        enum wi_timer_kind kind = wi_timer_kind(timer);
+
+        loop->timer_fns[kind](loop, timer);
+        count += kind != WI_TIMER_LOOP; // else the decay would keep the loop awake for ever
     }
     return count;
 }
@@ -249,9 +277,11 @@ run_posts(struct wi_loop *loop)
 
 // What upper layers do once a turn: flush, complete. Callbacks may make more of it; after some
 // rounds the rest waits for the next turn, which does not sleep.
-static void
+static unsigned
 run_deferred(struct wi_loop *loop)
 {
+    unsigned count = 0;
+
     for (int round = 0; loop->deferred != NULL && round < WI_LOOP_ROUNDS_MAX; round++) {
         struct wi_task *task = loop->deferred;
 
@@ -261,8 +291,10 @@ run_deferred(struct wi_loop *loop)
 
             task->ops->run(loop, task);
             task = next;
+            count++;
         }
     }
+    return count;
 }
 
 // While stopping: when the last operation has completed and the last stream, listener and watch has
@@ -276,7 +308,7 @@ become_idle(struct wi_loop *loop)
         !has_work(loop) &&
         wi_load_relaxed(&counters->accepted) == wi_load_relaxed(&counters->completed)) {
         loop->idle = true;
-        wi_add_acq_rel(&loop->runtime->idle_loops, 1); // ORDER(registry): see all_idle()
+        wi_add_acq_rel(&loop->runtime->idle_loops, 1); // ORDER(idle) publish: see all_idle()
         wi_waiters_wake(loop->runtime);
     }
 }
@@ -287,17 +319,17 @@ turn(struct wi_loop *loop, int64_t timeout_ns)
     int ready = wait_events(loop, timeout_ns);
     unsigned count = ready > 0 ? (unsigned)ready : 0;
 
+    loop->event_next = 0; // before anything may want events forgotten
+    loop->event_count = (int)count;
     loop->now_ns = wi_os_now_ns();
     wi_count(&loop->counters.turns, 1);
-    if (has_work(loop)) {
-        count += take_controls(loop); // before the lanes: a close refuses what comes behind it
-        count += drain_marked(loop, WI_LANE_TURN_MAX);
-        count += take_cancels(loop);
-    }
-    dispatch(loop, ready);
+    count += take_controls(loop); // before the lanes: a close refuses what comes behind it
+    count += wi_loop_drain(loop, WI_LANE_TURN_MAX);
+    count += take_cancels(loop);
+    dispatch(loop);
     count += run_timers(loop);
     count += run_posts(loop);
-    run_deferred(loop);
+    count += run_deferred(loop); // some may be left over from the turn before
     if (loop->homing != NULL) {
         wi_lanes_return_home(loop);
     }
@@ -463,8 +495,14 @@ weir_loop_timeout_ns(struct weir_loop *public)
     struct wi_loop *loop = wi_loop_of(public);
     uint64_t wait;
 
+    if (wi_is_forked()) {
+        return -ECHILD; // none
+    }
+    if (loop == NULL || !loop->manual) {
+        return -EINVAL; // none: the loop needs no turn by the caller
+    }
     // From now on producers signal the descriptor: the program is about to sleep on it.
-    if (loop == NULL || loop->deferred != NULL || loop->posts != NULL || !may_sleep(loop)) {
+    if (loop->deferred != NULL || loop->posts != NULL || !may_sleep(loop)) {
         return 0;
     }
     wait = wi_wheel_wait_ns(&loop->wheel, wi_os_now_ns());

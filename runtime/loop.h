@@ -65,6 +65,7 @@ struct wi_loop {
     struct wi_watch *watches;
     bool idle;     // stopping, and everything has closed
     bool ended;    // the thread may leave
+    bool draining; // entries of lanes are being run
     bool decaying; // the decay timer is armed, or nothing happened since it rested
     struct wi_control stop_control;
     struct wi_control end_control;
@@ -109,7 +110,7 @@ wi_on_loop(const struct wi_loop *loop)
 
 #define wi_assert_on_loop(loop) wi_assert(wi_on_loop(loop))
 
-/** Start only. 0 or -errno with nothing left open. */
+/** Start only. 0 or -errno; wi_loop_fini() in either case. */
 int wi_loop_init(struct wi_loop *loop, struct wi_runtime *runtime, unsigned index);
 /** Stop only. */
 void wi_loop_fini(struct wi_loop *loop);
@@ -152,8 +153,12 @@ wi_loop_post(struct wi_loop *loop, struct wi_task *task)
     loop->posts_last = task;
 }
 
+/** Loop thread. Run what is in the marked lanes, at most about @p bound entries of each. How many. */
+unsigned wi_loop_drain(struct wi_loop *loop, unsigned bound);
+
 /** Loop thread. Take every entry that is in a lane now: what was submitted before this call began is
- *  in its stream's queue when it returns. Runs no user code. */
+ *  in its stream's queue when it returns. Runs no user code. Not from inside a task that came out of
+ *  a lane: the rest of that lane's batch, and the lanes that wait behind it, would be passed over. */
 void wi_loop_look(struct wi_loop *loop);
 
 /** Loop thread. The source is going away: drop events of it that were taken but not yet handled. */

@@ -40,7 +40,7 @@ wi_op_take_slow(struct wi_cache *cache)
     if (cache->is_lane) {
         struct wi_lane *lane = wi_container_of(cache, struct wi_lane, cache);
 
-        // ORDER(home) observe: pairs with give_back() in lane.c; the loop's last writes to an
+        // ORDER(homing) observe: pairs with give_back() in lane.c; the loop's last writes to an
         // operation come before the producer's first ones.
         cache->free = (struct wi_op *)wi_swap_acquire(&lane->returned, (uintptr_t)0);
     }

@@ -41,6 +41,14 @@ wi_ring_room(const struct wi_ring *ring)
     return ring->ring.mask - ck_ring_size(&ring->ring);
 }
 
+/** Either side. Entries in it: at least those whose putting came before, for the consumer; at most
+ *  those, for the producer. */
+static inline unsigned
+wi_ring_size(const struct wi_ring *ring)
+{
+    return ck_ring_size(&ring->ring);
+}
+
 /** The producer. Wait-free. False: full. CK's store fence publishes what the entry points at. */
 static inline bool
 wi_ring_put(struct wi_ring *ring, void *entry)

@@ -43,6 +43,9 @@ unlist(struct wi_thread *thread)
 static void
 leave(void)
 {
+    if (wi_is_forked()) { // the lanes, the lock and the loops' descriptors are the parent's
+        own_threads = NULL;
+    }
     while (own_threads != NULL) {
         struct wi_thread *thread = own_threads;
         bool is_mine;
@@ -102,6 +105,14 @@ find(uint64_t serial)
         thread = thread->next_of_thread;
     }
     return thread;
+}
+
+struct wi_lane *
+wi_thread_lane_find(struct wi_loop *loop)
+{
+    struct wi_thread *thread = find(loop->runtime->serial);
+
+    return thread == NULL ? NULL : thread->lanes[loop->index];
 }
 
 static struct wi_thread *

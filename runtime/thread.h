@@ -26,6 +26,9 @@ struct wi_thread {
 void wi_cold_lock(void);
 void wi_cold_unlock(void);
 
+/** The calling thread. Its lane to the loop if it has one, or NULL. */
+struct wi_lane *wi_thread_lane_find(struct wi_loop *loop);
+
 /** The calling thread. Make its lane to the loop. NULL: memory ran out. */
 WI_COLD struct wi_lane *wi_thread_lane_slow(struct wi_loop *loop);
 

@@ -135,6 +135,7 @@ int
 weir_lane_notify(struct weir_loop *public, weir_post_fn *fn, void *arg)
 {
     struct wi_loop *loop = wi_loop_of(public);
+    struct wi_lane *lane;
 
     if (wi_is_forked()) {
         return -ECHILD;
@@ -145,10 +146,8 @@ weir_lane_notify(struct weir_loop *public, weir_post_fn *fn, void *arg)
     if (wi_on_loop(loop)) {
         return -EDEADLK;
     }
-    if (wi_tls.serial != loop->runtime->serial || wi_tls.lanes[loop->index] == NULL) {
-        return -EINVAL;
-    }
-    return wi_lane_ask(wi_tls.lanes[loop->index], fn, arg);
+    lane = wi_thread_lane_find(loop);
+    return lane == NULL ? -EINVAL : wi_lane_ask(lane, fn, arg);
 }
 
 /* ---- timers ---- */
