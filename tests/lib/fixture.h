@@ -44,7 +44,7 @@
 #include "tests/lib/thread.h"
 #include "weir/weir.h"
 
-#define FIXTURE_FDS_MAX     512
+#define FIXTURE_FDS_MAX     4096
 #define FIXTURE_THREADS_MAX 128
 
 struct fixture {
