@@ -95,7 +95,7 @@ a_deadline_after_the_completion_does_nothing(void **state)
     struct fixture *fixture = fixture_manual(state);
     struct pair *pair = pair_open(fixture, &(struct pair_options){0});
     struct recorder *recorder = recorder_make(fixture);
-    uint64_t deadline_ns = weir_deadline_after(MS(500) * test_slow_factor());
+    uint64_t deadline_ns = weir_deadline_after(MS(200) * test_slow_factor());
 
     assert_status(write_until(pair, recorder, 0, 10, deadline_ns), 0);
     peer_read_pattern(fixture, pair->peer, 10, 0, 0);

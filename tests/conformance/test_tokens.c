@@ -377,6 +377,7 @@ struct race {
     weir_token token;
     unsigned accepted;
     unsigned refused;
+    int fire_result;
     int free_result;
 };
 
@@ -398,9 +399,7 @@ race_fire(void *arg)
 {
     struct race *race = arg;
 
-    if (weir_token_fire(race->token, 0, 0) != 0) {
-        race->free_result = -1;
-    }
+    race->fire_result = weir_token_fire(race->token, 0, 0);
 }
 
 static void
@@ -467,6 +466,8 @@ a_free_during_the_fire_is_safe(void **state)
         threads[1] = thread_start(fixture, race_free, race);
         thread_join(fixture, threads[0]);
         thread_join(fixture, threads[1]);
+        assert_true(race->fire_result == 0 || race->fire_result == -WEIR_ESTALE);
+        assert_status(race->free_result, 0);
         recorder_wait(race->recorder, WRITES);
         for (unsigned tag = 0; tag < WRITES; tag++) {
             struct weir_result result = recorder_of(race->recorder, tag);

@@ -83,10 +83,11 @@ one_call_connects_sends_and_ends(void **state)
     peer = transport_accept(fixture, listener);
     peer_read_pattern(fixture, peer, 5000, 0, 0);
     peer_expect_eof(fixture, peer);
+    events_wait(dialled->events, "send_closed");
+    expect_result(recorder_of(dialled->recorder, 0), 0, WEIR_ORIGIN_NONE, 5000);
+    events_expect(dialled->events, "started done:0 send_closed:1");
     peer_finish(fixture, peer);
     events_wait(dialled->events, "peer_fin");
-    expect_result(recorder_of(dialled->recorder, 0), 0, WEIR_ORIGIN_NONE, 5000);
-    events_expect(dialled->events, "started done:0 send_closed:1 peer_fin");
 }
 
 // Q2: writes queued before run at the start, in their order.
