@@ -52,6 +52,9 @@ enum wi_op_flag {
     WI_OP_TIMED = 1 << 3,   // its deadline is armed
     WI_OP_TOKENED = 1 << 4, // registered with its token
     WI_OP_ARRIVED = 1 << 5, // out of its lane
+    WI_OP_RELEASED = 1 << 6, // its handle is stale; the slot is still in use
+    WI_OP_GONE = 1 << 7,     // recycled
+    // 1 << 8 and up: the upper layer's
 };
 
 struct wi_op_ops {
@@ -199,7 +202,11 @@ wi_op_finish(struct wi_op *op)
     return false;
 }
 
-/** Loop thread. After the callback: the handle is stale from here, the slot goes home. */
+/** Loop thread. After the callback: the handle is stale from here. The slot stays, for work that goes
+ *  on although its completion has been told. */
+void wi_op_release(struct wi_loop *loop, struct wi_op *op);
+
+/** Loop thread. The slot goes home; releases first if that has not been done. */
 void wi_op_recycle(struct wi_loop *loop, struct wi_op *op);
 
 /** Loop thread. The op has been taken out of a lane (or never was in one): register its token, arm
