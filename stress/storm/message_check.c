@@ -38,8 +38,8 @@ wrong_failure(const struct message *message, const struct weir_result *result)
     bool is_cancelled =
         result->origin == WEIR_ORIGIN_LOCAL_CANCEL || result->origin == WEIR_ORIGIN_DEADLINE;
 
-    if (result->late_cancel) {
-        return "a failure with a late cancel";
+    if (result->late_cancel && is_cancelled) {
+        return "cancelled, and too late for that";
     }
     if (result->origin == WEIR_ORIGIN_NONE && result->status != -EAGAIN) {
         return "a failure without an origin";

@@ -17,6 +17,7 @@ struct peer {
     bool is_quiet;
     bool is_paced;
     bool wants_reset;
+    bool was_refused; // the writer's end is closed for good: what it had not sent is lost
     uint32_t link;
     uint64_t bytes;
     struct digest digest;
@@ -146,8 +147,8 @@ flush(struct peer *peer)
             return;
         }
         if (sent < 0) {
-            peer->is_quiet =
-                true; // the writer reads no more; what it sent is verified all the same
+            peer->is_quiet = true; // what has arrived is verified all the same
+            peer->was_refused = true;
             peer->ack_left = 0;
             return;
         }
@@ -209,7 +210,9 @@ peer_read(struct peer *peer, const struct peer_world *world)
         }
         if (got <= 0) {
             peer_acknowledge(peer);
-            return peer_finish(peer, world, got == 0 ? REPORT_EOF : REPORT_RESET);
+            // The error may have been told to an acknowledgement, and then this is a plain end.
+            return peer_finish(peer, world,
+                               got == 0 && !peer->was_refused ? REPORT_EOF : REPORT_RESET);
         }
         if (!verify(peer, world, (size_t)got)) {
             return peer_finish(peer, world, REPORT_BROKEN);
