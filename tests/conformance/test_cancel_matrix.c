@@ -308,7 +308,7 @@ run(void **state, enum state at, enum caller caller, enum weir_tear tear)
 
 // 5.9-1, N35, C5
 CELLS(cancelled_in_its_lane, IN_LANE)
-// 5.9-1, N35, C6
+// 5.9-1, N35, C6, K-T12
 CELLS(cancelled_behind_a_blocked_write, IN_QUEUE)
 // 5.9-1
 CELLS(cancelled_with_nothing_taken, TX_NOTHING)
@@ -342,7 +342,7 @@ a_stale_handle_is_late_for_ever(void **state)
     }
 }
 
-// N8: right after the submit, before anything could run.
+// N8, N-T4: right after the submit, before anything could run.
 static void
 a_cancel_right_after_the_submit_wins(void **state)
 {

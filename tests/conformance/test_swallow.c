@@ -62,7 +62,7 @@ is_reset(int status)
     return status == -ECONNRESET || status == -EPIPE;
 }
 
-// K25, K27, N39 the other way round
+// K25, K27, K-T5; N39 the other way round
 static void
 a_broken_stream_reports_success_when_it_swallows(void **state)
 {

@@ -240,7 +240,7 @@ a_write_with_some_is_done_after_one_byte(void **state)
     peer_expect_silence(fixture, pair->peer);
 }
 
-// N33, N34: how a write ends is its own affair, not its neighbour's.
+// 5.9-4, N33, N34: how a write ends is its own affair, not its neighbour's.
 static void
 some_and_all_side_by_side_keep_their_own_rules(void **state)
 {
@@ -287,6 +287,28 @@ completions_come_in_submit_order(void **state)
     recorder_wait(recorder, COUNT);
     for (unsigned tag = 0; tag < COUNT; tag++) {
         assert_int_equal(recorder_at(recorder, tag).tag, tag);
+    }
+}
+
+// K10, K-T9, contract 4.8: what waits for a stream leaves in one call.
+static void
+queued_writes_leave_in_one_system_call(void **state)
+{
+    enum { COUNT = 100 };
+    struct fixture *fixture = fixture_manual(state);
+    struct pair *pair = pair_open(fixture, &(struct pair_options){0});
+    struct recorder *recorder = recorder_make(fixture);
+    uint64_t sends;
+
+    fixture_settle(fixture);
+    sends = fixture_stats(fixture).system_sends;
+    for (unsigned tag = 0; tag < COUNT; tag++) {
+        assert_status(request_submit(pair, recorder, tag, 10 + tag, tag % 2 ? WEIR_COPY : 0), 0);
+    }
+    recorder_wait(recorder, COUNT);
+    assert_int_equal(fixture_stats(fixture).system_sends - sends, 1);
+    for (unsigned tag = 0; tag < COUNT; tag++) {
+        peer_read_pattern(fixture, pair->peer, 10 + tag, 0, tag);
     }
 }
 
@@ -572,6 +594,7 @@ main(void)
         EACH(a_write_with_some_is_done_after_one_byte),
         EACH(some_and_all_side_by_side_keep_their_own_rules),
         EACH(completions_come_in_submit_order),
+        EACH(queued_writes_leave_in_one_system_call),
         EACH(a_submit_on_the_loop_completes_after_it_returned),
         EACH(a_write_without_a_done_function_is_counted),
         ONCE(a_timed_write_carries_the_time_of_its_submit),
