@@ -70,6 +70,8 @@ message_check(const struct message *message, const struct weir_result *result)
         wrong = "more sent than it had";
     } else if (result->status > 0) {
         wrong = "a positive status";
+    } else if ((result->submit_ns != 0) != ((message->flags & WEIR_TIMED) != 0)) {
+        wrong = "a submit time that was not asked for, or none";
     } else if (result->late_cancel && !message->may_be_cancelled) {
         wrong = "a late cancel, though nobody asked";
     } else if (result->status == 0) {

@@ -132,6 +132,9 @@ choose_flags(struct producer *producer, struct message *message)
     } else if ((traits & LINK_INLINE) != 0 && dice < 700) {
         message->flags |= WEIR_INLINE_OK;
     }
+    if (message->head.submit_ns != 0) {
+        message->flags |= WEIR_TIMED;
+    }
     message->level = is_behind ? WEIR_ACCEPTED : WEIR_SENT;
     message->tear = dice % 10 < 5   ? WEIR_TEAR_STOP
                     : dice % 10 < 9 ? WEIR_TEAR_FINISH
@@ -254,6 +257,17 @@ produce_message(struct producer *producer, struct link *link)
     }
 }
 
+// A write of nothing, which nobody hears of: it flushes what is corked.
+static void
+produce_barrier(struct producer *producer, const struct link *link)
+{
+    struct weir_write nothing = {0};
+
+    if (weir_write(link_stream(link), &nothing, NULL) < 0) {
+        producer->failures++;
+    }
+}
+
 void
 produce_one(struct producer *producer)
 {
@@ -270,7 +284,9 @@ produce_one(struct producer *producer)
     struct link *link = pick_link(producer, true);
     if (link == NULL) {
         producer->failures++;
-        return;
+    } else if (random_below(&producer->random, 256) == 0) {
+        produce_barrier(producer, link);
+    } else {
+        produce_message(producer, link);
     }
-    produce_message(producer, link);
 }
