@@ -24,6 +24,7 @@ struct run {
     struct storm *storm;
     struct watchdog watchdog;
     struct chaos chaos;
+    struct counters now;
     struct counters last; // at the last progress line
     pthread_t reports;
     pthread_t strangers;
@@ -135,19 +136,18 @@ static void
 look_after(struct run *run)
 {
     struct storm *storm = run->storm;
-    struct counters sum;
     double seconds;
 
-    sum_counters(storm, &sum);
-    if (watchdog_is_stalled(&run->watchdog, progress_of(storm, &sum))) {
+    sum_counters(storm, &run->now);
+    if (watchdog_is_stalled(&run->watchdog, progress_of(storm, &run->now))) {
         end_stalled(run);
     }
     if (watchdog_line_is_due(&run->watchdog, &seconds)) {
         if (!storm->options->quiet) {
-            report_progress(&run->last, &sum, seconds, watchdog_seconds(&run->watchdog),
+            report_progress(&run->last, &run->now, seconds, watchdog_seconds(&run->watchdog),
                             atomic_load(&storm->closes));
         }
-        run->last = sum;
+        run->last = run->now;
     }
     watchdog_nap();
 }
@@ -162,7 +162,7 @@ run_storm(struct run *run)
         chaos_turn(&run->chaos, storm);
         look_after(run);
         if (options->messages != 0 &&
-            counter_get(&run->last, COUNT_DELIVERED) >= options->messages) {
+            counter_get(&run->now, COUNT_DELIVERED) >= options->messages) {
             return;
         }
     }
