@@ -71,7 +71,7 @@ wi_wheel_arm(struct wi_wheel *wheel, struct wi_timer *timer, enum wi_timer_kind 
     wi_wheel_disarm(wheel, timer);
     timer->when = (tick < last ? tick : last) << 8 | kind;
     wheel->armed++;
-    if (wheel->taking && due_tick(timer) <= wheel->tick) {
+    if (due_tick(timer) < wheel->taking_below) {
         link_at(&wheel->later, timer);
     } else {
         place(wheel, timer);
@@ -157,7 +157,7 @@ finish_taking(struct wi_wheel *wheel)
     struct wi_timer *timer = wheel->later;
 
     wheel->later = NULL;
-    wheel->taking = false;
+    wheel->taking_below = 0;
     while (timer != NULL) {
         struct wi_timer *next = timer->next;
 
@@ -170,10 +170,11 @@ finish_taking(struct wi_wheel *wheel)
 struct wi_timer *
 wi_wheel_take(struct wi_wheel *wheel, uint64_t now_ns)
 {
+    uint64_t now = now_ns / WI_WHEEL_TICK_NS;
     struct wi_timer *timer;
 
-    wheel->taking = true;
-    advance(wheel, now_ns / WI_WHEEL_TICK_NS);
+    wheel->taking_below = now + 1;
+    advance(wheel, now);
     timer = wheel->places[0][wheel->tick & PLACE_MASK];
     if (timer == NULL) {
         finish_taking(wheel);

@@ -39,7 +39,7 @@ struct wi_wheel {
     uint64_t tick; // every timer due at or before this tick has fired
     uint64_t armed;
     struct wi_timer *later; // armed overdue while due ones are taken: for the next turn
-    bool taking;
+    uint64_t taking_below;  // timers due before this tick are being taken; 0: not now
     uint64_t occupied[WI_WHEEL_LEVELS]; // a bit per place that is not empty
     struct wi_timer *places[WI_WHEEL_LEVELS][WI_WHEEL_PLACES];
 };
