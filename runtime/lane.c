@@ -166,7 +166,8 @@ wi_lane_drain(struct wi_loop *loop, struct wi_lane *lane, unsigned bound)
     void *batch[LANE_BATCH];
     unsigned taken = 0;
 
-    wi_store_relaxed(&lane->marked, false);
+    // ORDER(mark) publish: the loop is done with the node, the producer may link it again.
+    wi_store_release(&lane->marked, false);
     wi_fence_full(); // ORDER(mark), loop half: see wi_lane_send()
     if (wi_unlikely(bound == WI_LANE_ALL)) {
         bound = lane_size(lane); // a producer that keeps putting must not keep us here
