@@ -160,6 +160,15 @@ wi_op_open(struct wi_op *op, const struct wi_op_ops *ops, bool named)
     wi_store_relaxed(&op->word, word | WI_OP_QUEUED);
 }
 
+/** The submitter. FREE → TX in one step: a part of it is done already, so no cancel can win. */
+static inline void
+wi_op_open_claimed(struct wi_op *op, const struct wi_op_ops *ops, bool named)
+{
+    op->task.ops = &ops->task;
+    op->flags = named ? WI_OP_NAMED : 0;
+    wi_store_relaxed(&op->word, wi_load_relaxed(&op->word) | WI_OP_TX);
+}
+
 /** The submitter, before the loop can see it; or the loop. */
 uint64_t wi_op_handle(const struct wi_op *op);
 

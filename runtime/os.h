@@ -35,14 +35,12 @@ void wi_os_wake_clear(int wake_fd);
 /* ---- sockets ---- */
 
 ssize_t wi_os_receive(int fd, void *buffer, size_t size);
+bool wi_os_is_at_end(int fd); /* the peer's FIN is the next thing to read */
 ssize_t wi_os_send(int fd, const void *data, size_t size);
 ssize_t wi_os_send_vector(int fd, const struct iovec *iov, size_t iov_count);
 /** With a request for an acknowledgement stamp and, with @p zerocopy, from the caller's memory. */
 ssize_t wi_os_send_marked(int fd, const struct iovec *iov, size_t iov_count, bool stamp,
                           bool zerocopy);
-/** Connect and send at once (TCP Fast Open). -EINPROGRESS: connecting, nothing taken. */
-ssize_t wi_os_send_fast_open(int fd, const struct iovec *iov, size_t iov_count,
-                             const struct sockaddr *address, socklen_t size);
 
 /** What one entry of a socket's error queue says. */
 struct wi_os_report {
@@ -65,6 +63,7 @@ int wi_os_set_linger_reset(int fd); /* the next close resets the connection */
 int wi_os_local_address(int fd, struct sockaddr *ret_address, socklen_t *size);
 int wi_os_peer_address(int fd, struct sockaddr *ret_address, socklen_t *size);
 int wi_os_set_nonblocking(int fd);
+int wi_os_stamp_acks(int fd); /* let marked sends be stamped when acknowledged */
 int wi_os_unsent(int fd, int *ret_size); /* bytes the peer has not acknowledged */
 /** TCP: congestion window in bytes. */
 int wi_os_window(int fd, size_t *ret_size);

@@ -148,6 +148,14 @@ wi_os_receive(int fd, void *buffer, size_t size)
     return count;
 }
 
+bool
+wi_os_is_at_end(int fd)
+{
+    char byte;
+
+    return recv(fd, &byte, sizeof(byte), MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
 ssize_t
 wi_os_send(int fd, const void *data, size_t size)
 {
@@ -207,18 +215,6 @@ wi_os_send_marked(int fd, const struct iovec *iov, size_t iov_count, bool stamp,
     }
     return send_message(fd, &message,
                         MSG_NOSIGNAL | MSG_DONTWAIT | (zerocopy ? MSG_ZEROCOPY : 0));
-}
-
-ssize_t
-wi_os_send_fast_open(int fd, const struct iovec *iov, size_t iov_count,
-                     const struct sockaddr *address, socklen_t size)
-{
-    struct msghdr message = {.msg_name = (void *)(uintptr_t)address,
-                             .msg_namelen = size,
-                             .msg_iov = (struct iovec *)(uintptr_t)iov,
-                             .msg_iovlen = iov_count};
-
-    return send_message(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT | MSG_FASTOPEN);
 }
 
 static void
@@ -359,6 +355,14 @@ wi_os_set_nonblocking(int fd)
         return -errno;
     }
     return result_of(fcntl(fd, F_SETFD, FD_CLOEXEC));
+}
+
+int
+wi_os_stamp_acks(int fd)
+{
+    return wi_os_set_option(fd, SOL_SOCKET, SO_TIMESTAMPING,
+                            SOF_TIMESTAMPING_SOFTWARE | SOF_TIMESTAMPING_OPT_ID |
+                                SOF_TIMESTAMPING_OPT_TSONLY);
 }
 
 int

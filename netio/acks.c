@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: MIT */
+
+#include "netio/acks.h"
+
+#include "mem/heap.h"
+#include "netio/net.h"
+
+#include <errno.h>
+
+#define SLOW_LOOK_NS UINT64_C(100000000)
+
+int
+wi_acks_enable(struct wi_stream *stream)
+{
+    struct wi_stream_extra *extra = wi_stream_need_extra(stream);
+    int result = wi_os_stamp_acks(stream->fd);
+
+    if (result < 0) {
+        return result;
+    }
+    extra->acks = extra == NULL ? NULL : wi_heap_zalloc(sizeof(*extra->acks));
+    if (extra == NULL || extra->acks == NULL) {
+        return -ENOMEM;
+    }
+    extra->acks->stream = stream;
+    return 0;
+}
+
+bool
+wi_stream_waits_for_acks(const struct wi_stream *stream)
+{
+    return stream->extra != NULL && stream->extra->acks != NULL &&
+           !wi_sendq_is_empty(&stream->extra->acks->waiting);
+}
+
+void
+wi_acks_wait(struct wi_loop *loop, struct wi_stream *stream, struct wi_write *write)
+{
+    struct wi_acks *acks = stream->extra->acks;
+
+    write->end = stream->sent - wi_net_of(loop)->sent_behind;
+    if (write->end <= acks->acked) { // a barrier, and everything before it is there
+        wi_write_end(loop, stream, write, 0, WEIR_ORIGIN_NONE);
+        return;
+    }
+    wi_sendq_append(&acks->waiting, write);
+    if (!wi_timer_is_armed(&acks->timer)) {
+        wi_wheel_arm(&loop->wheel, &acks->timer, WI_TIMER_ACKS, loop->now_ns + SLOW_LOOK_NS);
+    }
+}
+
+static void
+complete_acked(struct wi_loop *loop, struct wi_stream *stream)
+{
+    struct wi_acks *acks = stream->extra->acks;
+
+    while (!wi_sendq_is_empty(&acks->waiting) && acks->waiting.head->end <= acks->acked) {
+        struct wi_write *write = acks->waiting.head;
+
+        wi_sendq_remove(&acks->waiting, write);
+        wi_write_end(loop, stream, write, 0, WEIR_ORIGIN_NONE);
+    }
+    if (wi_sendq_is_empty(&acks->waiting)) {
+        wi_wheel_disarm(&loop->wheel, &acks->timer);
+        wi_stream_needs_work(loop, stream); // a close may wait for this
+    }
+}
+
+// The kernel counts bytes in 32 bits: the nearest offset at or before what was sent.
+static uint64_t
+offset_of(const struct wi_stream *stream, uint32_t last_byte)
+{
+    return stream->sent - (uint32_t)((uint32_t)stream->sent - (last_byte + 1));
+}
+
+void
+wi_acks_collect(struct wi_loop *loop, struct wi_stream *stream)
+{
+    struct wi_acks *acks = stream->extra->acks;
+    struct wi_os_report report;
+
+    while (wi_os_receive_report(stream->fd, &report) == 0) {
+        if (report.kind == WI_REPORT_ACKED) {
+            uint64_t acked = offset_of(stream, report.low);
+
+            acks->acked = acked > acks->acked ? acked : acks->acked;
+        }
+    }
+    complete_acked(loop, stream);
+}
+
+void
+wi_acks_timer_fired(struct wi_loop *loop, struct wi_timer *timer)
+{
+    struct wi_acks *acks = wi_container_of(timer, struct wi_acks, timer);
+    struct wi_stream *stream = acks->stream;
+    int unacked = 0;
+
+    wi_acks_collect(loop, stream);
+    if (!wi_sendq_is_empty(&acks->waiting)) {
+        if (wi_os_unsent(stream->fd, &unacked) == 0 && (uint64_t)unacked <= stream->sent) {
+            uint64_t acked = stream->sent - (uint64_t)unacked;
+
+            acks->acked = acked > acks->acked ? acked : acks->acked;
+        }
+        wi_wheel_arm(&loop->wheel, timer, WI_TIMER_ACKS, loop->now_ns + SLOW_LOOK_NS);
+        complete_acked(loop, stream);
+    }
+}
+
+bool
+wi_acks_cancel(struct wi_loop *loop, struct wi_stream *stream, struct wi_write *write, int status,
+               enum weir_origin origin)
+{
+    if (wi_write_level(write) != WEIR_ACKED || write->op.owner != write->size ||
+        !wi_op_is_claimed(&write->op) || !wi_stream_waits_for_acks(stream) || write->size == 0) {
+        return false;
+    }
+    // Nothing can be taken back: it stops waiting, with all its bytes counted as sent.
+    wi_sendq_remove(&stream->extra->acks->waiting, write);
+    wi_write_end(loop, stream, write, status, origin);
+    return true;
+}
+
+void
+wi_acks_end(struct wi_loop *loop, struct wi_stream *stream, int status, enum weir_origin origin)
+{
+    struct wi_acks *acks = stream->extra == NULL ? NULL : stream->extra->acks;
+
+    if (acks == NULL) {
+        return;
+    }
+    wi_wheel_disarm(&loop->wheel, &acks->timer);
+    while (!wi_sendq_is_empty(&acks->waiting)) {
+        struct wi_write *write = acks->waiting.head;
+
+        wi_sendq_remove(&acks->waiting, write);
+        wi_write_end(loop, stream, write, status, origin);
+    }
+}
+
+void
+wi_acks_free(struct wi_stream *stream)
+{
+    if (stream->extra != NULL) {
+        wi_heap_free(stream->extra->acks);
+        stream->extra->acks = NULL;
+    }
+}

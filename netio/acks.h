@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef WI_ACKS_H
+#define WI_ACKS_H
+
+/**
+ * @file
+ * Level ACKED on TCP: the kernel stamps the last byte of a marked send when the peer's transport has
+ * acknowledged it. A stamp for byte n covers everything before it; should a stamp go missing, a slow
+ * look at the kernel's own count of unacknowledged bytes stands in.
+ */
+
+#include "netio/stream.h"
+
+struct wi_acks {
+    struct wi_sendq waiting; // sent, in order, not acknowledged
+    uint64_t acked;          // bytes of the stream known to be acknowledged
+    struct wi_timer timer;   // the slow look; armed only while something waits
+    struct wi_stream *stream;
+};
+
+/** Loop thread, before the first byte is sent. 0, or why the kernel cannot. */
+int wi_acks_enable(struct wi_stream *stream);
+
+/** Loop thread. All of it was sent: wait for the acknowledgement. */
+void wi_acks_wait(struct wi_loop *loop, struct wi_stream *stream, struct wi_write *write);
+
+/** Loop thread. The error queue has something. */
+void wi_acks_collect(struct wi_loop *loop, struct wi_stream *stream);
+
+/** Loop thread. Cancel a write that is wholly sent and waits here. False: it does not. */
+bool wi_acks_cancel(struct wi_loop *loop, struct wi_stream *stream, struct wi_write *write, int status,
+                    enum weir_origin origin);
+
+/** Loop thread. The stream ends: so do those that wait. */
+void wi_acks_end(struct wi_loop *loop, struct wi_stream *stream, int status,
+                 enum weir_origin origin);
+
+void wi_acks_free(struct wi_stream *stream);
+
+/** Loop thread. The slow look. */
+void wi_acks_timer_fired(struct wi_loop *loop, struct wi_timer *timer);
+
+#endif /* WI_ACKS_H */

@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: MIT */
+
+#include "netio/consume.h"
+#include "netio/net.h"
+
+#include <errno.h>
+
+// How streams end, and the other requests that may come from any thread, cannot fail, and use no
+// lane: each sets a bit in the gate, the first one pushes the stream onto its loop's control stack.
+
+#define CLOSE_DEFAULT_NS UINT64_C(5000000000)
+
+/* ---- the loop's side ---- */
+
+// A close goes behind every submit that returned before it: those are in marked lanes.
+static void
+take_earlier(struct wi_loop *loop, struct wi_stream *stream)
+{
+    wi_loop_look(loop);
+    wi_stream_settle(loop, stream);
+}
+
+static void
+begin_close(struct wi_loop *loop, struct wi_stream *stream, bool waits_for_peer)
+{
+    uint64_t deadline = wi_load_relaxed(&wi_gate_of(stream)->close_argument);
+
+    if (stream->phase == WI_PHASE_CLOSING) {
+        stream->flags |= waits_for_peer ? 0 : (uint32_t)WI_S_FLUSH;
+        wi_stream_needs_work(loop, stream);
+        return;
+    }
+    take_earlier(loop, stream);
+    if (stream->phase == WI_PHASE_DEAD) {
+        return;
+    }
+    if (stream->flags & WI_S_TORN) { // nothing whole can follow what is on the wire
+        wi_stream_die(loop, stream, -WEIR_ETORN, WEIR_ORIGIN_LOCAL_CLOSE, 0);
+        return;
+    }
+    if (stream->phase == WI_PHASE_NEW && wi_sendq_is_empty(&stream->queue)) {
+        wi_stream_die(loop, stream, 0, WEIR_ORIGIN_NONE, 0); // never started: nothing to flush
+        return;
+    }
+    if (stream->phase == WI_PHASE_NEW || stream->phase == WI_PHASE_CONNECTING) {
+        stream->flags |= WI_S_CLOSE_LATER | (waits_for_peer ? 0 : (uint32_t)WI_S_FLUSH);
+        if (stream->phase == WI_PHASE_NEW) {
+            wi_stream_connect(loop, stream);
+        }
+        return; // its timer bounds the connecting; wi_stream_started() goes on
+    }
+    stream->phase = WI_PHASE_CLOSING;
+    stream->flags |= waits_for_peer ? 0 : (uint32_t)WI_S_FLUSH;
+    if (!wi_stream_has_reader(stream)) {
+        stream->flags |= WI_S_DISCARD;
+        stream->flags &= ~(unsigned)(WI_S_PAUSED | WI_S_FULL);
+    }
+    wi_stream_arm(loop, stream, deadline != 0 ? deadline : loop->now_ns + CLOSE_DEFAULT_NS);
+    wi_stream_event(loop, stream, WI_EVENT_READ);
+    wi_stream_needs_work(loop, stream);
+}
+
+void
+wi_stream_close_on_start(struct wi_loop *loop, struct wi_stream *stream)
+{
+    if (stream->flags & WI_S_CLOSE_LATER) {
+        stream->flags &= ~(unsigned)WI_S_CLOSE_LATER;
+        begin_close(loop, stream, !(stream->flags & WI_S_FLUSH));
+    }
+}
+
+// CLOSING, everything sent and the FIN out: is it over?
+void
+wi_stream_finish_close(struct wi_loop *loop, struct wi_stream *stream)
+{
+    if (stream->phase != WI_PHASE_CLOSING || !(stream->flags & WI_S_SEND_OVER) ||
+        !wi_sendq_is_empty(&stream->queue) || wi_stream_waits_for_acks(stream)) {
+        return;
+    }
+    if ((stream->flags & (WI_S_FLUSH | WI_S_EOF_TOLD)) || !(stream->flags & WI_S_FIN_SENT)) {
+        wi_stream_die(loop, stream, stream->status, (enum weir_origin)stream->origin, 0);
+    }
+}
+
+static void
+abort_stream(struct wi_loop *loop, struct wi_stream *stream)
+{
+    take_earlier(loop, stream);
+    wi_stream_die(loop, stream, -ECONNABORTED, WEIR_ORIGIN_LOCAL_CLOSE,
+                  wi_load_relaxed(&wi_gate_of(stream)->close_argument));
+}
+
+static void
+stop_reading(struct wi_loop *loop, struct wi_stream *stream)
+{
+    stream->flags |= WI_S_DISCARD;
+    stream->flags &= ~(unsigned)(WI_S_PAUSED | WI_S_FULL | WI_S_DATA_PENDING);
+    weir_chain_return(&stream->input);
+    stream->input_size = 0;
+    wi_stream_end_pulls(loop, stream, 0, WEIR_ORIGIN_NONE);
+    stream->flags |= WI_S_READABLE;
+    wi_stream_event(loop, stream, WI_EVENT_READ);
+}
+
+static void
+asked_about_reading(struct wi_loop *loop, struct wi_stream *stream, uint32_t asked)
+{
+    size_t consumed;
+    size_t examined;
+
+    if (asked & WI_ASK_PAUSE) {
+        stream->flags |= WI_S_PAUSED;
+    }
+    if (asked & WI_ASK_RESUME) {
+        stream->flags &= ~(unsigned)WI_S_PAUSED;
+        stream->flags |= WI_S_READABLE;
+        wi_stream_event(loop, stream,
+                        WI_EVENT_READ | (stream->input_size != 0 ? (unsigned)WI_EVENT_AGAIN : 0));
+    }
+    if ((asked & WI_ASK_CONSUME) && wi_consume_take(stream, &consumed, &examined)) {
+        wi_stream_consumed(loop, stream, consumed, examined);
+    }
+    if (asked & WI_ASK_STOP_READING) {
+        stop_reading(loop, stream);
+    }
+}
+
+void
+wi_stream_asked(struct wi_loop *loop, struct wi_control *control)
+{
+    struct wi_stream *stream = wi_container_of(control, struct wi_stream, control);
+    struct wi_gate *gate = wi_gate_of(stream);
+    // ORDER(ask) observe: pairs with wi_gate_ask().
+    uint32_t asked = wi_swap_acq_rel(&gate->asked, 0);
+
+    if (stream->phase == WI_PHASE_FREE) {
+        return; // a late SETTLE of the stream before
+    }
+    if (stream->phase != WI_PHASE_DEAD) {
+        asked_about_reading(loop, stream, asked);
+        if (asked & WI_ASK_UNTEAR) {
+            stream->flags &= ~(unsigned)WI_S_TORN;
+        }
+        if (asked & WI_ASK_UNCORK) {
+            stream->flags &= ~(unsigned)WI_S_CORKED;
+        }
+        if (asked & WI_ASK_ABORT) {
+            abort_stream(loop, stream);
+        } else if (asked & (WI_ASK_DRAIN | WI_ASK_FLUSH)) {
+            begin_close(loop, stream, !(asked & WI_ASK_FLUSH));
+        }
+    }
+    wi_stream_needs_work(loop, stream);
+}
+
+/* ---- any thread ---- */
+
+int
+weir_close(weir_stream handle, enum weir_close_mode mode, uint64_t deadline_ns, uint64_t code)
+{
+    static const uint32_t asks[] = {
+        [WEIR_CLOSE_DRAIN] = WI_ASK_DRAIN,
+        [WEIR_CLOSE_FLUSH] = WI_ASK_FLUSH,
+        [WEIR_CLOSE_ABORT] = WI_ASK_ABORT,
+    };
+    struct wi_gate *gate;
+    bool first;
+
+    if ((unsigned)mode >= sizeof(asks) / sizeof(asks[0]) || code > WEIR_CODE_MAX) {
+        return wi_is_forked() ? -ECHILD : -EINVAL;
+    }
+    gate = wi_gate_hold(handle.bits);
+    if (gate == NULL) {
+        return wi_stale();
+    }
+    // From here every later submit is refused; what was accepted goes first.
+    first = wi_gate_state(wi_gate_move(gate, WI_GATE_DRAINING)) != WI_GATE_DRAINING;
+    if (first || mode == WEIR_CLOSE_ABORT) {
+        wi_store_relaxed(&gate->close_argument, mode == WEIR_CLOSE_ABORT ? code : deadline_ns);
+    }
+    wi_gate_ask(gate, asks[mode]);
+    wi_gate_leave(gate);
+    return 0;
+}
+
+static int
+ask_stream(weir_stream handle, uint32_t what)
+{
+    struct wi_gate *gate = wi_gate_hold(handle.bits);
+
+    if (gate == NULL) {
+        return wi_stale();
+    }
+    wi_gate_ask(gate, what);
+    wi_gate_leave(gate);
+    return 0;
+}
+
+// Pause and resume replace each other, so that the last one asked for holds.
+static int
+ask_reading(weir_stream handle, uint32_t what, uint32_t instead_of)
+{
+    struct wi_gate *gate = wi_gate_hold(handle.bits);
+    uint32_t asked;
+
+    if (gate == NULL) {
+        return wi_stale();
+    }
+    if (wi_on_loop(gate->loop) && what == WI_ASK_PAUSE) {
+        wi_stream_of(gate)->flags |= WI_S_PAUSED; // holds from this moment, inside `data` too
+    }
+    asked = wi_load_relaxed(&gate->asked);
+    while (!wi_cas_acq_rel(&gate->asked, &asked, (asked & ~instead_of) | what)) {
+    }
+    if (asked == 0) {
+        wi_loop_control(gate->loop, &wi_stream_of(gate)->control);
+    }
+    wi_gate_leave(gate);
+    return 0;
+}
+
+int
+weir_pause(weir_stream stream)
+{
+    return ask_reading(stream, WI_ASK_PAUSE, WI_ASK_RESUME);
+}
+
+int
+weir_resume(weir_stream stream)
+{
+    return ask_reading(stream, WI_ASK_RESUME, WI_ASK_PAUSE);
+}
+
+int
+weir_stop_reading(weir_stream stream, uint64_t code)
+{
+    if (code > WEIR_CODE_MAX) {
+        return wi_is_forked() ? -ECHILD : -EINVAL;
+    }
+    return ask_stream(stream, WI_ASK_STOP_READING);
+}
+
+int
+weir_resume_torn(weir_stream handle)
+{
+    struct wi_gate *gate = wi_gate_hold(handle.bits);
+    int result = 0;
+
+    if (gate == NULL) {
+        return wi_stale();
+    }
+    if (wi_gate_reopen(gate, WI_GATE_TORN)) {
+        wi_gate_ask(gate, WI_ASK_UNTEAR);
+    } else {
+        result = -EINVAL;
+    }
+    wi_gate_leave(gate);
+    return result;
+}
+
+static bool
+is_closed(const void *arg)
+{
+    struct wi_gate *gate = wi_gate_find(((const weir_stream *)arg)->bits);
+
+    return gate == NULL;
+}
+
+int
+weir_closed_wait(weir_stream stream, uint64_t deadline_ns)
+{
+    struct wi_runtime *runtime = wi_runtime_by_handle(stream.bits, WI_HANDLE_STREAM);
+
+    if (wi_tls.loop != NULL) {
+        return -EDEADLK;
+    }
+    if (runtime == NULL) {
+        return wi_is_forked() ? -ECHILD : 0;
+    }
+    return wi_wait_until(runtime, is_closed, &stream, deadline_ns);
+}

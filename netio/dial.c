@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: MIT */
+
+#include "mem/heap.h"
+#include "netio/arrival.h"
+#include "netio/net.h"
+#include "netio/socket.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+
+#define DIAL_TIMEOUT_NS UINT64_C(30000000000)
+
+/* ---- connecting, on the loop ---- */
+
+// It is connected: what was waiting for that goes on.
+static void
+begin(struct wi_loop *loop, struct wi_stream *stream)
+{
+    const struct wi_dialling *dialling = stream->extra->dialling;
+    int result;
+
+    wi_wheel_disarm(&loop->wheel, &stream->timer);
+    wi_stream_set_peer(stream, &dialling->address.as.any, dialling->address.size);
+    if (stream->phase == WI_PHASE_CONNECTING && stream->polled) {
+        stream->phase = WI_PHASE_OPEN;
+        result = 0;
+    } else {
+        result = wi_stream_start(loop, stream);
+    }
+    wi_stream_event(loop, stream, WI_EVENT_STARTED);
+    if (result < 0) {
+        wi_stream_die(loop, stream, result, WEIR_ORIGIN_TRANSPORT, 0);
+        return;
+    }
+    wi_stream_needs_work(loop, stream);
+    wi_stream_event(loop, stream, WI_EVENT_READ);
+    wi_stream_close_on_start(loop, stream);
+}
+
+static void
+fail(struct wi_loop *loop, struct wi_stream *stream, int status)
+{
+    wi_stream_die(loop, stream, status, WEIR_ORIGIN_TRANSPORT, 0);
+    wi_stream_event(loop, stream, WI_EVENT_STARTED);
+}
+
+static int
+make_socket(struct wi_stream *stream)
+{
+    const struct wi_dialling *dialling = stream->extra->dialling;
+    int fd = wi_os_socket(dialling->address.as.any.sa_family);
+    int result;
+
+    if (fd < 0) {
+        return fd;
+    }
+    result = wi_socket_configure(fd, &dialling->options, (enum wi_transport)stream->transport);
+    if (result == 0 && dialling->fast_open && !wi_sendq_is_empty(&stream->queue) &&
+        wi_os_set_option(fd, IPPROTO_TCP, TCP_FASTOPEN_CONNECT, 1) < 0) {
+        stream->extra->dialling->fast_open = false; // not allowed here: an ordinary connect
+    }
+    if (result == 0 && dialling->bind.size != 0) {
+        result = wi_os_bind(fd, &dialling->bind.as.any, dialling->bind.size);
+    }
+    if (result < 0) {
+        wi_os_close(fd);
+        return result;
+    }
+    stream->fd = fd;
+    wi_gate_of(stream)->fd = fd;
+    return 0;
+}
+
+void
+wi_stream_connect(struct wi_loop *loop, struct wi_stream *stream)
+{
+    const struct wi_dialling *dialling = stream->extra->dialling;
+    uint64_t timeout = dialling->timeout_ns;
+    int result = make_socket(stream);
+
+    if (result == 0) {
+        stream->phase = WI_PHASE_CONNECTING;
+        // With Fast Open this returns at once, and the first send carries the SYN.
+        result = wi_os_connect(stream->fd, &dialling->address.as.any, dialling->address.size);
+    }
+    if (result == 0) {
+        begin(loop, stream);
+        return;
+    }
+    if (result == -EINPROGRESS) {
+        result = wi_os_poll_add(loop->poller, stream->fd,
+                                EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, &stream->source);
+        wi_count(&loop->counters.polls, 1);
+    }
+    if (result < 0) {
+        fail(loop, stream, result == -EAGAIN ? -ECONNREFUSED : result); // a full Unix backlog
+        return;
+    }
+    stream->flags |= WI_S_POLL_OUT;
+    stream->polled = true;
+    if (timeout != WEIR_NEVER) {
+        wi_stream_arm(loop, stream,
+                      loop->now_ns + (timeout != 0 ? timeout : DIAL_TIMEOUT_NS));
+    }
+}
+
+void
+wi_stream_connected(struct wi_loop *loop, struct wi_stream *stream, uint32_t events)
+{
+    int error = 0;
+    int result = wi_os_get_option(stream->fd, SOL_SOCKET, SO_ERROR, &error);
+
+    if (result < 0 || error != 0) {
+        fail(loop, stream, result < 0 ? result : -error);
+        return;
+    }
+    if (!(events & (EPOLLOUT | EPOLLHUP | EPOLLERR))) {
+        return;
+    }
+    if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP)) {
+        stream->flags |= WI_S_READABLE |
+                         (events & (EPOLLRDHUP | EPOLLHUP) ? (uint32_t)WI_S_RDHUP : 0);
+    }
+    begin(loop, stream);
+}
+
+/* ---- dialling, from any thread ---- */
+
+static void
+dial_run(struct wi_loop *loop, struct wi_task *task)
+{
+    struct wi_arrival *arrival = wi_arrival_of(task);
+    struct wi_stream *stream = wi_stream_of(arrival->gate);
+
+    wi_op_arrive(loop, &arrival->op, WEIR_NEVER, 0);
+    wi_stream_join(loop, stream);
+    if (!stream->extra->dialling->is_lazy) {
+        wi_stream_connect(loop, stream);
+    }
+    wi_op_recycle(loop, &arrival->op);
+}
+
+static const struct wi_op_ops dial_ops = {.task.run = dial_run};
+
+static int
+check_dial(const struct weir_dial *request, enum wi_transport *ret_transport)
+{
+    if (request->address.size < sizeof(sa_family_t) ||
+        request->address.size > sizeof(request->address.as) ||
+        request->bind.size > sizeof(request->bind.as) ||
+        (request->flags & ~(unsigned)(WEIR_DIAL_LAZY | WEIR_DIAL_FAST_OPEN)) != 0) {
+        return -EINVAL;
+    }
+    if (!wi_transport_of(request->address.as.any.sa_family, ret_transport)) {
+        return -EAFNOSUPPORT;
+    }
+    return wi_stream_check_options(&request->stream);
+}
+
+static int
+open_dialled(struct wi_loop *loop, const struct weir_dial *request, enum wi_transport transport,
+             struct wi_gate **ret_gate)
+{
+    struct wi_dialling *dialling = wi_heap_alloc(sizeof(*dialling));
+    struct wi_gate *gate = dialling == NULL ? NULL : wi_stream_take_slot(loop);
+    int result;
+
+    if (gate == NULL) {
+        wi_heap_free(dialling);
+        return -ENOMEM;
+    }
+    *dialling = (struct wi_dialling){
+        .address = request->address,
+        .bind = request->bind,
+        .timeout_ns = request->timeout_ns,
+        .is_lazy = (request->flags & WEIR_DIAL_LAZY) != 0,
+        .fast_open = (request->flags & WEIR_DIAL_FAST_OPEN) != 0 && transport == WI_TRANSPORT_TCP,
+        .options = request->stream,
+    };
+    result = wi_stream_open(gate, &request->stream, -1, transport, dialling);
+    if (result < 0) {
+        wi_heap_free(dialling);
+        return result;
+    }
+    *ret_gate = gate;
+    return 0;
+}
+
+int
+weir_dial(struct weir_loop *public, const struct weir_dial *request, weir_stream *ret_stream)
+{
+    struct wi_loop *loop = wi_loop_of(public);
+    enum wi_transport transport;
+    struct wi_arrival *arrival;
+    struct wi_lane *lane;
+    struct wi_gate *gate;
+    int result;
+
+    if (wi_is_forked()) {
+        return -ECHILD;
+    }
+    if (loop == NULL || request == NULL || ret_stream == NULL) {
+        return -EINVAL;
+    }
+    result = check_dial(request, &transport);
+    if (result == 0) {
+        result = wi_arrival_reserve(loop, &lane, &arrival);
+    }
+    if (result != 0) {
+        return result;
+    }
+    result = open_dialled(loop, request, transport, &gate);
+    if (result < 0) {
+        wi_arrival_drop(loop, lane, arrival);
+        return result;
+    }
+    arrival->gate = gate;
+    *ret_stream = wi_stream_handle(wi_stream_of(gate));
+    wi_arrival_send(loop, lane, arrival, &dial_ops);
+    return 0;
+}
+
+/* ---- adopting ---- */
+
+static void
+adopt_run(struct wi_loop *loop, struct wi_task *task)
+{
+    struct wi_arrival *arrival = wi_arrival_of(task);
+    struct wi_stream *stream = wi_stream_of(arrival->gate);
+    int result;
+
+    wi_op_arrive(loop, &arrival->op, WEIR_NEVER, 0);
+    wi_stream_join(loop, stream);
+    wi_stream_set_peer(stream, (const struct sockaddr *)&arrival->peer, arrival->peer_size);
+    result = wi_stream_start(loop, stream);
+    wi_stream_event(loop, stream, WI_EVENT_STARTED);
+    if (result < 0) {
+        wi_stream_die(loop, stream, result, WEIR_ORIGIN_TRANSPORT, 0);
+    } else {
+        wi_stream_close_on_start(loop, stream);
+    }
+    wi_op_recycle(loop, &arrival->op);
+}
+
+static const struct wi_op_ops adopt_ops = {.task.run = adopt_run};
+
+static int
+check_socket(int fd, const struct weir_stream_options *options, enum wi_transport *ret_transport,
+             struct sockaddr *ret_peer, socklen_t *size)
+{
+    int type = 0;
+    int family = 0;
+    int result = wi_os_get_option(fd, SOL_SOCKET, SO_TYPE, &type);
+
+    if (result == 0) {
+        result = wi_os_get_option(fd, SOL_SOCKET, SO_DOMAIN, &family);
+    }
+    if (result < 0) {
+        return result;
+    }
+    if (type != SOCK_STREAM || !wi_transport_of(family, ret_transport)) {
+        return -ENOTSUP;
+    }
+    result = wi_os_peer_address(fd, ret_peer, size);
+    if (result == 0) {
+        result = wi_os_set_nonblocking(fd);
+    }
+    return result == 0 ? wi_socket_configure(fd, options, *ret_transport) : result;
+}
+
+int
+weir_adopt(struct weir_loop *public, int fd, const struct weir_stream_options *options,
+           weir_stream *ret_stream)
+{
+    static const struct weir_stream_options defaults;
+    struct wi_loop *loop = wi_loop_of(public);
+    struct sockaddr_storage peer;
+    socklen_t peer_size = sizeof(peer);
+    enum wi_transport transport;
+    struct wi_arrival *arrival;
+    struct wi_lane *lane;
+    struct wi_gate *gate;
+    int result;
+
+    if (wi_is_forked()) {
+        return -ECHILD;
+    }
+    options = options == NULL ? &defaults : options;
+    if (loop == NULL || ret_stream == NULL || wi_stream_check_options(options) < 0) {
+        return -EINVAL;
+    }
+    result = check_socket(fd, options, &transport, (struct sockaddr *)&peer, &peer_size);
+    if (result == 0) {
+        result = wi_arrival_reserve(loop, &lane, &arrival);
+    }
+    if (result != 0) {
+        return result;
+    }
+    gate = wi_stream_take_slot(loop);
+    result = gate == NULL ? -ENOMEM : wi_stream_open(gate, options, fd, transport, NULL);
+    if (result < 0) {
+        wi_arrival_drop(loop, lane, arrival);
+        return result;
+    }
+    arrival->gate = gate;
+    arrival->peer = peer;
+    arrival->peer_size = peer_size;
+    *ret_stream = wi_stream_handle(wi_stream_of(gate));
+    wi_arrival_send(loop, lane, arrival, &adopt_ops);
+    return 0;
+}

@@ -1,0 +1,374 @@
+/* SPDX-License-Identifier: MIT */
+
+#include "netio/acks.h"
+#include "netio/net.h"
+
+#include <errno.h>
+
+/* ---- order ---- */
+
+void
+wi_stream_settle(struct wi_loop *loop, struct wi_stream *stream)
+{
+    struct wi_gate *gate = wi_gate_of(stream);
+    uint32_t drained;
+
+    if (wi_unlikely(stream->arrivals != NULL)) {
+        wi_loop_look(loop); // a submit that returned before these began is in a marked lane
+        while (stream->arrivals != NULL) {
+            struct wi_write *write = stream->arrivals;
+
+            stream->arrivals = wi_write_next(write);
+            wi_write_place(loop, stream, write);
+        }
+        stream->arrival_hint = NULL;
+    }
+    drained = stream->drained;
+    if (drained == 0) {
+        return;
+    }
+    stream->drained = 0;
+    // The right first: while the count says "in flight", no submitter may take it.
+    if ((stream->flags & (WI_S_INLINE | WI_S_RIGHT)) == WI_S_INLINE && wi_gate_take_right(gate)) {
+        stream->flags |= WI_S_RIGHT;
+    }
+    // ORDER(gate) publish: what these submits brought is in the queue before they stop counting.
+    if ((wi_sub_acq_rel(&gate->word, drained * WI_GATE_INFLIGHT) & WI_GATE_INFLIGHTS) ==
+        drained * WI_GATE_INFLIGHT) {
+        stream->flags &= ~WI_S_TEARS; // nothing from before a tear is under way any more
+    }
+}
+
+/* ---- level ACCEPTED ---- */
+
+void
+wi_stream_admit(struct wi_loop *loop, struct wi_stream *stream)
+{
+    struct wi_stream_extra *extra = stream->extra;
+    struct wi_write *write = extra->behind_next;
+
+    while (write != NULL) {
+        if (wi_write_level(write) == WEIR_ACCEPTED && !(write->flags & WI_WRITE_EARLY)) {
+            uint64_t size = write->size;
+
+            if (extra->write_behind != WEIR_WRITE_BEHIND_UNLIMITED &&
+                (extra->write_behind == WEIR_WRITE_BEHIND_NONE ||
+                 extra->behind + size > extra->write_behind)) {
+                break; // FIFO: smaller ones behind it wait too
+            }
+            if (wi_op_is_claimed(&write->op) || wi_op_claim(&write->op)) {
+                extra->behind += size;
+                wi_write_end_early(loop, stream, write);
+            } // else a canceller won it; the gather or its node will end it
+        }
+        write = wi_write_next(write);
+    }
+    extra->behind_next = write;
+    if (write != NULL) {
+        stream->flags &= ~(unsigned)WI_S_CORKED; // a writer waits: the cork must not hold it
+    }
+}
+
+static void
+leave_budget(struct wi_loop *loop, struct wi_stream *stream, struct wi_write *write)
+{
+    struct wi_stream_extra *extra = stream->extra;
+
+    if (extra == NULL) {
+        return;
+    }
+    if (extra->behind_next == write) {
+        extra->behind_next = wi_write_next(write);
+    }
+    if (write->flags & WI_WRITE_EARLY) {
+        extra->behind -= write->size;
+        wi_stream_admit(loop, stream);
+    }
+}
+
+/* ---- what the kernel answered ---- */
+
+static void
+send_over(struct wi_loop *loop, struct wi_stream *stream, bool graceful)
+{
+    if (!(stream->flags & WI_S_SEND_OVER)) {
+        stream->flags |= WI_S_SEND_OVER;
+        wi_stream_event(loop, stream,
+                        WI_EVENT_SEND_CLOSED | (graceful ? (unsigned)WI_EVENT_GRACEFUL : 0));
+    }
+}
+
+static void
+end_queue(struct wi_loop *loop, struct wi_stream *stream, int status, enum weir_origin origin)
+{
+    if (stream->extra != NULL) {
+        stream->extra->behind_next = NULL;
+    }
+    while (!wi_sendq_is_empty(&stream->queue)) {
+        struct wi_write *write = stream->queue.head;
+
+        wi_sendq_remove(&stream->queue, write);
+        wi_write_end(loop, stream, write, status, origin);
+    }
+}
+
+// The write side failed. Reading goes on: bytes that arrived are delivered before the end.
+void
+wi_stream_fail_sending(struct wi_loop *loop, struct wi_stream *stream, int status)
+{
+    enum weir_origin origin = status == -ECONNRESET ? WEIR_ORIGIN_PEER_RESET
+                              : status == -EPIPE    ? WEIR_ORIGIN_PEER_STOP
+                                                    : WEIR_ORIGIN_TRANSPORT;
+
+    wi_stream_reason(stream, status, origin);
+    wi_gate_move(wi_gate_of(stream), WI_GATE_DRAINING);
+    end_queue(loop, stream, status, origin);
+    send_over(loop, stream, false);
+    if (origin == WEIR_ORIGIN_PEER_STOP && !(stream->flags & WI_S_STOP_TOLD)) {
+        stream->flags |= WI_S_STOP_TOLD;
+        wi_stream_event(loop, stream, WI_EVENT_PEER_STOP);
+    }
+    // Whatever is to be read says how it ends; without a reader, or while paused, we say it.
+    stream->flags |= WI_S_READABLE | WI_S_RDHUP;
+    wi_stream_event(loop, stream, WI_EVENT_READ);
+}
+
+static void
+watch_for_room(struct wi_loop *loop, struct wi_stream *stream)
+{
+    struct wi_stream_extra *extra = wi_stream_need_extra(stream);
+
+    stream->flags |= WI_S_BLOCKED;
+    wi_count(&loop->counters.blocked, 1);
+    if (extra != NULL) {
+        extra->blocked_since_ns = loop->now_ns;
+    }
+    if (!(stream->flags & WI_S_POLL_OUT)) {
+        stream->flags |= WI_S_POLL_OUT;
+        wi_os_poll_modify(loop->poller, stream->fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
+                          &stream->source);
+        wi_count(&loop->counters.polls, 1);
+    }
+}
+
+// On Unix sockets every read of the peer's would signal room: ask only while something waits.
+static void
+stop_watching_room(struct wi_loop *loop, struct wi_stream *stream)
+{
+    if (stream->transport == WI_TRANSPORT_UNIX && (stream->flags & WI_S_POLL_OUT)) {
+        stream->flags &= ~(unsigned)WI_S_POLL_OUT;
+        wi_os_poll_modify(loop->poller, stream->fd, EPOLLIN | EPOLLRDHUP | EPOLLET,
+                          &stream->source);
+        wi_count(&loop->counters.polls, 1);
+    }
+}
+
+static void
+send_fin(struct wi_loop *loop, struct wi_stream *stream)
+{
+    if (stream->flags & WI_S_FIN_SENT) {
+        return;
+    }
+    stream->flags |= WI_S_FIN_SENT;
+    wi_os_shutdown(stream->fd, SHUT_WR); // fails only if the peer is gone, which reading will tell
+    send_over(loop, stream, true);
+}
+
+// The head has got what it wanted.
+static void
+finish_head(struct wi_loop *loop, struct wi_stream *stream)
+{
+    struct wi_write *write = stream->queue.head;
+
+    leave_budget(loop, stream, write);
+    wi_sendq_remove(&stream->queue, write);
+    if (write->flags & WEIR_FIN) {
+        send_fin(loop, stream);
+    }
+    if (wi_unlikely(wi_write_level(write) == WEIR_ACKED)) {
+        wi_acks_wait(loop, stream, write);
+    } else {
+        wi_write_end(loop, stream, write, 0, WEIR_ORIGIN_NONE);
+    }
+}
+
+static void
+take_sent(struct wi_loop *loop, struct wi_stream *stream, uint64_t size)
+{
+    stream->sent += size;
+    while (wi_sendq_advance(&stream->queue, &size)) {
+        wi_net_of(loop)->sent_behind = size;
+        finish_head(loop, stream);
+    }
+}
+
+/* ---- sending ---- */
+
+static bool
+may_send(struct wi_loop *loop, struct wi_stream *stream)
+{
+    if ((stream->phase != WI_PHASE_OPEN && stream->phase != WI_PHASE_CLOSING) ||
+        (stream->flags & WI_S_BLOCKED) || wi_sendq_is_empty(&stream->queue)) {
+        return false;
+    }
+    if ((stream->flags & WI_S_CORKED) && stream->phase == WI_PHASE_OPEN) {
+        if (!wi_timer_is_armed(&stream->timer)) {
+            uint64_t cork = stream->extra != NULL ? stream->extra->cork_ns : WI_CORK_DEFAULT_NS;
+
+            wi_stream_arm(loop, stream, loop->now_ns + cork);
+        }
+        return false;
+    }
+    if (wi_timer_is_armed(&stream->timer) && stream->phase == WI_PHASE_OPEN) {
+        wi_wheel_disarm(&loop->wheel, &stream->timer); // the cork's
+    }
+    if (!(stream->flags & WI_S_RIGHT)) {
+        if (!wi_gate_take_right(wi_gate_of(stream))) {
+            return false;
+        }
+        stream->flags |= WI_S_RIGHT;
+    }
+    return true;
+}
+
+static ssize_t
+send_gathered(struct wi_loop *loop, struct wi_stream *stream, const struct wi_gather *gather)
+{
+    wi_count(&loop->counters.sends, 1);
+    if (gather->wants_ack) {
+        return wi_os_send_marked(stream->fd, gather->iov, gather->iov_count, true, false);
+    }
+    if (gather->iov_count == 1) {
+        return wi_os_send(stream->fd, gather->iov[0].iov_base, gather->iov[0].iov_len);
+    }
+    return wi_os_send_vector(stream->fd, gather->iov, gather->iov_count);
+}
+
+// One send. Bytes that went; 0: nothing more can go now.
+static uint64_t
+send_once(struct wi_loop *loop, struct wi_stream *stream, uint64_t size_max)
+{
+    struct wi_net *net = wi_net_of(loop);
+    struct wi_gather gather = {
+        .iov = net->iov,
+        .iov_max = WI_NET_IOV,
+        .size_max = size_max,
+        .flat = net->flat,
+        .flat_left = sizeof(net->flat),
+    };
+    ssize_t sent = 0;
+
+    wi_sendq_gather(&stream->queue, &gather);
+    if (gather.size != 0) {
+        sent = send_gathered(loop, stream, &gather);
+        if (sent < 0 && sent != -EAGAIN) {
+            wi_stream_fail_sending(loop, stream, (int)sent);
+            return 0;
+        }
+        sent = sent < 0 ? 0 : sent;
+        wi_count(&loop->counters.bytes_sent, (uint64_t)sent);
+    }
+    take_sent(loop, stream, (uint64_t)sent);
+    if (gather.lost != NULL) {
+        wi_write_end(loop, stream, gather.lost, -ECANCELED, WEIR_ORIGIN_LOCAL_CANCEL);
+    }
+    if ((uint64_t)sent < gather.size) {
+        watch_for_room(loop, stream);
+        return 0;
+    }
+    return gather.size;
+}
+
+// NOWAIT is one try: what is left of such writes ends now.
+static void
+end_nowaits(struct wi_loop *loop, struct wi_stream *stream)
+{
+    struct wi_write *write = stream->queue.head;
+
+    stream->flags &= ~(unsigned)WI_S_NOWAITS;
+    while (write != NULL) {
+        struct wi_write *next = wi_write_next(write);
+
+        if ((write->flags & WEIR_NOWAIT) && write->op.owner == 0) {
+            leave_budget(loop, stream, write);
+            wi_sendq_remove(&stream->queue, write);
+            wi_write_end(loop, stream, write, -EAGAIN, WEIR_ORIGIN_TRANSPORT);
+        }
+        write = next;
+    }
+}
+
+static void
+tell_writable(struct wi_loop *loop, struct wi_stream *stream)
+{
+    struct wi_gate *gate = wi_gate_of(stream);
+    uint64_t low = stream->extra != NULL ? stream->extra->low : 0;
+
+    // ORDER(high), loop half: see note_high() in submit.c.
+    if (wi_gate_queued(gate) <= low && (wi_load_acquire(&gate->word) & WI_GATE_HIGH)) {
+        wi_and_acq_rel(&gate->word, ~WI_GATE_HIGH);
+        wi_stream_event(loop, stream, WI_EVENT_WRITABLE);
+    }
+}
+
+// Everything has gone: what follows from that.
+static void
+rest_sending(struct wi_loop *loop, struct wi_stream *stream)
+{
+    if (stream->phase == WI_PHASE_CLOSING && !(stream->flags & WI_S_SEND_OVER)) {
+        send_fin(loop, stream);
+    }
+    stop_watching_room(loop, stream);
+    if ((stream->flags & (WI_S_INLINE | WI_S_RIGHT)) == (WI_S_INLINE | WI_S_RIGHT) &&
+        stream->phase == WI_PHASE_OPEN && !(stream->flags & WI_S_FIN_QUEUED)) {
+        stream->flags &= ~(unsigned)WI_S_RIGHT;
+        wi_gate_drop_right(wi_gate_of(stream));
+    }
+}
+
+void
+wi_stream_flush(struct wi_loop *loop, struct wi_stream *stream)
+{
+    uint64_t budget = WI_NET_SEND_MAX;
+
+    if (may_send(loop, stream)) {
+        while (!wi_sendq_is_empty(&stream->queue) && budget != 0) {
+            uint64_t sent = send_once(loop, stream, budget);
+
+            budget -= sent;
+            if (sent == 0 && (stream->flags & (WI_S_BLOCKED | WI_S_SEND_OVER))) {
+                break;
+            }
+        }
+    }
+    if (stream->phase != WI_PHASE_OPEN && stream->phase != WI_PHASE_CLOSING) {
+        return;
+    }
+    if (wi_sendq_is_empty(&stream->queue)) {
+        rest_sending(loop, stream);
+    } else if (!(stream->flags & (WI_S_BLOCKED | WI_S_CORKED)) && budget == 0) {
+        wi_stream_needs_later(loop, stream);
+    }
+    if ((stream->flags & (WI_S_NOWAITS | WI_S_BLOCKED)) == (WI_S_NOWAITS | WI_S_BLOCKED)) {
+        end_nowaits(loop, stream);
+    }
+    if (wi_gate_of(stream)->high != 0) {
+        tell_writable(loop, stream);
+    }
+}
+
+void
+wi_stream_tear(struct wi_loop *loop, struct wi_stream *stream)
+{
+    struct wi_gate *gate = wi_gate_of(stream);
+    uint64_t before = wi_gate_move(gate, WI_GATE_TORN);
+
+    stream->torn_ticket = wi_gate_ticket(before);
+    stream->flags |= WI_S_TORN | WI_S_TEARS;
+    stream->flags &= ~(unsigned)(WI_S_FIN_QUEUED | WI_S_CORKED);
+    end_queue(loop, stream, -WEIR_ETORN, WEIR_ORIGIN_LOCAL_CLOSE);
+    if (stream->phase == WI_PHASE_CLOSING) { // DRAIN or FLUSH of a torn stream acts as ABORT
+        wi_stream_die(loop, stream, -WEIR_ETORN, WEIR_ORIGIN_LOCAL_CLOSE, 0);
+    }
+    wi_stream_needs_work(loop, stream);
+}

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT */
+
+#include "netio/gate.h"
+
+#include "netio/stream.h"
+
+#include <errno.h>
+
+struct wi_gate *
+wi_gate_hold(uint64_t handle)
+{
+    struct wi_gate *gate = wi_gate_find(handle);
+
+    if (gate == NULL) {
+        return NULL;
+    }
+    // ORDER(gate) both ways: from here the slot stays; the second look at the handle sees whether it
+    // was freed in between. Pairs with wi_stream_free(), which moves the handle before it looks at
+    // the count for the last time.
+    wi_add_acq_rel(&gate->word, WI_GATE_INFLIGHT);
+    if (wi_load_acquire(&gate->handle) != handle) {
+        wi_gate_leave(gate);
+        return NULL;
+    }
+    return gate;
+}
+
+void
+wi_gate_leave(struct wi_gate *gate)
+{
+    // ORDER(gate) publish: what was done while holding comes before the loop frees the slot.
+    uint64_t before = wi_sub_acq_rel(&gate->word, WI_GATE_INFLIGHT);
+
+    if ((before & WI_GATE_INFLIGHTS) == WI_GATE_INFLIGHT &&
+        wi_gate_state(before) != WI_GATE_OPEN) {
+        wi_gate_ask(gate, WI_ASK_SETTLE); // the loop may wait for exactly this
+    }
+}
+
+void
+wi_gate_ask(struct wi_gate *gate, uint32_t what)
+{
+    // ORDER(ask) publish: what the request carries is seen by wi_stream_asked(). The first bit pushes
+    // the node; the loop takes the node off before it clears the bits.
+    if (wi_or_acq_rel(&gate->asked, what) == 0) {
+        wi_loop_control(gate->loop, &wi_stream_of(gate)->control);
+    }
+}
+
+uint64_t
+wi_gate_move(struct wi_gate *gate, enum wi_gate_state to)
+{
+    uint64_t word = wi_load_relaxed(&gate->word);
+
+    do {
+        if (wi_gate_state(word) >= to) {
+            return word;
+        }
+        // ORDER(gate) publish: the reason is stored before the first call can be refused with it.
+    } while (!wi_cas_acq_rel(&gate->word, &word, (word & ~WI_GATE_STATE) | to));
+    return word;
+}
+
+bool
+wi_gate_reopen(struct wi_gate *gate, enum wi_gate_state from)
+{
+    uint64_t word = wi_load_relaxed(&gate->word);
+
+    do {
+        if (wi_gate_state(word) != from) {
+            return false;
+        }
+    } while (!wi_cas_acq_rel(&gate->word, &word, (word & ~WI_GATE_STATE) | WI_GATE_OPEN));
+    return true;
+}
+
+int
+wi_gate_refusal(const struct wi_gate *gate, uint64_t word)
+{
+    int status = wi_load_relaxed(&gate->status);
+
+    switch (wi_gate_state(word)) {
+    case WI_GATE_OPEN:
+        return 0;
+    case WI_GATE_TORN:
+        return -WEIR_ETORN;
+    case WI_GATE_ENDED:
+        return -WEIR_EENDED;
+    case WI_GATE_DRAINING:
+        return status != 0 ? status : -WEIR_EENDED;
+    case WI_GATE_CLOSED:
+    default:
+        return -WEIR_ESTALE;
+    }
+}
+
+bool
+wi_gate_take_right(struct wi_gate *gate)
+{
+    uint64_t word = wi_load_relaxed(&gate->word);
+
+    do {
+        uint64_t wanted;
+
+        switch (wi_gate_right(word)) {
+        case WI_RIGHT_LOOP:
+            return true;
+        case WI_RIGHT_NOBODY:
+            wanted = word | wi_gate_right_bits(WI_RIGHT_LOOP);
+            break;
+        case WI_RIGHT_SUBMITTER:
+        default:
+            wanted = word | WI_GATE_WANTED;
+            break;
+        }
+        // ORDER(right) observe: pairs with a submitter giving it back; what it sent was sent before.
+        if (wi_cas_acq_rel(&gate->word, &word, wanted)) {
+            return wi_gate_right(wanted) == WI_RIGHT_LOOP;
+        }
+    } while (true);
+}
+
+void
+wi_gate_drop_right(struct wi_gate *gate)
+{
+    // ORDER(right) publish: what the loop sent comes before what the next submitter sends.
+    wi_and_acq_rel(&gate->word, ~(WI_GATE_RIGHT | WI_GATE_WANTED));
+}

@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef WI_GATE_H
+#define WI_GATE_H
+
+/**
+ * @file
+ * The gate of a stream: the one cache line of it that other threads touch. Its submit word decides,
+ * in one read-modify-write, whether a foreign submit is refused, where in the order it stands, and
+ * that the slot stays.
+ *
+ *      word:  63..40   39..16      15..0
+ *             ticket   in flight   bits: state, who holds the right to write, section, bound
+ *
+ *      state:   CLOSED ──open──► OPEN ──FIN──► ENDED ─┐
+ *                  ▲              │ ▲                  ├─close─► DRAINING
+ *                  │          tear│ │resume            │            │
+ *                  │              ▼ │                  │            │
+ *                  │              TORN ────────────────┘            │
+ *                  └──────────── in flight 0 and the right back ────┘
+ *
+ *      right:   NOBODY ──► LOOP          the loop has something queued for the stream
+ *               NOBODY ──► SUBMITTER     a foreign submit sends inline; CAS from idle only
+ *               SUBMITTER ──► NOBODY     all of it went
+ *               SUBMITTER ──► LOOP       some of it did not: the loop goes on with the rest
+ *
+ * *In flight* counts submits between this word and their arrival on the loop, and calls that touch
+ * the stream from outside. The slot is freed only at zero. Streams that do not enable inline writes
+ * leave the right with the loop for ever, so their loop never touches it.
+ */
+
+#include "mem/assert.h"
+#include "mem/atomic.h"
+#include "runtime/runtime.h"
+
+#define WI_GATE_STATE     UINT64_C(7)
+#define WI_GATE_RIGHT     (UINT64_C(3) << 3)
+#define WI_GATE_WANTED    (UINT64_C(1) << 5) // the loop waits for the right
+#define WI_GATE_SECTION   (UINT64_C(1) << 6) // a producing section is open
+#define WI_GATE_BOUND     (UINT64_C(1) << 7) // bound to a token
+#define WI_GATE_HIGH      (UINT64_C(1) << 8) // somebody was refused: tell when there is room
+#define WI_GATE_EXTRA     (UINT64_C(1) << 9) // other threads may look at the extra part
+#define WI_GATE_STARTED   (UINT64_C(1) << 10) // it is, or was, connected
+#define WI_GATE_INFLIGHT  (UINT64_C(1) << 16)
+#define WI_GATE_INFLIGHTS (UINT64_C(0xffffff) << 16)
+#define WI_GATE_TICKET    (UINT64_C(1) << 40)
+
+enum wi_gate_state {
+    WI_GATE_CLOSED,   // a free slot, or one whose stream is gone
+    WI_GATE_OPEN,     // submits are taken
+    WI_GATE_ENDED,    // a FIN is queued or left
+    WI_GATE_TORN,     // a cancel tore it; weir_resume_torn() opens it again
+    WI_GATE_DRAINING, // closing, or failed: the reason is in `status`
+};
+
+enum wi_gate_right {
+    WI_RIGHT_NOBODY,
+    WI_RIGHT_LOOP,
+    WI_RIGHT_SUBMITTER,
+};
+
+/** Fixed while the stream is open; wi_gate.options. */
+enum wi_gate_option {
+    WI_GATE_INLINE = 1 << 0,
+    WI_GATE_SWALLOW = 1 << 1,
+    WI_GATE_ACKED = 1 << 2,
+    WI_GATE_PUSH = 1 << 3, // it has a data function
+};
+
+/** Why a stream is put on its loop's control stack; wi_gate.asked. */
+enum wi_ask {
+    WI_ASK_ABORT = 1 << 0,
+    WI_ASK_FLUSH = 1 << 1,
+    WI_ASK_DRAIN = 1 << 2,
+    WI_ASK_PAUSE = 1 << 3,
+    WI_ASK_RESUME = 1 << 4,
+    WI_ASK_STOP_READING = 1 << 5,
+    WI_ASK_UNTEAR = 1 << 6,
+    WI_ASK_CONSUME = 1 << 7,
+    WI_ASK_RIGHT = 1 << 8,  // the right to write came back
+    WI_ASK_SETTLE = 1 << 9, // the last one in flight left without arriving
+    WI_ASK_UNCORK = 1 << 10,
+};
+
+struct wi_gate {
+    wi_atomic_u64 word;
+    wi_atomic_u64 queued;         // bytes foreign submits added, ever
+    wi_atomic_u64 finished;       // bytes the loop finished less those it added itself; one writer
+    wi_atomic_u64 handle;         // of the stream here; while free: the last one's, of no kind
+    wi_atomic_u64 close_argument; // the deadline of a DRAIN or FLUSH, the code of an ABORT
+    struct wi_loop *loop;         // for ever: a slot never changes its loop
+    wi_atomic_u32 asked;          // enum wi_ask
+    uint32_t high;                // refuse above so many queued bytes; 0: no limit
+    int fd;                       // for whoever holds the right
+    uint16_t options;             // enum wi_gate_option
+    _Atomic(int16_t) status;      // why it failed or ended, for refusals
+};
+static_assert(sizeof(struct wi_gate) == WI_CACHE_LINE, "one line is shared with other threads");
+
+static inline enum wi_gate_state
+wi_gate_state(uint64_t word)
+{
+    return (enum wi_gate_state)(word & WI_GATE_STATE);
+}
+
+static inline enum wi_gate_right
+wi_gate_right(uint64_t word)
+{
+    return (enum wi_gate_right)((word & WI_GATE_RIGHT) >> 3);
+}
+
+static inline uint64_t
+wi_gate_right_bits(enum wi_gate_right right)
+{
+    return (uint64_t)right << 3;
+}
+
+static inline uint32_t
+wi_gate_ticket(uint64_t word)
+{
+    return (uint32_t)(word >> 40);
+}
+
+/** Is ticket @p a before @p b? Tickets wrap; fewer than half of them are ever under way. */
+static inline bool
+wi_ticket_before(uint32_t a, uint32_t b)
+{
+    return ((a - b) & 0x800000u) != 0;
+}
+
+static inline uint32_t
+wi_ticket_next(uint32_t ticket)
+{
+    return (ticket + 1) & 0xffffffu;
+}
+
+/** Any thread. Bytes accepted and not finished. */
+static inline uint64_t
+wi_gate_queued(const struct wi_gate *gate)
+{
+    int64_t queued = (int64_t)(wi_load_relaxed(&gate->queued) - wi_load_relaxed(&gate->finished));
+
+    return queued > 0 ? (uint64_t)queued : 0;
+}
+
+/** Any thread. Wait-free. The gate a handle names now, not held; NULL: stale. */
+static inline struct wi_gate *
+wi_gate_find(uint64_t handle)
+{
+    struct wi_runtime *runtime = wi_runtime_by_handle(handle, WI_HANDLE_STREAM);
+    struct wi_gate *gate;
+
+    if (wi_unlikely(runtime == NULL)) {
+        return NULL;
+    }
+    gate = wi_slots_at(&runtime->gates, wi_handle_slot(handle));
+    if (wi_unlikely(gate == NULL || wi_load_relaxed(&gate->handle) != handle)) {
+        return NULL;
+    }
+    return gate;
+}
+
+/** Any thread. Wait-free. Find and hold: the slot is not freed until wi_gate_leave(). */
+struct wi_gate *wi_gate_hold(uint64_t handle);
+
+/** Any thread that holds it. */
+void wi_gate_leave(struct wi_gate *gate);
+
+/** Any thread that holds it, or the loop. Put the stream on its loop's control stack. */
+void wi_gate_ask(struct wi_gate *gate, uint32_t what);
+
+/** Any thread that holds it, or the loop. Move the state, unless it is beyond @p to already.
+ *  The word as it was. */
+uint64_t wi_gate_move(struct wi_gate *gate, enum wi_gate_state to);
+
+/** Any thread that holds it, or the loop. Back to OPEN, if the state is @p from. True: it was. */
+bool wi_gate_reopen(struct wi_gate *gate, enum wi_gate_state from);
+
+/** Any thread that holds it, or the loop. What a submit is refused with in this state; 0: OPEN. */
+int wi_gate_refusal(const struct wi_gate *gate, uint64_t word);
+
+/** Loop thread. Get the right to write. False: a submitter has it; WI_ASK_RIGHT will come. */
+bool wi_gate_take_right(struct wi_gate *gate);
+
+/** Loop thread. */
+void wi_gate_drop_right(struct wi_gate *gate);
+
+#endif /* WI_GATE_H */

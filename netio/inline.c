@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: MIT */
+
+#include "mem/block.h"
+#include "netio/net.h"
+#include "netio/submit.h"
+#include "runtime/credit.h"
+
+#include <errno.h>
+
+#define INLINE_PIECES 64u
+#define NOT_INLINE                                                                                 \
+    (WEIR_MORE | WEIR_FIN | WEIR_START | WEIR_PRIORITY | WEIR_ZEROCOPY)
+
+static bool
+may_be_inline(const struct wi_gate *gate, const struct weir_write *request, uint64_t size)
+{
+    return (request->flags & WEIR_INLINE_OK) && !(request->flags & NOT_INLINE) &&
+           (gate->options & (WI_GATE_INLINE | WI_GATE_ACKED)) == WI_GATE_INLINE && request->level == WEIR_SENT && size != 0;
+}
+
+// Take the right: only from a stream at rest, where nothing is queued, in flight or corked (the loop
+// holds the right while anything is).
+static bool
+take_right(struct wi_gate *gate, struct wi_write *write)
+{
+    uint64_t word = wi_load_relaxed(&gate->word);
+
+    if (wi_gate_state(word) != WI_GATE_OPEN || wi_gate_right(word) != WI_RIGHT_NOBODY ||
+        (word & WI_GATE_INFLIGHTS) != 0) {
+        return false;
+    }
+    // ORDER(right) observe: what the last holder sent was sent before.
+    if (!wi_cas_acq_rel(&gate->word, &word,
+                        (word | wi_gate_right_bits(WI_RIGHT_SUBMITTER)) + WI_GATE_INFLIGHT +
+                            WI_GATE_TICKET)) {
+        return false; // somebody was faster: queue behind them
+    }
+    write->ticket |= wi_gate_ticket(word);
+    return true;
+}
+
+// Give the right back with nothing left over. A loop that waits for it gets it at once, so that no
+// later submitter passes what the loop holds.
+static void
+give_right_back(struct wi_gate *gate)
+{
+    uint64_t word = wi_load_relaxed(&gate->word);
+    uint64_t after;
+    uint32_t asks = 0;
+
+    do {
+        after = (word & ~(WI_GATE_RIGHT | WI_GATE_WANTED)) - WI_GATE_INFLIGHT;
+        if (word & WI_GATE_WANTED) {
+            after |= wi_gate_right_bits(WI_RIGHT_LOOP);
+        }
+        // ORDER(right) publish: what we sent comes before what the next holder sends.
+    } while (!wi_cas_acq_rel(&gate->word, &word, after));
+    if (word & WI_GATE_WANTED) {
+        asks |= WI_ASK_RIGHT;
+    }
+    if (wi_gate_state(after) != WI_GATE_OPEN && (after & WI_GATE_INFLIGHTS) == 0) {
+        asks |= WI_ASK_SETTLE;
+    }
+    if (asks != 0) {
+        wi_gate_ask(gate, asks);
+    }
+}
+
+void
+wi_submit_hand_over(struct wi_gate *gate)
+{
+    uint64_t word = wi_load_relaxed(&gate->word);
+    uint64_t after;
+
+    do {
+        after = (word & ~(WI_GATE_RIGHT | WI_GATE_WANTED)) | wi_gate_right_bits(WI_RIGHT_LOOP);
+        // ORDER(right) publish: the head is in the lane before the loop has the right.
+    } while (!wi_cas_acq_rel(&gate->word, &word, after));
+    // Ours is in flight until the loop has taken the head, so the slot is still this stream's unless
+    // the loop has been through already; then this is a harmless look at a free slot.
+    wi_gate_ask(gate, WI_ASK_RIGHT);
+}
+
+static ssize_t
+send_pieces(const struct wi_gate *gate, const struct wi_write *write)
+{
+    struct iovec iov[INLINE_PIECES];
+    size_t count = 0;
+
+    if (!(write->flags & (WI_WRITE_CHAIN | WI_WRITE_MANY))) {
+        return wi_os_send(gate->fd, write->from.one.iov_base, write->from.one.iov_len);
+    }
+    if (write->flags & WI_WRITE_MANY) {
+        return wi_os_send_vector(gate->fd, write->from.many.next,
+                                 write->from.many.left < INLINE_PIECES ? write->from.many.left
+                                                                       : INLINE_PIECES);
+    }
+    for (const struct weir_block *block = write->from.chain.head;
+         block != NULL && count < INLINE_PIECES; block = block->next) {
+        if (wi_block_size(block) != 0) {
+            iov[count++] = (struct iovec){.iov_base = block->data + block->begin,
+                                          .iov_len = wi_block_size(block)};
+        }
+    }
+    return wi_os_send_vector(gate->fd, iov, count);
+}
+
+static int
+spend(struct wi_lane *lane, struct wi_gate *gate, uint64_t size)
+{
+    return wi_credit_spend(gate->loop, &lane->credit, size);
+}
+
+static void
+unspend(struct wi_lane *lane, const struct wi_gate *gate, uint64_t size)
+{
+    if (wi_credit_is_limited(gate->loop->runtime)) {
+        lane->credit += size;
+    }
+}
+
+// What the kernel left goes down the lane as the head.
+static int
+leave_head(const struct wi_gate *gate, struct wi_write *write, uint64_t sent, bool named)
+{
+    if (wi_credit_is_limited(gate->loop->runtime)) {
+        write->flags |= WI_WRITE_SPENT;
+    }
+    write->flags |= WI_WRITE_HEAD;
+    if (sent == 0) {
+        wi_op_open(&write->op, &wi_write_ops, named);
+    } else {
+        wi_write_advance(write, sent);
+        wi_op_open_claimed(&write->op, &wi_write_ops, named);
+    }
+    return WI_SUBMIT_HEAD;
+}
+
+static int
+finish_inline(struct wi_lane *lane, struct wi_gate *gate, struct wi_write *write, ssize_t sent)
+{
+    uint64_t size = write->size;
+
+    if (sent > 0) {
+        wi_count(&lane->inline_done, 1);
+    }
+    unspend(lane, gate, size);
+    give_right_back(gate);
+    return sent > 0 ? 1 : (int)sent;
+}
+
+int
+wi_submit_inline(struct wi_lane *lane, struct wi_gate *gate, const struct weir_write *request,
+                 uint64_t handle, struct wi_write *write, bool named)
+{
+    ssize_t sent;
+    int result;
+
+    if (wi_likely(!may_be_inline(gate, request, write->size))) {
+        return 0;
+    }
+    result = spend(lane, gate, write->size);
+    if (result < 0) {
+        return result;
+    }
+    if (!take_right(gate, write)) {
+        unspend(lane, gate, write->size);
+        return 0;
+    }
+    if (wi_load_acquire(&gate->handle) != handle) {
+        return finish_inline(lane, gate, write, -WEIR_ESTALE);
+    }
+    sent = send_pieces(gate, write);
+    wi_count(&lane->inline_sends, 1);
+    if (sent > 0) {
+        wi_count(&lane->inline_bytes, (uint64_t)sent);
+        wi_stream_of(gate)->sent += (uint64_t)sent; // whoever has the right writes it
+    }
+    if (sent < 0 && sent != -EAGAIN) {
+        return finish_inline(lane, gate, write, sent);
+    }
+    if (sent == (ssize_t)write->size ||
+        (sent > 0 && (request->flags & (WEIR_SOME | WEIR_NOWAIT))) ||
+        (sent < 0 && (request->flags & WEIR_NOWAIT))) {
+        return finish_inline(lane, gate, write, sent);
+    }
+    return leave_head(gate, write, sent > 0 ? (uint64_t)sent : 0, named);
+}

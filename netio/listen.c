@@ -1,0 +1,580 @@
+/* SPDX-License-Identifier: MIT */
+
+#include "netio/listen.h"
+
+#include "mem/heap.h"
+#include "netio/arrival.h"
+#include "netio/net.h"
+#include "netio/socket.h"
+#include "runtime/thread.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <string.h>
+#include <sys/un.h>
+
+#define BACKLOG_DEFAULT 1024
+#define ACCEPT_BATCH    64u
+#define REST_NS         UINT64_C(100000000)
+#define FAST_OPEN_QUEUE 256
+
+// parts_open counts open parts below this, connections on their way to other loops above it.
+#define LISTENER_TRAVELLER 0x1000u
+
+#define PART_STARTED 1u
+#define PART_CLOSED  2u
+
+static uint64_t
+handle_of(const struct wi_listener *listener, uint32_t generation)
+{
+    return wi_handle(WI_HANDLE_LISTENER, listener->runtime->index, listener->slot, generation);
+}
+
+/* ---- accepting ---- */
+
+// Among user code, on the stream's loop. The connection becomes a stream, and is told.
+static void
+welcome(struct wi_loop *loop, struct wi_listener *listener, int fd, const struct sockaddr *peer,
+        socklen_t peer_size)
+{
+    const struct weir_listen *request = &listener->request;
+    uint32_t generation = wi_load_relaxed(&listener->generation) | 1u;
+    struct wi_gate *gate = wi_stream_take_slot(loop);
+    enum wi_transport transport;
+    struct wi_stream *stream;
+
+    wi_transport_of(listener->bound.as.any.sa_family, &transport);
+    if (gate == NULL || wi_socket_configure(fd, &request->stream, transport) < 0 ||
+        wi_stream_open(gate, &request->stream, fd, transport, NULL) < 0) {
+        wi_os_close(fd);
+        wi_log(loop->runtime, WEIR_LOG_ERROR, "a connection was refused for want of memory");
+        return;
+    }
+    stream = wi_stream_of(gate);
+    wi_stream_join(loop, stream);
+    wi_stream_set_peer(stream, peer, peer_size);
+    if (wi_stream_start(loop, stream) < 0) {
+        wi_stream_die(loop, stream, -ENOMEM, WEIR_ORIGIN_MEMORY, 0);
+    }
+    if (request->accepted != NULL) {
+        request->accepted((weir_listener){handle_of(listener, generation)},
+                          wi_stream_handle(stream), request->arg);
+    }
+    wi_stream_event(loop, stream, WI_EVENT_STARTED);
+}
+
+static void
+welcome_run(struct wi_loop *loop, struct wi_task *task)
+{
+    struct wi_arrival *arrival = wi_arrival_of(task);
+    struct wi_listener *listener = arrival->context;
+
+    welcome(loop, listener, arrival->fd, (const struct sockaddr *)&arrival->peer,
+            arrival->peer_size);
+    wi_sub_acq_rel(&listener->parts_open, LISTENER_TRAVELLER);
+    wi_op_recycle(loop, &arrival->op);
+}
+
+static const struct wi_task_ops welcome_ops = {.run = welcome_run};
+
+// Out of the lane: user code runs among the posted functions.
+static void
+accept_arrive(struct wi_loop *loop, struct wi_task *task)
+{
+    wi_op_arrive(loop, wi_op_of_task(task), WEIR_NEVER, 0);
+    task->ops = &welcome_ops;
+    wi_loop_post(loop, task);
+}
+
+static const struct wi_op_ops accept_ops = {.task.run = accept_arrive};
+
+static struct wi_loop *
+least_loaded(struct wi_loop *here)
+{
+    struct wi_runtime *runtime = here->runtime;
+    struct wi_loop *best = here;
+
+    for (unsigned i = 0; i < runtime->loop_count; i++) {
+        if (wi_load_relaxed(&runtime->loops[i].streams) < wi_load_relaxed(&best->streams)) {
+            best = &runtime->loops[i];
+        }
+    }
+    return best;
+}
+
+static void
+place_connection(struct wi_listener_part *part, int fd, const struct sockaddr_storage *peer,
+                 socklen_t peer_size)
+{
+    struct wi_listener *listener = part->listener;
+    struct wi_loop *loop = listener->part_count == 1 ? least_loaded(part->loop) : part->loop;
+    struct wi_arrival *arrival;
+    struct wi_lane *lane;
+
+    if (loop != part->loop && wi_arrival_reserve(loop, &lane, &arrival) == 0) {
+        arrival->fd = fd;
+        arrival->peer = *peer;
+        arrival->peer_size = peer_size;
+        arrival->context = listener;
+        wi_add_relaxed(&listener->parts_open, LISTENER_TRAVELLER);
+        wi_arrival_send(loop, lane, arrival, &accept_ops);
+        return;
+    }
+    welcome(part->loop, listener, fd, (const struct sockaddr *)peer, peer_size);
+}
+
+static bool
+is_shortage(int error)
+{
+    return error == -EMFILE || error == -ENFILE || error == -ENOBUFS || error == -ENOMEM;
+}
+
+// Accept at most so many. 0, -EAGAIN when there are no more, or another error.
+static int
+accept_some(struct wi_listener_part *part, unsigned count)
+{
+    while (count-- > 0) {
+        struct sockaddr_storage peer;
+        socklen_t peer_size = sizeof(peer);
+        int fd = wi_os_accept(part->fd, (struct sockaddr *)&peer, &peer_size);
+
+        wi_count(&part->loop->counters.accepts, 1);
+        if (fd >= 0) {
+            place_connection(part, fd, &peer, peer_size);
+        } else if (fd != -ECONNABORTED && fd != -EPROTO && fd != -EPERM) {
+            return fd; // those were only that one connection's trouble
+        }
+    }
+    return 0;
+}
+
+// Descriptors or memory ran out: leave the backlog to the kernel for a while.
+static void
+rest(struct wi_listener_part *part, int error)
+{
+    struct wi_loop *loop = part->loop;
+
+    wi_log(loop->runtime, WEIR_LOG_WARNING, "accepting rests: %s", weir_strerror(error));
+    wi_os_poll_modify(loop->poller, part->fd, 0, &part->source);
+    wi_wheel_arm(&loop->wheel, &part->timer, WI_TIMER_LISTENER, loop->now_ns + REST_NS);
+}
+
+static void
+part_ready(struct wi_loop *loop, struct wi_source *source, uint32_t events)
+{
+    struct wi_listener_part *part = wi_container_of(source, struct wi_listener_part, source);
+    int result;
+
+    (void)loop;
+    (void)events;
+    if (part->closing) {
+        return;
+    }
+    result = accept_some(part, ACCEPT_BATCH);
+    if (is_shortage(result) && !part->closing) {
+        rest(part, result);
+    }
+}
+
+static const struct wi_source_ops part_ops = {.ready = part_ready};
+
+void
+wi_listener_timer_fired(struct wi_loop *loop, struct wi_timer *timer)
+{
+    struct wi_listener_part *part = wi_container_of(timer, struct wi_listener_part, timer);
+
+    wi_os_poll_modify(loop->poller, part->fd, EPOLLIN, &part->source);
+}
+
+/* ---- closing ---- */
+
+static void
+list_part(struct wi_loop *loop, struct wi_listener_part *part)
+{
+    struct wi_net *net = wi_net_of(loop);
+
+    part->prev = NULL;
+    part->next = net->listeners;
+    if (part->next != NULL) {
+        part->next->prev = part;
+    }
+    net->listeners = part;
+    loop->open_things++;
+}
+
+static void
+unlist_part(struct wi_loop *loop, struct wi_listener_part *part)
+{
+    if (part->next != NULL) {
+        part->next->prev = part->prev;
+    }
+    if (part->prev != NULL) {
+        part->prev->next = part->next;
+    } else {
+        wi_net_of(loop)->listeners = part->next;
+    }
+    loop->open_things--;
+}
+
+static void
+unlink_path(const struct wi_listener *listener)
+{
+    const struct sockaddr_un *address = (const struct sockaddr_un *)(const void *)&listener->bound.as;
+
+    if ((listener->request.flags & WEIR_LISTEN_UNLINK) && address->sun_family == AF_UNIX &&
+        address->sun_path[0] != '\0') {
+        wi_os_unlink(address->sun_path);
+    }
+}
+
+static void
+free_listener(struct wi_listener *listener)
+{
+    wi_heap_free(listener->parts);
+    listener->parts = NULL;
+    if (wi_load_relaxed(&listener->generation) < WI_GENERATION_MAX - 1) {
+        wi_free_put(&listener->runtime->listeners, &listener->runtime->free_listeners,
+                    listener->slot);
+    }
+}
+
+// Among user code. Take what is in the backlog, then go. Connections on their way to other loops
+// keep the listener until they have been welcomed.
+static void
+part_last(struct wi_loop *loop, struct wi_task *task)
+{
+    struct wi_listener_part *part = wi_container_of(task, struct wi_listener_part, last);
+    struct wi_listener *listener = part->listener;
+    uint32_t open;
+
+    if (part->fd >= 0) {
+        if (accept_some(part, ACCEPT_BATCH) == 0) {
+            wi_loop_post(loop, task); // there may be more
+            return;
+        }
+        wi_wheel_disarm(&loop->wheel, &part->timer);
+        wi_loop_forget(loop, &part->source);
+        wi_os_close(part->fd);
+        part->fd = -1;
+    }
+    open = wi_load_acquire(&listener->parts_open);
+    if (open % LISTENER_TRAVELLER == 1 && open / LISTENER_TRAVELLER != 0) {
+        wi_loop_post(loop, task); // the last part waits for the travellers
+        return;
+    }
+    unlist_part(loop, part);
+    // ORDER(listener) both ways: the last part sees what the others did.
+    if (wi_sub_acq_rel(&listener->parts_open, 1) % LISTENER_TRAVELLER == 1) {
+        unlink_path(listener);
+        if (listener->request.closed != NULL) {
+            listener->request.closed(
+                (weir_listener){handle_of(listener, wi_load_relaxed(&listener->generation) - 1)}, 0,
+                listener->request.arg);
+        }
+        free_listener(listener);
+    }
+}
+
+static const struct wi_task_ops last_ops = {.run = part_last};
+
+static void
+part_asked(struct wi_loop *loop, struct wi_control *control)
+{
+    struct wi_listener_part *part = wi_container_of(control, struct wi_listener_part, control);
+    uint32_t pending = wi_swap_acq_rel(&part->pending, 0);
+
+    if (pending & PART_STARTED) {
+        int result = wi_os_poll_add(loop->poller, part->fd, EPOLLIN, &part->source);
+
+        list_part(loop, part);
+        if (result < 0) {
+            wi_log(loop->runtime, WEIR_LOG_ERROR, "a listener cannot be watched: %s",
+                   weir_strerror(result));
+        }
+    }
+    if ((pending & PART_CLOSED) && !part->closing) {
+        part->closing = true;
+        part->last.ops = &last_ops;
+        wi_loop_post(loop, &part->last);
+    }
+}
+
+static void
+tell_parts(struct wi_listener *listener, uint32_t what)
+{
+    unsigned count = listener->part_count;
+    struct wi_listener_part *parts = listener->parts;
+
+    for (unsigned i = 0; i < count; i++) {
+        if (wi_or_acq_rel(&parts[i].pending, what) == 0) {
+            wi_loop_control(parts[i].loop, &parts[i].control);
+        }
+    }
+}
+
+int
+weir_listener_close(weir_listener handle)
+{
+    struct wi_runtime *runtime = wi_runtime_by_handle(handle.bits, WI_HANDLE_LISTENER);
+    uint32_t generation = wi_handle_generation(handle.bits);
+    struct wi_listener *listener;
+
+    if (runtime == NULL) {
+        return wi_stale();
+    }
+    listener = wi_slots_at(&runtime->listeners, wi_handle_slot(handle.bits));
+    // ORDER(listener) observe: pairs with weir_listen(). Of two closes one moves the generation on.
+    if (listener == NULL || !(generation & 1) ||
+        !wi_cas_acquire(&listener->generation, &generation, generation + 1)) {
+        return -WEIR_ESTALE;
+    }
+    tell_parts(listener, PART_CLOSED);
+    return 0;
+}
+
+void
+wi_listeners_stop(struct wi_loop *loop)
+{
+    struct wi_listener_part *next;
+
+    for (struct wi_listener_part *part = wi_net_of(loop)->listeners; part != NULL; part = next) {
+        next = part->next;
+        weir_listener_close((weir_listener){
+            handle_of(part->listener, wi_load_relaxed(&part->listener->generation))});
+    }
+}
+
+/* ---- listening ---- */
+
+// A socket file nobody listens on any more may go.
+static void
+remove_dead_path(const struct weir_address *address)
+{
+    const struct sockaddr_un *path = (const struct sockaddr_un *)(const void *)&address->as;
+    int fd;
+
+    if (address->as.any.sa_family != AF_UNIX || path->sun_path[0] == '\0') {
+        return;
+    }
+    fd = wi_os_socket(AF_UNIX);
+    if (fd < 0) {
+        return;
+    }
+    if (wi_os_connect(fd, &address->as.any, address->size) == -ECONNREFUSED) {
+        wi_os_unlink(path->sun_path);
+    }
+    wi_os_close(fd);
+}
+
+static int
+set_options(int fd, const struct weir_listen *request)
+{
+    int family = request->address.as.any.sa_family;
+    int result = 0;
+
+    if (family != AF_UNIX) {
+        result = wi_os_set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+    }
+    if (result == 0 && (request->flags & WEIR_LISTEN_REUSEPORT)) {
+        result = wi_os_set_option(fd, SOL_SOCKET, SO_REUSEPORT, 1);
+    }
+    if (result == 0 && family == AF_INET6) {
+        result = wi_os_set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY,
+                                  (request->flags & WEIR_LISTEN_V6ONLY) != 0);
+    }
+    if (result == 0 && (request->flags & WEIR_LISTEN_FAST_OPEN) && family != AF_UNIX) {
+        wi_os_set_option(fd, IPPROTO_TCP, TCP_FASTOPEN, FAST_OPEN_QUEUE); // where it is allowed
+    }
+    return result;
+}
+
+static int
+make_socket(const struct weir_listen *request, const struct weir_address *address)
+{
+    int fd = wi_os_socket(address->as.any.sa_family);
+    int result = fd;
+
+    if (fd >= 0) {
+        result = set_options(fd, request);
+        if (result == 0) {
+            result = wi_os_bind(fd, &address->as.any, address->size);
+        }
+        if (result == 0) {
+            result = wi_os_listen(fd, request->backlog != 0 ? request->backlog : BACKLOG_DEFAULT);
+        }
+        if (result < 0) {
+            wi_os_close(fd);
+        }
+    }
+    return result < 0 ? result : fd;
+}
+
+static int
+make_parts(struct wi_listener *listener)
+{
+    struct weir_address address = listener->request.address;
+
+    for (unsigned i = 0; i < listener->part_count; i++) {
+        struct wi_listener_part *part = &listener->parts[i];
+        int fd = make_socket(&listener->request, &address);
+
+        if (fd < 0) {
+            while (i-- > 0) {
+                wi_os_close(listener->parts[i].fd);
+            }
+            return fd;
+        }
+        *part = (struct wi_listener_part){.source.ops = &part_ops,
+                                          .control.run = part_asked,
+                                          .listener = listener,
+                                          .loop = &listener->runtime->loops[i],
+                                          .fd = fd};
+        if (i == 0) { // the kernel may have chosen the port: the others must have the same
+            address.size = sizeof(address.as);
+            wi_os_local_address(fd, &address.as.any, &address.size);
+            listener->bound = address;
+        }
+    }
+    return 0;
+}
+
+static struct wi_listener *
+take_slot(struct wi_runtime *runtime)
+{
+    uint32_t first = wi_free_take(&runtime->listeners, &runtime->free_listeners);
+    struct wi_listener *segment;
+
+    if (first != WI_SLOT_NONE) {
+        return wi_slots_at(&runtime->listeners, first);
+    }
+    segment = wi_slots_grow(&runtime->listeners, &first);
+    if (segment == NULL) {
+        return NULL;
+    }
+    for (uint32_t i = 0; i < WI_LISTENER_SEGMENT; i++) {
+        segment[i].slot = first + i;
+        segment[i].runtime = runtime;
+    }
+    wi_slots_publish(&runtime->listeners, first, segment);
+    for (uint32_t i = 1; i < WI_LISTENER_SEGMENT; i++) {
+        wi_free_put(&runtime->listeners, &runtime->free_listeners, first + i);
+    }
+    return segment;
+}
+
+static int
+check_listen(const struct weir_listen *request)
+{
+    unsigned known = WEIR_LISTEN_REUSEPORT | WEIR_LISTEN_V6ONLY | WEIR_LISTEN_FAST_OPEN |
+                     WEIR_LISTEN_UNLINK;
+    enum wi_transport transport;
+
+    if (request->address.size < sizeof(sa_family_t) ||
+        request->address.size > sizeof(request->address.as) || (request->flags & ~known) != 0 ||
+        request->backlog < 0) {
+        return -EINVAL;
+    }
+    if (!wi_transport_of(request->address.as.any.sa_family, &transport)) {
+        return -EAFNOSUPPORT;
+    }
+    if (transport == WI_TRANSPORT_UNIX && (request->flags & WEIR_LISTEN_REUSEPORT)) {
+        return -EINVAL;
+    }
+    return wi_stream_check_options(&request->stream);
+}
+
+static int
+open_listener(struct wi_runtime *runtime, const struct weir_listen *request,
+              weir_listener *ret_listener)
+{
+    struct wi_listener *listener = take_slot(runtime);
+    int result = -ENOMEM;
+
+    if (listener == NULL) {
+        return -ENOMEM;
+    }
+    listener->request = *request;
+    listener->part_count = request->flags & WEIR_LISTEN_REUSEPORT ? runtime->loop_count : 1;
+    listener->parts = wi_heap_zalloc(listener->part_count * sizeof(listener->parts[0]));
+    if (listener->parts != NULL) {
+        if (request->flags & WEIR_LISTEN_UNLINK) {
+            remove_dead_path(&request->address);
+        }
+        result = make_parts(listener);
+    }
+    if (result < 0) {
+        free_listener(listener);
+        return result;
+    }
+    wi_store_relaxed(&listener->parts_open, listener->part_count);
+    // ORDER(listener) publish: pairs with weir_listener_close().
+    wi_store_release(&listener->generation, wi_load_relaxed(&listener->generation) + 1);
+    ret_listener->bits = handle_of(listener, wi_load_relaxed(&listener->generation));
+    tell_parts(listener, PART_STARTED);
+    return 0;
+}
+
+int
+weir_listen(struct weir_runtime *public, const struct weir_listen *request,
+            weir_listener *ret_listener)
+{
+    struct wi_runtime *runtime = wi_runtime_of(public);
+    struct wi_lane *lane = NULL;
+    int result;
+
+    if (wi_is_forked()) {
+        return -ECHILD;
+    }
+    if (runtime == NULL || request == NULL || ret_listener == NULL) {
+        return -EINVAL;
+    }
+    result = check_listen(request);
+    if (result < 0) {
+        return result;
+    }
+    if (!wi_on_loop(&runtime->loops[0])) { // a stop that comes meanwhile must find it
+        lane = wi_thread_lane(&runtime->loops[0]);
+        if (lane == NULL) {
+            return -ENOMEM;
+        }
+        if (!wi_lane_enter(lane)) {
+            return -WEIR_EENDED;
+        }
+    } else if (wi_runtime_is_stopping(runtime)) {
+        return -WEIR_EENDED;
+    }
+    result = open_listener(runtime, request, ret_listener);
+    if (lane != NULL) {
+        wi_lane_leave(lane);
+    }
+    return result;
+}
+
+int
+weir_listener_address(weir_listener handle, struct weir_address *ret_address)
+{
+    struct wi_runtime *runtime = wi_runtime_by_handle(handle.bits, WI_HANDLE_LISTENER);
+    struct wi_listener *listener;
+
+    if (runtime == NULL) {
+        return wi_stale();
+    }
+    if (ret_address == NULL) {
+        return -EINVAL;
+    }
+    listener = wi_slots_at(&runtime->listeners, wi_handle_slot(handle.bits));
+    if (listener == NULL ||
+        wi_load_acquire(&listener->generation) != wi_handle_generation(handle.bits)) {
+        return -WEIR_ESTALE;
+    }
+    *ret_address = listener->bound;
+    return 0;
+}
+
+int
+wi_listeners_init(struct wi_runtime *runtime)
+{
+    return wi_slots_init(&runtime->listeners, WI_LISTENER_SEGMENT, sizeof(struct wi_listener), 0,
+                         offsetof(struct wi_listener, next_free));
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef WI_LISTEN_H
+#define WI_LISTEN_H
+
+/**
+ * @file
+ * Listeners: one socket whose connections go to the loop with the fewest streams, or one SO_REUSEPORT
+ * socket per loop.
+ */
+
+#include "runtime/control.h"
+#include "runtime/runtime.h"
+#include "weir/net.h"
+
+struct wi_listener;
+
+/** One socket of a listener, on one loop. */
+struct wi_listener_part {
+    struct wi_source source;
+    struct wi_control control;
+    wi_atomic_u32 pending; // why the control was pushed
+    struct wi_listener *listener;
+    struct wi_loop *loop;
+    struct wi_timer timer; // resting, for want of descriptors
+    struct wi_task last;   // the backlog of a closing listener, then its end
+    struct wi_listener_part *next, *prev; // of the loop
+    int fd;
+    bool closing;
+};
+
+struct wi_listener {
+    wi_atomic_u32 generation; // odd: alive
+    wi_atomic_u32 next_free;
+    wi_atomic_u32 parts_open;
+    uint32_t slot;
+    struct wi_runtime *runtime;
+    struct weir_listen request;
+    struct weir_address bound;
+    unsigned part_count;
+    struct wi_listener_part *parts;
+};
+
+#define WI_LISTENER_SEGMENT 16u
+
+int wi_listeners_init(struct wi_runtime *runtime);
+/** Loop thread. Close what listens here: the loop is being closed down. */
+void wi_listeners_stop(struct wi_loop *loop);
+void wi_listener_timer_fired(struct wi_loop *loop, struct wi_timer *timer);
+
+#endif /* WI_LISTEN_H */

@@ -1,0 +1,368 @@
+/* SPDX-License-Identifier: MIT */
+
+#include "netio/net.h"
+
+#include "mem/heap.h"
+#include "netio/acks.h"
+#include "netio/listen.h"
+
+#include <errno.h>
+
+/* ---- work ---- */
+
+static void
+work_on(struct wi_loop *loop, struct wi_stream *stream)
+{
+    if (stream->phase == WI_PHASE_FREE) {
+        return;
+    }
+    wi_stream_settle(loop, stream);
+    if (wi_likely(stream->phase == WI_PHASE_OPEN || stream->phase == WI_PHASE_CLOSING)) {
+        wi_stream_flush(loop, stream);
+    }
+    if (wi_unlikely(stream->phase == WI_PHASE_CLOSING)) {
+        wi_stream_finish_close(loop, stream);
+    }
+    if (wi_unlikely(stream->phase == WI_PHASE_DEAD)) {
+        wi_stream_settle_death(loop, stream);
+    }
+}
+
+static void
+work_run(struct wi_loop *loop, struct wi_task *task)
+{
+    struct wi_net *net = wi_net_of(loop);
+    struct wi_stream *stream = net->work;
+
+    (void)task;
+    net->work = NULL;
+    net->work_deferred = false;
+    while (stream != NULL) {
+        struct wi_stream *next = stream->next_work;
+
+        stream->flags &= ~(unsigned)WI_S_WORK;
+        work_on(loop, stream);
+        stream = next;
+    }
+}
+
+static const struct wi_task_ops work_ops = {.run = work_run};
+
+/* ---- what had to wait for the next turn ---- */
+
+static void
+later_run(struct wi_loop *loop, struct wi_task *task)
+{
+    struct wi_net *net = wi_net_of(loop);
+
+    (void)task;
+    while (net->later != NULL) {
+        struct wi_stream *stream = net->later;
+
+        net->later = stream->extra->next_later;
+        stream->extra->is_later = false;
+        wi_stream_needs_work(loop, stream);
+        wi_stream_event(loop, stream, WI_EVENT_READ);
+    }
+    net->later_posted = false;
+}
+
+static const struct wi_task_ops later_ops = {.run = later_run};
+
+void
+wi_stream_needs_later(struct wi_loop *loop, struct wi_stream *stream)
+{
+    struct wi_net *net = wi_net_of(loop);
+    struct wi_stream_extra *extra = wi_stream_need_extra(stream);
+
+    if (extra == NULL) { // no memory to be fair with: go on at once
+        wi_stream_needs_work(loop, stream);
+        wi_stream_event(loop, stream, WI_EVENT_READ);
+        return;
+    }
+    if (extra->is_later) {
+        return;
+    }
+    extra->is_later = true;
+    extra->next_later = net->later;
+    net->later = stream;
+    if (!net->later_posted) {
+        net->later_posted = true;
+        wi_loop_post(loop, &net->later_task);
+    }
+}
+
+void
+wi_stream_forget_later(struct wi_loop *loop, struct wi_stream *stream)
+{
+    struct wi_stream **link = &wi_net_of(loop)->later;
+
+    if (stream->extra == NULL || !stream->extra->is_later) {
+        return;
+    }
+    while (*link != stream) {
+        link = &(*link)->extra->next_later;
+    }
+    *link = stream->extra->next_later;
+    stream->extra->is_later = false;
+}
+
+/* ---- telling ---- */
+
+static void
+tell_started(struct wi_loop *loop, struct wi_stream *stream)
+{
+    (void)loop;
+    stream->events &= (uint16_t)~WI_EVENT_STARTED;
+    if (stream->phase != WI_PHASE_DEAD) {
+        wi_or_acq_rel(&wi_gate_of(stream)->word, WI_GATE_STARTED); // weir_dial_wait() looks for it
+    }
+    if (stream->handlers != NULL && stream->handlers->started != NULL) {
+        stream->handlers->started(wi_stream_handle(stream),
+                                  stream->phase == WI_PHASE_DEAD ? stream->status : 0,
+                                  stream->user);
+    }
+    if ((stream->flags & WI_S_NOTIFY) && stream->phase != WI_PHASE_DEAD) {
+        stream->events |= WI_EVENT_ACCEPTED;
+    }
+}
+
+static void
+tell_closed(struct wi_loop *loop, struct wi_stream *stream)
+{
+    struct weir_closed closed = {
+        .status = stream->status,
+        .origin = (enum weir_origin)stream->origin,
+        .code = stream->status != 0 ? wi_load_relaxed(&wi_gate_of(stream)->close_argument) : 0,
+        .bytes_lost = stream->extra != NULL ? stream->extra->lost : 0,
+        .bytes_sent = stream->sent,
+        .bytes_received = stream->received,
+    };
+
+    wi_stream_return_provided(loop, stream);
+    stream->flags |= WI_S_CLOSED_TOLD;
+    if (stream->handlers != NULL && stream->handlers->closed != NULL) {
+        stream->handlers->closed(wi_stream_handle(stream), &closed, stream->user);
+    }
+    wi_stream_needs_work(loop, stream); // frees the slot
+}
+
+static void
+tell_ideal(struct wi_loop *loop, struct wi_stream *stream)
+{
+    struct wi_stream_extra *extra = wi_stream_need_extra(stream);
+    int send_buffer = 0;
+    size_t window = 0;
+
+    (void)loop;
+    if (extra == NULL || stream->fd < 0 ||
+        wi_os_get_option(stream->fd, SOL_SOCKET, SO_SNDBUF, &send_buffer) < 0) {
+        return;
+    }
+    if (stream->transport == WI_TRANSPORT_TCP && wi_os_window(stream->fd, &window) == 0 &&
+        window * 2 < (size_t)send_buffer) {
+        send_buffer = (int)(window * 2); // twice what may be under way keeps the pipe full
+    }
+    if (extra->ideal_size != (size_t)send_buffer) {
+        extra->ideal_size = (size_t)send_buffer;
+        stream->handlers->ideal_size(wi_stream_handle(stream), extra->ideal_size, stream->user);
+    }
+}
+
+// Events that carry nothing but the stream, in the order they are told.
+static void
+tell_simple(struct wi_stream *stream, unsigned events)
+{
+    const struct weir_handlers *handlers = stream->handlers;
+    weir_stream handle = wi_stream_handle(stream);
+
+    if (handlers == NULL) {
+        return;
+    }
+    if ((events & WI_EVENT_ACCEPTED) && handlers->peer_accepted != NULL) {
+        handlers->peer_accepted(handle, stream->user);
+    }
+    if ((events & WI_EVENT_PEER_RESET) && handlers->peer_reset != NULL) {
+        handlers->peer_reset(handle, 0, stream->user);
+    }
+    if ((events & WI_EVENT_PEER_STOP) && handlers->peer_stop != NULL) {
+        handlers->peer_stop(handle, 0, stream->user);
+    }
+    if ((events & WI_EVENT_PEER_FIN) && handlers->peer_fin != NULL) {
+        handlers->peer_fin(handle, false, stream->user);
+    }
+    if ((events & WI_EVENT_WRITABLE) && handlers->writable != NULL) {
+        handlers->writable(handle, stream->user);
+    }
+    if ((events & WI_EVENT_BUFFER) && handlers->buffer_needed != NULL) {
+        handlers->buffer_needed(handle, stream->user);
+    }
+    if ((events & WI_EVENT_SEND_CLOSED) && handlers->send_closed != NULL) {
+        handlers->send_closed(handle, (events & WI_EVENT_GRACEFUL) != 0, stream->user);
+    }
+}
+
+static void
+tell(struct wi_loop *loop, struct wi_stream *stream)
+{
+    unsigned events = stream->events;
+
+    stream->events &= (uint16_t)WI_EVENT_AGAIN; // the reading below uses it
+    if (events & WI_EVENT_READ) {
+        wi_stream_read(loop, stream);
+        events |= stream->events & ~(unsigned)(WI_EVENT_AGAIN | WI_EVENT_CLOSED);
+        stream->events &= (uint16_t)(WI_EVENT_AGAIN | WI_EVENT_CLOSED);
+    }
+    if ((events & WI_EVENT_IDEAL) && stream->handlers != NULL &&
+        stream->handlers->ideal_size != NULL) {
+        tell_ideal(loop, stream);
+    }
+    tell_simple(stream, events);
+    if (events & WI_EVENT_CLOSED) {
+        tell_closed(loop, stream);
+    }
+}
+
+/* ---- the end of a turn ---- */
+
+static void
+tell_starts(struct wi_loop *loop)
+{
+    for (struct wi_stream *stream = wi_net_of(loop)->events; stream != NULL;
+         stream = stream->next_event) {
+        if (stream->events & WI_EVENT_STARTED) {
+            tell_started(loop, stream);
+        }
+    }
+}
+
+static void
+tell_all(struct wi_loop *loop)
+{
+    struct wi_net *net = wi_net_of(loop);
+    struct wi_stream *stream = net->events;
+
+    net->events = NULL;
+    while (stream != NULL) {
+        struct wi_stream *next = stream->next_event;
+
+        stream->flags &= ~(unsigned)WI_S_EVENT;
+        tell(loop, stream);
+        stream = next;
+    }
+}
+
+static void
+done_run(struct wi_loop *loop, struct wi_task *task)
+{
+    struct wi_net *net = wi_net_of(loop);
+    struct wi_task *done;
+
+    (void)task;
+    net->done_deferred = false;
+    if (net->events != NULL) {
+        tell_starts(loop);
+    }
+    done = net->done;
+    net->done = NULL;
+    while (done != NULL) {
+        struct wi_task *next = done->next;
+
+        done->ops->run(loop, done);
+        done = next;
+    }
+    if (net->events != NULL) {
+        tell_all(loop);
+    }
+}
+
+static const struct wi_task_ops done_task_ops = {.run = done_run};
+
+/* ---- timers of streams ---- */
+
+static void
+stream_timer_fired(struct wi_loop *loop, struct wi_timer *timer)
+{
+    struct wi_stream *stream = wi_container_of(timer, struct wi_stream, timer);
+
+    switch (stream->phase) {
+    case WI_PHASE_CONNECTING:
+        wi_stream_die(loop, stream, -ETIMEDOUT, WEIR_ORIGIN_DEADLINE, 0);
+        wi_stream_event(loop, stream, WI_EVENT_STARTED);
+        break;
+    case WI_PHASE_OPEN: // the cork's life is over
+        stream->flags &= ~(unsigned)WI_S_CORKED;
+        wi_stream_needs_work(loop, stream);
+        break;
+    case WI_PHASE_CLOSING:
+        wi_stream_die(loop, stream, -ETIMEDOUT, WEIR_ORIGIN_DEADLINE, 0);
+        break;
+    default:
+        break;
+    }
+}
+
+/* ---- the service ---- */
+
+static int
+net_tables(struct wi_runtime *runtime)
+{
+    int result = wi_slots_init(&runtime->gates, WI_SLOT_SEGMENT, WI_SLOT_SIZE, 0,
+                               WI_SLOT_NEXT_OFFSET);
+
+    return result == 0 ? wi_listeners_init(runtime) : result;
+}
+
+static int
+net_init(struct wi_loop *loop)
+{
+    struct wi_net *net = wi_heap_zalloc(sizeof(*net));
+
+    if (net == NULL) {
+        return -ENOMEM;
+    }
+    net->loop = loop;
+    net->work_task.ops = &work_ops;
+    net->done_task.ops = &done_task_ops;
+    net->later_task.ops = &later_ops;
+    loop->net = net;
+    loop->timer_fns[WI_TIMER_STREAM] = stream_timer_fired;
+    loop->timer_fns[WI_TIMER_LISTENER] = wi_listener_timer_fired;
+    loop->timer_fns[WI_TIMER_ACKS] = wi_acks_timer_fired;
+    return 0;
+}
+
+static void
+net_stop(struct wi_loop *loop, uint64_t deadline_ns)
+{
+    struct wi_slots *gates = &loop->runtime->gates;
+    uint32_t segments = wi_load_relaxed(&gates->segments);
+
+    wi_listeners_stop(loop);
+    for (uint32_t slot = 0; slot < segments * WI_SLOT_SEGMENT; slot++) {
+        struct wi_gate *gate = wi_slots_at(gates, slot);
+        weir_stream handle;
+
+        if (gate == NULL || gate->loop != loop) {
+            continue;
+        }
+        handle.bits = wi_load_relaxed(&gate->handle);
+        if (wi_handle_kind(handle.bits) == WI_HANDLE_STREAM) {
+            weir_close(handle, WEIR_CLOSE_DRAIN, deadline_ns, 0);
+        }
+    }
+}
+
+static void
+net_fini(struct wi_loop *loop)
+{
+    wi_heap_free(loop->net);
+    loop->net = NULL;
+}
+
+const struct wi_service wi_net_service = {
+    .tables = net_tables,
+    .init = net_init,
+    .stop = net_stop,
+    .fini = net_fini,
+};

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef WI_NET_H
+#define WI_NET_H
+
+/**
+ * @file
+ * netio's part of a loop: the streams that have work, the operations that have ended, the scratch
+ * memory of a send; and the two tasks that serve them at the end of a turn.
+ */
+
+#include "netio/stream.h"
+#include "runtime/loop.h"
+
+#define WI_NET_IOV       256u          // pieces in one send
+#define WI_NET_SEND_MAX  (256u * 1024) // bytes in one send, and of one stream in one turn
+#define WI_NET_READ_MAX  (256u * 1024) // bytes read from one stream in one turn
+#define WI_NET_FLAT_SIZE (64u * 1024)
+
+struct wi_net {
+    struct wi_loop *loop;
+    struct wi_stream *work;   // streams with something to do
+    struct wi_stream *events; // streams with something to tell
+    struct wi_stream *events_last;
+    struct wi_task *done; // ended writes and pulls, in order
+    struct wi_task *done_last;
+    struct wi_task work_task;
+    struct wi_task done_task;
+    bool work_deferred;
+    bool done_deferred;
+    struct wi_free_list free_slots; // also taken by foreign dials
+    uint64_t sent_behind; // of the send being accounted: bytes behind the operation looked at
+    struct wi_listener_part *listeners;
+    struct wi_stream *later; // streams whose budget of this turn is used up
+    struct wi_task later_task;
+    bool later_posted;
+    struct iovec iov[WI_NET_IOV];
+    unsigned char flat[WI_NET_FLAT_SIZE];
+};
+
+static inline struct wi_net *
+wi_net_of(struct wi_loop *loop)
+{
+    return loop->net;
+}
+
+extern const struct wi_service wi_net_service;
+
+/** Loop thread. An ended operation: its completion runs at the end of the turn. */
+static inline void
+wi_net_done(struct wi_loop *loop, struct wi_task *task)
+{
+    struct wi_net *net = wi_net_of(loop);
+
+    task->next = NULL;
+    if (net->done == NULL) {
+        net->done = task;
+    } else {
+        net->done_last->next = task;
+    }
+    net->done_last = task;
+    if (!net->done_deferred) {
+        net->done_deferred = true;
+        wi_loop_defer(loop, &net->done_task);
+    }
+}
+
+#endif /* WI_NET_H */

@@ -1,0 +1,398 @@
+/* SPDX-License-Identifier: MIT */
+
+#include "mem/block.h"
+#include "netio/acks.h"
+#include "netio/consume.h"
+#include "netio/net.h"
+
+#include <errno.h>
+
+// Input arrives in the tail block while at least this much of it is free (K80).
+#define READ_ROOM_MIN   2048u
+#define READ_BLOCKS_MAX 16u
+
+bool
+wi_stream_has_reader(const struct wi_stream *stream)
+{
+    return (stream->handlers != NULL && stream->handlers->data != NULL) ||
+           (stream->flags & WI_S_DISCARD) ||
+           (stream->extra != NULL &&
+            (stream->extra->pulls != NULL || stream->extra->provided != NULL));
+}
+
+bool
+wi_stream_may_read(const struct wi_stream *stream)
+{
+    return (stream->phase == WI_PHASE_OPEN || stream->phase == WI_PHASE_CLOSING) &&
+           !(stream->flags & (WI_S_PAUSED | WI_S_FULL | WI_S_DATA_PENDING | WI_S_IN_DATA)) &&
+           wi_stream_has_reader(stream);
+}
+
+/* ---- the end of input ---- */
+
+static void
+both_over(struct wi_loop *loop, struct wi_stream *stream)
+{
+    if ((stream->flags & WI_S_FIN_SENT) && (stream->flags & WI_S_EOF_TOLD)) {
+        wi_stream_die(loop, stream, 0, WEIR_ORIGIN_NONE, 0);
+    }
+}
+
+// All bytes before it were delivered: now the FIN.
+static void
+tell_eof(struct wi_loop *loop, struct wi_stream *stream)
+{
+    if (stream->flags & WI_S_EOF_TOLD) {
+        return;
+    }
+    stream->flags |= WI_S_EOF_TOLD;
+    wi_stream_event(loop, stream, WI_EVENT_PEER_FIN);
+    wi_stream_feed_pulls(loop, stream);
+    if (stream->flags & WI_S_FIN_IS_ABORT) {
+        wi_stream_die(loop, stream, -ECONNABORTED, WEIR_ORIGIN_LOCAL_CLOSE, 0);
+    } else if (stream->flags & WI_S_SEND_OVER) {
+        if (stream->flags & WI_S_FIN_SENT) {
+            both_over(loop, stream);
+        } else { // the write side had failed; all that was to be read has been
+            wi_stream_die(loop, stream, stream->status, (enum weir_origin)stream->origin, 0);
+        }
+    }
+}
+
+// The connection is gone, and what had arrived was delivered.
+static void
+tell_reset(struct wi_loop *loop, struct wi_stream *stream, int status)
+{
+    enum weir_origin origin = status == -ECONNRESET || status == -EPIPE ? WEIR_ORIGIN_PEER_RESET
+                                                                        : WEIR_ORIGIN_TRANSPORT;
+
+    stream->flags |= WI_S_RESET;
+    wi_stream_reason(stream, status, origin);
+    if (origin == WEIR_ORIGIN_PEER_RESET && !(stream->flags & WI_S_RESET_TOLD)) {
+        stream->flags |= WI_S_RESET_TOLD;
+        wi_stream_event(loop, stream, WI_EVENT_PEER_RESET);
+    }
+    wi_stream_die(loop, stream, status, origin, 0);
+}
+
+// Paused, or nobody reads: a reset is an event at once, and ends the writes; unread bytes stay.
+static void
+note_reset(struct wi_loop *loop, struct wi_stream *stream)
+{
+    int error = 0;
+
+    if (stream->flags & WI_S_RESET) {
+        return;
+    }
+    if (wi_os_get_option(stream->fd, SOL_SOCKET, SO_ERROR, &error) < 0 || error == 0) {
+        return; // both sides have ended in good order: the FIN waits its turn
+    }
+    stream->flags |= WI_S_RESET | WI_S_RESET_TOLD;
+    wi_stream_fail_sending(loop, stream, error == EPIPE ? -ECONNRESET : -error);
+    wi_stream_event(loop, stream, WI_EVENT_PEER_RESET);
+}
+
+// Nobody reads, and the peer has ended: is anything left in front of its FIN?
+static void
+peek_fin(struct wi_loop *loop, struct wi_stream *stream)
+{
+    if (!(stream->flags & (WI_S_EOF | WI_S_PAUSED)) && wi_os_is_at_end(stream->fd)) {
+        stream->flags |= WI_S_EOF;
+        stream->flags &= ~(unsigned)WI_S_READABLE;
+        tell_eof(loop, stream);
+    }
+}
+
+/* ---- delivering ---- */
+
+static void
+settle_consumed(struct wi_loop *loop, struct wi_stream *stream, size_t consumed)
+{
+    uint64_t high = stream->extra != NULL ? stream->extra->input_high : WI_INPUT_HIGH_DEFAULT;
+    uint64_t low = stream->extra != NULL ? stream->extra->input_low : WI_INPUT_HIGH_DEFAULT / 2;
+
+    if (consumed != 0) {
+        weir_chain_consume(&stream->input, consumed);
+        stream->input_size -= (uint32_t)consumed;
+    }
+    if (stream->input_size == 0) {
+        weir_chain_return(&stream->input); // an idle stream holds no block
+    } else if (stream->flags & WI_S_PARTIAL_PAUSE) {
+        stream->flags |= WI_S_PAUSED;
+    }
+    if (stream->input_size >= high) {
+        stream->flags |= WI_S_FULL;
+    } else if (stream->input_size <= low) {
+        stream->flags &= ~(unsigned)WI_S_FULL;
+    }
+    (void)loop;
+}
+
+// Call the data function. True: it made progress and left something it has not looked at.
+static bool
+present(struct wi_loop *loop, struct wi_stream *stream)
+{
+    struct weir_consumed answer;
+    size_t shown;
+
+    stream->flags |= WI_S_IN_DATA;
+    answer = stream->handlers->data(wi_stream_handle(stream), weir_chain_begin(&stream->input),
+                                    weir_chain_end(&stream->input), stream->user);
+    stream->flags &= ~(unsigned)WI_S_IN_DATA;
+    shown = stream->input_size; // less what weir_take() took
+    if (answer.consumed == WEIR_CONSUME_PENDING) {
+        if (wi_consume_open(stream, shown)) {
+            stream->flags |= WI_S_DATA_PENDING;
+        } else {
+            wi_stream_die(loop, stream, -ENOMEM, WEIR_ORIGIN_MEMORY, 0);
+        }
+        return false;
+    }
+    if (answer.consumed > shown) {
+        wi_log(loop->runtime, WEIR_LOG_ERROR, "data consumed %zu of %zu bytes", answer.consumed,
+               shown);
+        answer.consumed = shown;
+    }
+    settle_consumed(loop, stream, answer.consumed);
+    return answer.consumed != 0 && answer.examined < shown && stream->input_size != 0;
+}
+
+static void
+deliver(struct wi_loop *loop, struct wi_stream *stream)
+{
+    if (stream->flags & WI_S_DISCARD) {
+        weir_chain_return(&stream->input);
+        stream->input_size = 0;
+    } else if (stream->handlers != NULL && stream->handlers->data != NULL) {
+        while (stream->input_size != 0 && present(loop, stream) && wi_stream_may_read(stream)) {
+        }
+    } else {
+        wi_stream_feed_pulls(loop, stream);
+    }
+}
+
+void
+wi_stream_consumed(struct wi_loop *loop, struct wi_stream *stream, size_t consumed,
+                   size_t examined)
+{
+    size_t shown = stream->input_size;
+
+    stream->flags &= ~(unsigned)WI_S_DATA_PENDING;
+    settle_consumed(loop, stream, consumed);
+    if (consumed != 0 && examined < shown && stream->input_size != 0) {
+        stream->events |= WI_EVENT_AGAIN;
+    }
+    wi_stream_event(loop, stream, WI_EVENT_READ);
+}
+
+/* ---- reading ---- */
+
+// Where the next bytes go: the room of the tail block, or fresh neighbouring blocks.
+static struct weir_block *
+room_for_input(struct wi_stream *stream, size_t *ret_room, bool *ret_fresh)
+{
+    struct weir_block *tail = stream->input.tail;
+    unsigned count;
+
+    if (tail != NULL && wi_block_room(tail) >= READ_ROOM_MIN) {
+        *ret_room = wi_block_room(tail);
+        *ret_fresh = false;
+        return tail;
+    }
+    tail = wi_block_lease_run(stream->read_blocks, &count);
+    *ret_room = (size_t)count * WEIR_BLOCK_SIZE;
+    *ret_fresh = true;
+    return tail;
+}
+
+// Fresh blocks hold size bytes: keep those in use, give the others back.
+static void
+append_fresh(struct wi_stream *stream, struct weir_block *block, size_t size)
+{
+    struct weir_chain fresh = {.head = block, .tail = block};
+    struct weir_chain rest = {0};
+
+    while (size > WEIR_BLOCK_SIZE) {
+        fresh.tail->end = WEIR_BLOCK_SIZE;
+        size -= WEIR_BLOCK_SIZE;
+        fresh.tail = fresh.tail->next;
+    }
+    fresh.tail->end = (uint32_t)size;
+    rest.head = fresh.tail->next;
+    fresh.tail->next = NULL;
+    if (rest.head != NULL) {
+        for (rest.tail = rest.head; rest.tail->next != NULL;) {
+            rest.tail = rest.tail->next;
+        }
+        weir_chain_return(&rest);
+    }
+    if (stream->input.head == NULL) {
+        stream->input = fresh;
+    } else {
+        weir_chain_splice(&stream->input, &fresh);
+    }
+}
+
+static void
+return_blocks(struct weir_block *block)
+{
+    while (block != NULL) {
+        struct weir_block *next = block->next;
+
+        block->next = NULL;
+        weir_block_return(block);
+        block = next;
+    }
+}
+
+static void
+adapt_read_size(struct wi_stream *stream, size_t size, size_t room)
+{
+    if (size == room && stream->read_blocks < READ_BLOCKS_MAX) {
+        stream->read_blocks *= 2;
+    } else if (size <= WEIR_BLOCK_SIZE && stream->read_blocks > 1) {
+        stream->read_blocks /= 2;
+    }
+}
+
+// One receive. Bytes that came, 0 at the end, or -errno; -EAGAIN: none now.
+static ssize_t
+receive_once(struct wi_loop *loop, struct wi_stream *stream)
+{
+    bool fresh;
+    size_t room;
+    struct weir_block *block = room_for_input(stream, &room, &fresh);
+    ssize_t size;
+
+    if (block == NULL) {
+        return -ENOMEM;
+    }
+    size = wi_os_receive(stream->fd, block->data + block->end, room);
+    wi_count(&loop->counters.reads, 1);
+    if (size <= 0) {
+        if (fresh) {
+            return_blocks(block);
+        }
+        return size;
+    }
+    if (fresh) {
+        append_fresh(stream, block, (size_t)size);
+    } else {
+        block->end += (uint32_t)size;
+    }
+    if ((size_t)size < room && !(stream->flags & WI_S_RDHUP)) {
+        stream->flags &= ~(unsigned)WI_S_READABLE; // an edge will say when there is more
+    }
+    adapt_read_size(stream, (size_t)size, room);
+    stream->input_size += (uint32_t)size;
+    stream->received += (uint64_t)size;
+    wi_count(&loop->counters.bytes_received, (uint64_t)size);
+    return size;
+}
+
+static void
+input_ended(struct wi_loop *loop, struct wi_stream *stream, ssize_t result)
+{
+    stream->flags &= ~(unsigned)WI_S_READABLE;
+    if (result == 0 && stream->status == -ECONNRESET) {
+        tell_reset(loop, stream, -ECONNRESET); // a send had taken the error away
+    } else if (result == 0) {
+        stream->flags |= WI_S_EOF;
+    } else if (result == -ENOMEM) {
+        wi_stream_die(loop, stream, -ENOMEM, WEIR_ORIGIN_MEMORY, 0);
+    } else if (result != -EAGAIN) {
+        tell_reset(loop, stream, (int)result);
+    }
+}
+
+void
+wi_stream_read(struct wi_loop *loop, struct wi_stream *stream)
+{
+    size_t budget = WI_NET_READ_MAX;
+
+    if (stream->input_size != 0 && (stream->events & WI_EVENT_AGAIN) &&
+        wi_stream_may_read(stream)) {
+        stream->events &= (uint16_t)~WI_EVENT_AGAIN;
+        deliver(loop, stream);
+    }
+    while ((stream->flags & WI_S_READABLE) && wi_stream_may_read(stream)) {
+        ssize_t size;
+
+        if (budget == 0) {
+            wi_stream_needs_later(loop, stream);
+            return;
+        }
+        size = receive_once(loop, stream);
+        if (size <= 0) {
+            input_ended(loop, stream, size);
+            break;
+        }
+        budget -= (size_t)size < budget ? (size_t)size : budget;
+        deliver(loop, stream);
+    }
+    if ((stream->flags & WI_S_EOF) && wi_stream_eof_is_due(stream)) {
+        tell_eof(loop, stream);
+    }
+}
+
+bool
+wi_stream_eof_is_due(const struct wi_stream *stream)
+{
+    bool pushes = stream->handlers != NULL && stream->handlers->data != NULL;
+
+    return (stream->phase == WI_PHASE_OPEN || stream->phase == WI_PHASE_CLOSING) &&
+           !(stream->flags & (WI_S_EOF_TOLD | WI_S_PAUSED | WI_S_DATA_PENDING | WI_S_IN_DATA)) &&
+           (pushes || stream->input_size == 0);
+}
+
+/* ---- the poller's word ---- */
+
+static void
+note_room(struct wi_loop *loop, struct wi_stream *stream)
+{
+    struct wi_stream_extra *extra = stream->extra;
+
+    stream->flags &= ~(unsigned)WI_S_BLOCKED;
+    if (extra != NULL && extra->blocked_since_ns != 0) {
+        wi_count(&loop->counters.blocked_ns, loop->now_ns - extra->blocked_since_ns);
+        extra->blocked_since_ns = 0;
+    }
+    if (stream->handlers != NULL && stream->handlers->ideal_size != NULL) {
+        wi_stream_event(loop, stream, WI_EVENT_IDEAL);
+    }
+    wi_stream_needs_work(loop, stream);
+}
+
+static void
+stream_ready(struct wi_loop *loop, struct wi_source *source, uint32_t events)
+{
+    struct wi_stream *stream = wi_container_of(source, struct wi_stream, source);
+
+    if (wi_unlikely(stream->phase == WI_PHASE_CONNECTING)) {
+        wi_stream_connected(loop, stream, events);
+        return;
+    }
+    if (wi_unlikely(stream->phase != WI_PHASE_OPEN && stream->phase != WI_PHASE_CLOSING)) {
+        return;
+    }
+    if (wi_unlikely(events & EPOLLERR) && stream->extra != NULL && stream->extra->acks != NULL) {
+        wi_acks_collect(loop, stream);
+    }
+    if ((events & EPOLLOUT) && (stream->flags & WI_S_BLOCKED)) {
+        note_room(loop, stream);
+    }
+    if (!(events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR))) {
+        return;
+    }
+    stream->flags |= WI_S_READABLE |
+                     (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR) ? (uint32_t)WI_S_RDHUP : 0);
+    if (wi_likely(wi_stream_may_read(stream))) {
+        wi_stream_read(loop, stream);
+    } else if (events & (EPOLLHUP | EPOLLERR)) {
+        note_reset(loop, stream);
+    } else if ((events & EPOLLRDHUP) && !wi_stream_has_reader(stream)) {
+        peek_fin(loop, stream);
+    }
+}
+
+const struct wi_source_ops wi_stream_source_ops = {.ready = stream_ready};

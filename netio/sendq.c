@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: MIT */
+
+#include "netio/sendq.h"
+
+#include "mem/block.h"
+
+#include <string.h>
+
+void
+wi_sendq_append(struct wi_sendq *queue, struct wi_write *write)
+{
+    write->op.task.next = NULL;
+    write->op.prev = queue->tail == NULL ? NULL : &queue->tail->op;
+    if (queue->tail == NULL) {
+        queue->head = write;
+    } else {
+        queue->tail->op.task.next = &write->op.task;
+    }
+    queue->tail = write;
+}
+
+static void
+insert_after(struct wi_sendq *queue, struct wi_write *before, struct wi_write *write)
+{
+    struct wi_write *after = before == NULL ? queue->head : wi_write_next(before);
+
+    write->op.prev = before == NULL ? NULL : &before->op;
+    write->op.task.next = after == NULL ? NULL : &after->op.task;
+    if (before == NULL) {
+        queue->head = write;
+    } else {
+        before->op.task.next = &write->op.task;
+    }
+    if (after == NULL) {
+        queue->tail = write;
+    } else {
+        after->op.prev = &write->op;
+    }
+}
+
+void
+wi_sendq_prepend(struct wi_sendq *queue, struct wi_write *write)
+{
+    insert_after(queue, NULL, write);
+}
+
+static bool
+may_be_passed(const struct wi_write *write)
+{
+    return !wi_op_is_claimed(&write->op) && write->size != 0 &&
+           !(write->flags & (WEIR_START | WEIR_FIN | WEIR_PRIORITY));
+}
+
+void
+wi_sendq_insert_priority(struct wi_sendq *queue, struct wi_write *write)
+{
+    struct wi_write *before = queue->tail;
+    unsigned run = 0;
+
+    while (before != NULL && may_be_passed(before)) {
+        before = before->op.prev == NULL ? NULL : wi_write_of(before->op.prev);
+    }
+    for (struct wi_write *earlier = before;
+         earlier != NULL && (earlier->flags & WEIR_PRIORITY) && run < WI_PRIORITY_RUN;) {
+        run++;
+        earlier = earlier->op.prev == NULL ? NULL : wi_write_of(earlier->op.prev);
+    }
+    insert_after(queue, run < WI_PRIORITY_RUN ? before : queue->tail, write);
+}
+
+void
+wi_sendq_remove(struct wi_sendq *queue, struct wi_write *write)
+{
+    struct wi_write *next = wi_write_next(write);
+
+    if (write->op.prev == NULL) {
+        queue->head = next;
+    } else {
+        write->op.prev->task.next = write->op.task.next;
+    }
+    if (next == NULL) {
+        queue->tail = write->op.prev == NULL ? NULL : wi_write_of(write->op.prev);
+    } else {
+        next->op.prev = write->op.prev;
+    }
+    write->op.prev = NULL;
+    write->op.task.next = NULL;
+}
+
+/* ---- gathering ---- */
+
+// Add one piece: copied behind the last one when both are small, else by reference. False: no room.
+static bool
+gather_piece(struct wi_gather *gather, const void *data, size_t size)
+{
+    struct iovec *last = gather->iov_count == 0 ? NULL : &gather->iov[gather->iov_count - 1];
+    uint64_t room = gather->size_max - gather->size;
+
+    size = size < room ? size : (size_t)room;
+    if (size == 0) {
+        return room != 0;
+    }
+    if (size <= WI_FLAT_PIECE_MAX && size <= gather->flat_left) {
+        bool joins = last != NULL && (unsigned char *)last->iov_base + last->iov_len == gather->flat;
+
+        if (!joins && gather->iov_count == gather->iov_max) {
+            return false;
+        }
+        memcpy(gather->flat, data, size);
+        if (joins) {
+            last->iov_len += size;
+        } else {
+            gather->iov[gather->iov_count++] =
+                (struct iovec){.iov_base = gather->flat, .iov_len = size};
+        }
+        gather->flat += size;
+        gather->flat_left -= size;
+    } else {
+        if (gather->iov_count == gather->iov_max) {
+            return false;
+        }
+        gather->iov[gather->iov_count++] =
+            (struct iovec){.iov_base = (void *)(uintptr_t)data, .iov_len = size};
+    }
+    gather->size += size;
+    return true;
+}
+
+static bool
+gather_chain(struct wi_gather *gather, const struct weir_chain *chain)
+{
+    for (const struct weir_block *block = chain->head; block != NULL; block = block->next) {
+        if (!gather_piece(gather, block->data + block->begin, wi_block_size(block))) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool
+gather_write(struct wi_gather *gather, const struct wi_write *write)
+{
+    if (wi_likely(!(write->flags & (WI_WRITE_CHAIN | WI_WRITE_MANY)))) {
+        return gather_piece(gather, write->from.one.iov_base, write->from.one.iov_len);
+    }
+    if (write->flags & WI_WRITE_CHAIN) {
+        return gather_chain(gather, &write->from.chain);
+    }
+    for (size_t i = 0; i < write->from.many.left; i++) {
+        const struct iovec *piece = &write->from.many.next[i];
+
+        if (!gather_piece(gather, piece->iov_base, piece->iov_len)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+void
+wi_sendq_gather(struct wi_sendq *queue, struct wi_gather *gather)
+{
+    for (struct wi_write *write = queue->head; write != NULL; write = wi_write_next(write)) {
+        if (!wi_op_is_claimed(&write->op) && !(write->flags & WI_WRITE_EARLY) &&
+            !wi_op_claim(&write->op)) {
+            gather->lost = write;
+            wi_sendq_remove(queue, write);
+            return;
+        }
+        gather->wants_ack |= wi_write_level(write) == WEIR_ACKED;
+        if (!gather_write(gather, write) || gather->size == gather->size_max) {
+            return;
+        }
+        if (write->flags & WEIR_FIN) {
+            gather->has_fin = true;
+            return;
+        }
+    }
+}
+
+/* ---- advancing ---- */
+
+static void
+advance_pieces(struct wi_write *write, uint64_t size)
+{
+    while (size != 0) {
+        struct iovec *piece = write->from.many.next;
+        size_t step = piece->iov_len < size ? piece->iov_len : (size_t)size;
+
+        piece->iov_base = (unsigned char *)piece->iov_base + step;
+        piece->iov_len -= step;
+        size -= step;
+        if (piece->iov_len == 0) {
+            write->from.many.next++;
+            write->from.many.left--;
+        }
+    }
+}
+
+void
+wi_write_advance(struct wi_write *write, uint64_t size)
+{
+    write->op.owner += size;
+    if (write->flags & WI_WRITE_CHAIN) {
+        weir_chain_consume(&write->from.chain, (size_t)size); // sent blocks go home at once
+    } else if (write->flags & WI_WRITE_MANY) {
+        advance_pieces(write, size);
+    } else {
+        write->from.one.iov_base = (unsigned char *)write->from.one.iov_base + size;
+        write->from.one.iov_len -= (size_t)size;
+    }
+}
+
+bool
+wi_sendq_advance(struct wi_sendq *queue, uint64_t *size)
+{
+    struct wi_write *write = queue->head;
+    uint64_t left;
+
+    if (write == NULL) {
+        wi_assert(*size == 0);
+        return false;
+    }
+    left = wi_write_left(write);
+    if (*size >= left) {
+        *size -= left;
+        write->op.owner = write->size; // its pieces are of no use any more: leave them as they are
+        return wi_op_is_claimed(&write->op) || (write->flags & WI_WRITE_EARLY);
+    }
+    if (*size == 0) {
+        return false;
+    }
+    wi_write_advance(write, *size);
+    *size = 0;
+    return (write->flags & (WEIR_SOME | WEIR_NOWAIT)) != 0;
+}

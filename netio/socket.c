@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT */
+
+#include "netio/socket.h"
+
+#include "netio/net.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <string.h>
+
+bool
+wi_transport_of(int family, enum wi_transport *ret_transport)
+{
+    *ret_transport = family == AF_UNIX ? WI_TRANSPORT_UNIX : WI_TRANSPORT_TCP;
+    return family == AF_UNIX || family == AF_INET || family == AF_INET6;
+}
+
+static int
+set_if(bool wanted, int fd, int level, int name, int value)
+{
+    return wanted ? wi_os_set_option(fd, level, name, value) : 0;
+}
+
+int
+wi_socket_configure(int fd, const struct weir_stream_options *options, enum wi_transport transport)
+{
+    bool tcp = transport == WI_TRANSPORT_TCP;
+    unsigned flags = options->flags;
+    int result = set_if(options->send_buffer != 0, fd, SOL_SOCKET, SO_SNDBUF, options->send_buffer);
+
+    if (result == 0) {
+        result = set_if(options->receive_buffer != 0, fd, SOL_SOCKET, SO_RCVBUF,
+                        options->receive_buffer);
+    }
+    if (result == 0) {
+        result = set_if((flags & WEIR_STREAM_KEEPALIVE) != 0, fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+    }
+    if (result == 0) {
+        result = set_if(tcp && (flags & WEIR_STREAM_NODELAY) != 0, fd, IPPROTO_TCP, TCP_NODELAY, 1);
+    }
+    if (result == 0) {
+        result = set_if(tcp && options->user_timeout_ms != 0, fd, IPPROTO_TCP, TCP_USER_TIMEOUT,
+                        (int)options->user_timeout_ms);
+    }
+    return result;
+}
+
+void
+wi_stream_set_peer(struct wi_stream *stream, const struct sockaddr *address, socklen_t size)
+{
+    struct wi_stream_extra *extra;
+    struct sockaddr_in ip4;
+
+    if (size >= sizeof(ip4) && address->sa_family == AF_INET) {
+        memcpy(&ip4, address, sizeof(ip4));
+        wi_store_relaxed(&stream->peer_ip, ip4.sin_addr.s_addr);
+        stream->peer_port = ip4.sin_port;
+        stream->peer_family = AF_INET;
+        return;
+    }
+    stream->peer_family = address->sa_family;
+    if (size <= sizeof(address->sa_family)) {
+        return; // an unnamed Unix peer: nothing more to remember
+    }
+    extra = wi_stream_need_extra(stream);
+    if (extra != NULL && size <= sizeof(extra->peer)) {
+        memcpy(&extra->peer, address, size);
+        extra->peer_size = size;
+    }
+}
+
+static int
+give_address(const void *address, socklen_t length, struct sockaddr *ret_address, socklen_t *size)
+{
+    memcpy(ret_address, address, length < *size ? length : *size);
+    *size = length;
+    return 0;
+}
+
+// 0 and the stream, if the caller may look at it here.
+static int
+look(weir_stream handle, const void *address, const socklen_t *size, struct wi_stream **ret_stream)
+{
+    struct wi_gate *gate = wi_gate_find(handle.bits);
+
+    if (gate == NULL) {
+        return wi_stale();
+    }
+    if (address == NULL || size == NULL) {
+        return -EINVAL;
+    }
+    if (!wi_on_loop(gate->loop)) {
+        return -EXDEV;
+    }
+    *ret_stream = wi_stream_of(gate);
+    return 0;
+}
+
+int
+weir_stream_peer_address(weir_stream handle, struct sockaddr *address, socklen_t *size)
+{
+    struct wi_stream *stream;
+    int result = look(handle, address, size, &stream);
+
+    if (result < 0) {
+        return result;
+    }
+    if (stream->peer_family == AF_INET) {
+        struct sockaddr_in ip4 = {.sin_family = AF_INET,
+                                  .sin_port = stream->peer_port,
+                                  .sin_addr.s_addr = wi_load_relaxed(&stream->peer_ip)};
+
+        return give_address(&ip4, sizeof(ip4), address, size);
+    }
+    if (stream->extra != NULL && stream->extra->peer_size != 0) {
+        return give_address(&stream->extra->peer, stream->extra->peer_size, address, size);
+    }
+    if (stream->peer_family == AF_UNIX) {
+        sa_family_t family = AF_UNIX;
+
+        return give_address(&family, sizeof(family), address, size);
+    }
+    return -ENOTCONN;
+}
+
+int
+weir_stream_local_address(weir_stream handle, struct sockaddr *address, socklen_t *size)
+{
+    struct wi_stream *stream;
+    int result = look(handle, address, size, &stream);
+
+    if (result < 0) {
+        return result;
+    }
+    return stream->fd < 0 ? -ENOTCONN : wi_os_local_address(stream->fd, address, size);
+}

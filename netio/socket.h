@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef WI_SOCKET_H
+#define WI_SOCKET_H
+
+/**
+ * @file
+ * Socket options and addresses, as streams ask for them.
+ */
+
+#include "netio/stream.h"
+
+/** Any thread. The transport of an address family; false: none of ours. */
+bool wi_transport_of(int family, enum wi_transport *ret_transport);
+
+/** Any thread. Set the options a stream asks for. 0 or -errno. */
+int wi_socket_configure(int fd, const struct weir_stream_options *options,
+                        enum wi_transport transport);
+
+/** Loop thread. Remember the peer: compactly when it is IPv4, else in the extra part. */
+void wi_stream_set_peer(struct wi_stream *stream, const struct sockaddr *address, socklen_t size);
+
+#endif /* WI_SOCKET_H */

@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef WI_STREAM_H
+#define WI_STREAM_H
+
+/**
+ * @file
+ * A stream as its loop sees it. One slot of 256 bytes: the gate (one line, shared with other threads)
+ * and the stream itself (three lines, the loop's alone). An idle stream needs nothing else; what few
+ * streams need is in an extra part that is made when it is first needed.
+ *
+ *      FREE ─► NEW ─► CONNECTING ─► OPEN ─► CLOSING ─► DEAD ─► FREE
+ *               │         │          │                  ▲
+ *               └─────────┴──────────┴──── abort ───────┘
+ *
+ * NEW: dialled lazily, waits for START. CLOSING: DRAIN or FLUSH asked for. DEAD: every operation has
+ * ended; `closed` waits for submits in flight and for the right to write to come back.
+ */
+
+#include "netio/gate.h"
+#include "netio/sendq.h"
+#include "runtime/token.h"
+#include "weir/net.h"
+
+enum wi_phase {
+    WI_PHASE_FREE,
+    WI_PHASE_NEW,
+    WI_PHASE_CONNECTING,
+    WI_PHASE_OPEN,
+    WI_PHASE_CLOSING,
+    WI_PHASE_DEAD,
+};
+
+enum wi_stream_mark {
+    WI_S_WORK = 1 << 0,          // in the loop's work list
+    WI_S_EVENT = 1 << 1,         // in the loop's event list
+    WI_S_BLOCKED = 1 << 2,       // the socket was full; EPOLLOUT will come
+    WI_S_POLL_OUT = 1 << 3,      // EPOLLOUT is armed (always, on TCP)
+    WI_S_FIN_QUEUED = 1 << 4,    // nothing may come behind what is queued
+    WI_S_FIN_SENT = 1 << 5,
+    WI_S_TORN = 1 << 6,
+    WI_S_CORKED = 1 << 7,        // the last write said MORE
+    WI_S_READABLE = 1 << 8,      // the poller said so and we have not read to the end
+    WI_S_PAUSED = 1 << 9,
+    WI_S_FULL = 1 << 10,         // input above its high mark: resting
+    WI_S_EOF = 1 << 11,          // the peer's FIN was read
+    WI_S_EOF_TOLD = 1 << 12,
+    WI_S_RESET = 1 << 13,        // the peer reset, or the transport failed
+    WI_S_DISCARD = 1 << 14,      // input is dropped
+    WI_S_IN_DATA = 1 << 15,      // inside the data function
+    WI_S_DATA_PENDING = 1 << 16, // the data function answered PENDING
+    WI_S_INLINE = 1 << 17,       // foreign threads may send inline
+    WI_S_RIGHT = 1 << 18,        // the loop has the right to write
+    WI_S_CLOSE_LATER = 1 << 19,  // closed while connecting: when it has started
+    WI_S_RESET_TOLD = 1 << 20,
+    WI_S_SEND_OVER = 1 << 21,    // the write side is over; send_closed is due or told
+    WI_S_FLUSH = 1 << 22,        // closing without waiting for the peer
+    WI_S_STOP_TOLD = 1 << 23,
+    WI_S_RDHUP = 1 << 24,        // the poller said that the peer will send no more: read to the end
+    WI_S_NOTIFY = 1 << 25,       // START asked for peer_accepted
+    WI_S_CLOSED_TOLD = 1 << 26,
+    WI_S_NOWAITS = 1 << 27,      // there are NOWAIT writes in the queue
+    WI_S_SWALLOW = 1 << 28,
+    WI_S_PARTIAL_PAUSE = 1 << 29,
+    WI_S_FIN_IS_ABORT = 1 << 30,
+};
+#define WI_S_TEARS (1u << 31) // writes from before a tear may still arrive
+
+/** Events that wait for their place at the end of the turn; wi_stream.events. */
+enum wi_event {
+    WI_EVENT_STARTED = 1 << 0,
+    WI_EVENT_WRITABLE = 1 << 1,
+    WI_EVENT_PEER_RESET = 1 << 2,
+    WI_EVENT_PEER_STOP = 1 << 3,
+    WI_EVENT_PEER_FIN = 1 << 4,
+    WI_EVENT_SEND_CLOSED = 1 << 5,
+    WI_EVENT_GRACEFUL = 1 << 6, // with SEND_CLOSED
+    WI_EVENT_CLOSED = 1 << 7,
+    WI_EVENT_READ = 1 << 8,     // read, or present again
+    WI_EVENT_IDEAL = 1 << 9,
+    WI_EVENT_BUFFER = 1 << 10,  // buffer_needed
+    WI_EVENT_AGAIN = 1 << 11,   // with READ: there is unconsumed input to be shown again
+    WI_EVENT_ACCEPTED = 1 << 12, // peer_accepted
+};
+
+#define WI_CORK_DEFAULT_NS    UINT64_C(200000000)
+#define WI_INPUT_HIGH_DEFAULT (1024u * 1024)
+
+enum wi_transport { WI_TRANSPORT_TCP, WI_TRANSPORT_UNIX };
+
+/** Streams that were dialled, and their way to the peer. */
+struct wi_dialling {
+    struct weir_address address;
+    struct weir_address bind;
+    uint64_t timeout_ns;
+    bool is_lazy;
+    bool fast_open;
+    struct weir_stream_options options; // for the socket that is made later
+};
+
+struct wi_read_op;
+struct wi_provided;
+struct wi_acks;
+
+/** What most streams never need. */
+struct wi_stream_extra {
+    uint64_t write_behind;
+    uint64_t behind;                // bytes completed early and not sent
+    struct wi_write *behind_next;   // first ACCEPTED write that waits for the budget
+    uint64_t low;
+    uint64_t input_high;
+    uint64_t input_low;
+    uint64_t write_deadline_ns;
+    uint64_t cork_ns;
+    wi_atomic_u64 consume;          // see receive.c
+    struct wi_read_op *pulls, *pulls_last;
+    struct wi_provided *provided, *provided_last;
+    bool provides; // buffers were provided once: input waits for them
+    struct weir_block *section;     // of a producing section opened on the loop
+    struct wi_token_bond bond;
+    struct wi_stream *stream; // whose bond it is
+    struct wi_dialling *dialling;
+    struct wi_acks *acks;
+    struct wi_stream *next_later; // budget used up: in the loop's list for its next turn
+    bool is_later;
+    uint64_t blocked_since_ns;
+    size_t ideal_size;
+    uint64_t lost; // bytes accepted and never sent
+    struct sockaddr_storage peer;   // when it does not fit the slot
+    socklen_t peer_size;
+};
+
+struct wi_stream {
+    // Sending.
+    struct wi_source source;
+    const struct weir_handlers *handlers;
+    void *user;
+    uint32_t flags; // enum wi_stream_mark
+    int fd;
+    struct wi_stream *next_work;
+    struct wi_stream *next_event;
+    struct wi_sendq queue;
+
+    // Order and input.
+    uint32_t next_ticket;
+    uint32_t torn_ticket; // what was accepted before it is torn
+    uint32_t drained;     // arrived and not yet taken off the gate's count
+    int16_t status;       // the first reason it failed or ended
+    uint8_t origin;
+    uint8_t phase;        // enum wi_phase
+    struct wi_write *arrivals; // out of order, by ticket
+    struct wi_write *arrival_hint; // the last one put there
+    struct weir_chain input; // received and not consumed
+    uint32_t input_size;
+    uint16_t events;      // enum wi_event
+    uint8_t transport;
+    uint8_t read_blocks : 7; // how much to read at once; doubles while reads are full
+    uint8_t polled : 1;      // the poller has it since it began to connect
+    struct wi_stream_extra *extra;
+    uint64_t sent;
+
+    // Life.
+    uint64_t received;
+    wi_atomic_u32 peer_ip; // the peer, when it is IPv4; while free: the free list's link
+    uint16_t peer_port;
+    uint16_t peer_family;
+    struct wi_control control;
+    struct wi_timer timer; // connecting, cork, closing
+};
+
+#define WI_SLOT_SIZE        256u
+#define WI_SLOT_SEGMENT     64u
+#define WI_SLOT_NEXT_OFFSET (sizeof(struct wi_gate) + offsetof(struct wi_stream, peer_ip))
+static_assert(sizeof(struct wi_gate) + sizeof(struct wi_stream) == WI_SLOT_SIZE,
+              "what an idle stream costs");
+
+static inline struct wi_stream *
+wi_stream_of(struct wi_gate *gate)
+{
+    return (struct wi_stream *)(void *)(gate + 1);
+}
+
+static inline struct wi_gate *
+wi_gate_of(const struct wi_stream *stream)
+{
+    return (struct wi_gate *)(uintptr_t)stream - 1;
+}
+
+static inline weir_stream
+wi_stream_handle(const struct wi_stream *stream)
+{
+    return (weir_stream){wi_load_relaxed(&wi_gate_of(stream)->handle)};
+}
+
+/* ---- life (stream.c) ---- */
+
+/** Any thread. A free slot of the loop; NULL: memory ran out. */
+struct wi_gate *wi_stream_take_slot(struct wi_loop *loop);
+
+/** Whoever took the slot. Set the stream up by its options and name it. 0, -EINVAL or -ENOMEM (the
+ *  slot is then given back). @p fd -1: not yet; then @p dialling, which it takes, says how. */
+int wi_stream_open(struct wi_gate *gate, const struct weir_stream_options *options, int fd,
+                   enum wi_transport transport, struct wi_dialling *dialling);
+
+/** Any thread. Options that could never be honoured: -EINVAL. */
+int wi_stream_check_options(const struct weir_stream_options *options);
+
+/** Loop thread. A stream made by an accept, an adoption or a dial has arrived on its loop. */
+void wi_stream_join(struct wi_loop *loop, struct wi_stream *stream);
+
+/** Loop thread. The socket is connected: poll it, let writes go. 0 or -errno. */
+int wi_stream_start(struct wi_loop *loop, struct wi_stream *stream);
+
+/** Loop thread. The extra part, made when needed; NULL: memory ran out. */
+struct wi_stream_extra *wi_stream_need_extra(struct wi_stream *stream);
+
+/** Loop thread. Its turn for work will come before this turn ends. */
+void wi_stream_needs_work(struct wi_loop *loop, struct wi_stream *stream);
+
+/** Loop thread. Its budget of this turn is used up: work and reading go on in the next one. */
+void wi_stream_needs_later(struct wi_loop *loop, struct wi_stream *stream);
+
+/** Loop thread. The stream goes: it must not be found in that list. */
+void wi_stream_forget_later(struct wi_loop *loop, struct wi_stream *stream);
+
+/** Loop thread. An event to be told at its place at the end of the turn. */
+void wi_stream_event(struct wi_loop *loop, struct wi_stream *stream, unsigned event);
+
+/** Loop thread. End everything with this reason; the first reason stays. */
+void wi_stream_die(struct wi_loop *loop, struct wi_stream *stream, int status,
+                   enum weir_origin origin, uint64_t code);
+
+/** Loop thread. A stream that is DEAD: free it if nothing is in flight. */
+void wi_stream_settle_death(struct wi_loop *loop, struct wi_stream *stream);
+
+/** Loop thread. Remember the first reason. */
+void wi_stream_reason(struct wi_stream *stream, int status, enum weir_origin origin);
+
+/** Loop thread. Arm the stream's one timer. */
+void wi_stream_arm(struct wi_loop *loop, struct wi_stream *stream, uint64_t deadline_ns);
+
+/** Loop thread. It has started, and a close was asked for before (close.c). */
+void wi_stream_close_on_start(struct wi_loop *loop, struct wi_stream *stream);
+/** Loop thread. CLOSING: is everything over by now? */
+void wi_stream_finish_close(struct wi_loop *loop, struct wi_stream *stream);
+/** Loop thread. Are sent bytes waited for that the peer has not acknowledged? */
+bool wi_stream_waits_for_acks(const struct wi_stream *stream);
+
+/** Loop thread. What asked bits say (close.c). */
+void wi_stream_asked(struct wi_loop *loop, struct wi_control *control);
+
+/** Loop thread. The socket is ready (receive.c). */
+extern const struct wi_source_ops wi_stream_source_ops;
+
+/* ---- sending (flush.c) ---- */
+
+/** Loop thread. Out-of-order arrivals take their places; the gate's count is put right. */
+void wi_stream_settle(struct wi_loop *loop, struct wi_stream *stream);
+
+/** Loop thread. Send what can be sent. */
+void wi_stream_flush(struct wi_loop *loop, struct wi_stream *stream);
+
+/** Loop thread. The write side is lost, reading goes on. */
+void wi_stream_fail_sending(struct wi_loop *loop, struct wi_stream *stream, int status);
+
+/** Loop thread. Complete writes of level ACCEPTED that the budget has room for. */
+void wi_stream_admit(struct wi_loop *loop, struct wi_stream *stream);
+
+/** Loop thread. A cancelled write left a part on the wire: end the write side, keep the stream. */
+void wi_stream_tear(struct wi_loop *loop, struct wi_stream *stream);
+
+/** Loop thread. The loop's part of the queued count. */
+static inline void
+wi_stream_count_queued(struct wi_stream *stream, uint64_t size)
+{
+    wi_atomic_u64 *finished = &wi_gate_of(stream)->finished;
+
+    wi_store_relaxed(finished, wi_load_relaxed(finished) - size);
+}
+
+static inline void
+wi_stream_count_finished(struct wi_stream *stream, uint64_t size)
+{
+    wi_atomic_u64 *finished = &wi_gate_of(stream)->finished;
+
+    wi_store_relaxed(finished, wi_load_relaxed(finished) + size);
+}
+
+/* ---- receiving (receive.c, pull.c) ---- */
+
+/** Loop thread, among user code. Read what there is, within the budget, and deliver it. */
+void wi_stream_read(struct wi_loop *loop, struct wi_stream *stream);
+
+/** Loop thread. May the stream read and deliver now? */
+bool wi_stream_may_read(const struct wi_stream *stream);
+
+/** Loop thread, among user code. Give input to waiting pulls and provided buffers. */
+void wi_stream_feed_pulls(struct wi_loop *loop, struct wi_stream *stream);
+
+/** Loop thread. End every pull and give provided buffers back. */
+void wi_stream_end_pulls(struct wi_loop *loop, struct wi_stream *stream, int status,
+                         enum weir_origin origin);
+void wi_stream_return_provided(struct wi_loop *loop, struct wi_stream *stream);
+
+/** Loop thread. A pending data function has been answered. */
+void wi_stream_consumed(struct wi_loop *loop, struct wi_stream *stream, size_t consumed,
+                        size_t examined);
+
+/** Loop thread. The FIN was read; may it be told now? */
+bool wi_stream_eof_is_due(const struct wi_stream *stream);
+
+/** Loop thread. Has the stream someone who takes input? */
+bool wi_stream_has_reader(const struct wi_stream *stream);
+
+/* ---- connecting (dial.c) ---- */
+
+/** Loop thread. Connect a NEW stream; with a first write, by TCP Fast Open where wanted. */
+void wi_stream_connect(struct wi_loop *loop, struct wi_stream *stream);
+/** Loop thread. The socket of a CONNECTING stream became ready. */
+void wi_stream_connected(struct wi_loop *loop, struct wi_stream *stream, uint32_t events);
+
+#endif /* WI_STREAM_H */

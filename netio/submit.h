@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef WI_SUBMIT_H
+#define WI_SUBMIT_H
+
+/**
+ * @file
+ * Sending inside a foreign submit (contract 3.4): where nothing is queued and the right to write is
+ * free, the submitter takes it, sends, and gives it back; what the kernel does not take goes to the
+ * loop as the head of the queue, together with the right.
+ */
+
+#include "netio/write.h"
+
+struct wi_lane;
+struct wi_gate;
+
+/** wi_submit_inline(): began, not finished. The operation is open and goes down the lane, then
+ *  wi_submit_hand_over() gives the right to the loop. */
+#define WI_SUBMIT_HEAD 2
+
+/**
+ * The submitter. 0: not possible now, queue it; 1: all done; WI_SUBMIT_HEAD; or a refusal, with the
+ * stream as it was.
+ */
+int wi_submit_inline(struct wi_lane *lane, struct wi_gate *gate, const struct weir_write *request,
+                     uint64_t handle, struct wi_write *write, bool named);
+
+/** The submitter, after the head is in the lane. */
+void wi_submit_hand_over(struct wi_gate *gate);
+
+#endif /* WI_SUBMIT_H */

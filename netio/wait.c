@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: MIT */
+
+#include "netio/net.h"
+
+#include <errno.h>
+
+// Blocking forms for plain threads: the ordinary call with a completion that says so. The sleep is
+// the runtime's one futex.
+
+struct waiting {
+    wi_atomic_bool over;
+};
+
+static bool
+is_over(const void *arg)
+{
+    // ORDER(waiting) observe: pairs with finish_waiting(); the result is there.
+    return wi_load_acquire(&((const struct waiting *)arg)->over);
+}
+
+static void
+finish_waiting(struct waiting *waiting)
+{
+    wi_store_release(&waiting->over, true); // ORDER(waiting) publish
+    // Whoever waits may be gone from here on; the turn's end wakes all waiters anyway.
+}
+
+static int
+may_wait(uint64_t handle, enum wi_handle_kind kind, struct wi_runtime **ret_runtime)
+{
+    if (wi_tls.loop != NULL) {
+        return -EDEADLK;
+    }
+    *ret_runtime = wi_runtime_by_handle(handle, kind);
+    return *ret_runtime == NULL ? wi_stale() : 0;
+}
+
+/* ---- writing ---- */
+
+struct write_waiting {
+    struct waiting waiting;
+    struct weir_result result;
+    weir_done_fn *done;
+    void *arg;
+};
+
+static void
+write_done(weir_stream stream, const struct weir_result *result, void *arg)
+{
+    struct write_waiting *write = arg;
+
+    write->result = *result;
+    if (write->done != NULL) {
+        write->done(stream, result, write->arg);
+    }
+    finish_waiting(&write->waiting);
+}
+
+int
+weir_write_wait(weir_stream stream, const struct weir_write *request,
+                struct weir_result *ret_result)
+{
+    struct write_waiting write = {0};
+    struct weir_write waited;
+    struct wi_runtime *runtime;
+    int result;
+
+    if (request == NULL) {
+        return wi_is_forked() ? -ECHILD : -EINVAL;
+    }
+    result = may_wait(stream.bits, WI_HANDLE_STREAM, &runtime);
+    if (result < 0) {
+        return result;
+    }
+    waited = *request;
+    waited.flags &= ~(unsigned)WEIR_MORE; // a writer that waits is not corked
+    waited.done = write_done;
+    waited.arg = &write;
+    write.done = request->done;
+    write.arg = request->arg;
+    result = weir_write(stream, &waited, NULL);
+    if (result == 0) {
+        wi_wait_until(runtime, is_over, &write.waiting, WEIR_NEVER);
+        result = write.result.status;
+    } else if (result == 1) { // it was sent inside the call
+        write.result.accepted = write.result.sent = 0;
+        for (unsigned i = 0; i < request->iov_count; i++) {
+            write.result.accepted += request->iov[i].iov_len;
+        }
+        write.result.sent = write.result.accepted;
+        if (request->done != NULL) {
+            request->done(stream, &write.result, request->arg);
+        }
+        result = 0;
+    } else {
+        return result;
+    }
+    if (ret_result != NULL) {
+        *ret_result = write.result;
+    }
+    return result;
+}
+
+/* ---- reading ---- */
+
+struct read_waiting {
+    struct waiting waiting;
+    struct weir_read_result result;
+    weir_read_fn *done;
+    void *arg;
+};
+
+static void
+read_done(weir_stream stream, struct weir_read_result *result, void *arg)
+{
+    struct read_waiting *read = arg;
+
+    if (read->done != NULL) {
+        read->done(stream, result, read->arg);
+    }
+    read->result = *result;
+    result->chain = (struct weir_chain){0}; // it is the waiting thread's now
+    finish_waiting(&read->waiting);
+}
+
+int
+weir_read_wait(weir_stream stream, const struct weir_read *request,
+               struct weir_read_result *ret_result)
+{
+    struct read_waiting read = {0};
+    struct weir_read waited;
+    struct wi_runtime *runtime;
+    int result;
+
+    if (request == NULL || ret_result == NULL) {
+        return wi_is_forked() ? -ECHILD : -EINVAL;
+    }
+    result = may_wait(stream.bits, WI_HANDLE_STREAM, &runtime);
+    if (result < 0) {
+        return result;
+    }
+    waited = *request;
+    waited.done = read_done;
+    waited.arg = &read;
+    read.done = request->done;
+    read.arg = request->arg;
+    result = weir_read(stream, &waited, NULL);
+    if (result < 0) {
+        return result;
+    }
+    wi_wait_until(runtime, is_over, &read.waiting, WEIR_NEVER);
+    *ret_result = read.result;
+    return read.result.status;
+}
+
+/* ---- dialling ---- */
+
+static bool
+has_started(const void *arg)
+{
+    struct wi_gate *gate = wi_gate_find(*(const uint64_t *)arg);
+
+    return gate == NULL || (wi_load_acquire(&gate->word) & (WI_GATE_STARTED | WI_GATE_STATE)) !=
+                               (uint64_t)WI_GATE_OPEN;
+}
+
+int
+weir_dial_wait(struct weir_loop *loop, const struct weir_dial *request, weir_stream *ret_stream)
+{
+    weir_stream stream;
+    struct wi_gate *gate;
+    int result;
+
+    if (wi_is_forked()) {
+        return -ECHILD;
+    }
+    if (wi_tls.loop != NULL) {
+        return -EDEADLK;
+    }
+    if (request == NULL || ret_stream == NULL || (request->flags & WEIR_DIAL_LAZY)) {
+        return -EINVAL;
+    }
+    result = weir_dial(loop, request, &stream);
+    if (result < 0) {
+        return result;
+    }
+    wi_wait_until(wi_loop_of(loop)->runtime, has_started, &stream.bits, WEIR_NEVER);
+    gate = wi_gate_hold(stream.bits);
+    if (gate == NULL) {
+        return -ECONNABORTED; // it failed, and has told so and gone already
+    }
+    result = wi_load_acquire(&gate->word) & WI_GATE_STARTED ? 0 : weir_stream_status(stream);
+    wi_gate_leave(gate);
+    if (result == 0) {
+        *ret_stream = stream;
+    }
+    return result;
+}

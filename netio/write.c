@@ -1,0 +1,408 @@
+/* SPDX-License-Identifier: MIT */
+
+#include "netio/write.h"
+
+#include "mem/block.h"
+#include "mem/heap.h"
+#include "netio/acks.h"
+#include "netio/net.h"
+
+#include <errno.h>
+
+// How an operation ended, packed above the runtime's marks in op.flags: only the loop's own line is
+// written when it ends.
+#define OUTCOME_LATE         (1u << 8)
+#define OUTCOME_STATUS_SHIFT 12
+#define OUTCOME_ORIGIN_SHIFT 24
+#define OUTCOME_STATUS_MASK  0xfffu
+
+static struct wi_stream *
+stream_of(const struct wi_write *write)
+{
+    return wi_stream_of(write->gate);
+}
+
+/* ---- ending ---- */
+
+static void
+done_run(struct wi_loop *loop, struct wi_task *task)
+{
+    wi_write_complete(loop, wi_write_of_task(task));
+}
+
+static const struct wi_task_ops done_ops = {.run = done_run};
+
+// A canceller that was told WON: whatever else happened meanwhile, this is how it ends.
+static bool
+was_won(const struct wi_write *write)
+{
+    uint64_t word = wi_load_relaxed(&write->op.word);
+
+    return wi_op_state(word) == WI_OP_QUEUED && (word & WI_OP_CANCEL);
+}
+
+void
+wi_write_end(struct wi_loop *loop, struct wi_stream *stream, struct wi_write *write, int status,
+             enum weir_origin origin)
+{
+    wi_stream_count_finished(stream, write->size);
+    if (write->flags & WI_WRITE_SPENT) {
+        loop->credit_back += write->size;
+    }
+    if (wi_unlikely(status != 0)) {
+        struct wi_stream_extra *extra = wi_stream_need_extra(stream);
+
+        if (extra != NULL && origin != WEIR_ORIGIN_LOCAL_CANCEL && origin != WEIR_ORIGIN_DEADLINE) {
+            extra->lost += wi_write_left(write);
+        }
+    }
+    if (!(write->flags & WI_WRITE_EARLY)) {
+        if (wi_unlikely(was_won(write))) {
+            status = -ECANCELED;
+            origin = WEIR_ORIGIN_LOCAL_CANCEL;
+        }
+        if (wi_op_finish(&write->op) && status == 0) {
+            write->op.flags |= OUTCOME_LATE;
+        }
+        write->op.flags |= (unsigned)-status << OUTCOME_STATUS_SHIFT |
+                           (unsigned)origin << OUTCOME_ORIGIN_SHIFT;
+    }
+    write->op.task.ops = &done_ops;
+    wi_net_done(loop, &write->op.task);
+}
+
+void
+wi_write_release(struct wi_write *write)
+{
+    if (write->flags & WI_WRITE_CHAIN) {
+        weir_chain_return(&write->from.chain);
+    } else if (write->flags & WI_WRITE_PACKED) {
+        wi_block_unref(write->owner.block, 1);
+    } else if (write->flags & WI_WRITE_SHARED) {
+        weir_shared_unref(write->owner.shared);
+    } else if ((write->flags & WEIR_GIVE) && write->owner.release.fn != NULL) {
+        write->owner.release.fn(write->owner.release.arg);
+    }
+    if (write->flags & WI_WRITE_HEAP) {
+        wi_heap_free(write->pieces);
+    }
+}
+
+static void
+tell_done(struct wi_loop *loop, struct wi_write *write)
+{
+    unsigned outcome = write->op.flags;
+    struct weir_result result = {
+        .op = {wi_op_handle(&write->op)},
+        .status = -(int)(outcome >> OUTCOME_STATUS_SHIFT & OUTCOME_STATUS_MASK),
+        .origin = (enum weir_origin)(outcome >> OUTCOME_ORIGIN_SHIFT & 0xf),
+        .late_cancel = (outcome & OUTCOME_LATE) != 0,
+        .accepted = write->size,
+        .sent = write->op.owner,
+        .acked = wi_write_level(write) == WEIR_ACKED && outcome >> OUTCOME_STATUS_SHIFT == 0
+                     ? write->size
+                     : 0,
+        .turn_ns = loop->now_ns,
+    };
+    struct wi_stream *stream = stream_of(write);
+
+    if (wi_unlikely(outcome >> OUTCOME_STATUS_SHIFT != 0)) {
+        if (result.origin == WEIR_ORIGIN_LOCAL_CANCEL || result.origin == WEIR_ORIGIN_DEADLINE) {
+            wi_count(&loop->counters.cancelled, 1);
+        } else if (stream->flags & WI_S_SWALLOW) {
+            result.status = 0;
+            result.origin = WEIR_ORIGIN_NONE;
+        }
+        result.peer_code = result.origin == WEIR_ORIGIN_PEER_RESET
+                               ? wi_load_relaxed(&write->gate->close_argument)
+                               : 0;
+    }
+    if (result.late_cancel) {
+        wi_count(&loop->counters.cancels_late, 1);
+    }
+    if (write->flags & WEIR_TIMED) {
+        result.submit_ns = write->submit_ns;
+    }
+    write->done(wi_stream_handle(stream), &result, write->arg);
+}
+
+void
+wi_write_complete(struct wi_loop *loop, struct wi_write *write)
+{
+    bool told = (write->flags & (WI_WRITE_EARLY | WI_WRITE_QUIET)) != 0;
+
+    if (write->flags & (WI_WRITE_CHAIN | WI_WRITE_PACKED | WI_WRITE_SHARED | WI_WRITE_HEAP |
+                        WEIR_GIVE)) {
+        wi_write_release(write);
+    }
+    if (write->done != NULL && !told) {
+        tell_done(loop, write);
+    }
+    wi_op_recycle(loop, &write->op);
+}
+
+// The early completion travels in its own small task, for the write stays in the queue. It is the
+// token's and deadline's node that is free by then: neither can matter any more.
+struct early_task {
+    struct wi_task task;
+};
+static_assert(sizeof(struct early_task) <= sizeof(struct wi_op_extra), "it lies in there");
+
+static struct wi_write *
+write_of_early(struct wi_task *task)
+{
+    return (struct wi_write *)(void *)((char *)task - WI_OP_EXTRA_OFFSET);
+}
+
+static void
+early_run(struct wi_loop *loop, struct wi_task *task)
+{
+    struct wi_write *write = write_of_early(task);
+
+    if (write->done != NULL && !(write->flags & WI_WRITE_QUIET)) {
+        tell_done(loop, write);
+    }
+    wi_op_release(loop, &write->op);
+}
+
+static const struct wi_task_ops early_ops = {.run = early_run};
+
+void
+wi_write_end_early(struct wi_loop *loop, struct wi_stream *stream, struct wi_write *write)
+{
+    struct early_task *early = (struct early_task *)(void *)&write->extra;
+
+    (void)stream;
+    wi_op_unbind(loop, &write->op);
+    wi_op_finish(&write->op);
+    write->flags |= WI_WRITE_EARLY;
+    early->task.ops = &early_ops;
+    wi_net_done(loop, &early->task);
+}
+
+/* ---- cancelling ---- */
+
+static void
+remove_unsent(struct wi_loop *loop, struct wi_stream *stream, struct wi_write *write)
+{
+    if (stream->extra != NULL && stream->extra->behind_next == write) {
+        stream->extra->behind_next = wi_write_next(write);
+    }
+    wi_sendq_remove(&stream->queue, write);
+    if (write->flags & WEIR_FIN) { // the end is taken back with it
+        stream->flags &= ~(unsigned)WI_S_FIN_QUEUED;
+        wi_gate_reopen(write->gate, WI_GATE_ENDED);
+    }
+    if (wi_sendq_is_empty(&stream->queue) || !(stream->queue.tail->flags & WEIR_MORE)) {
+        stream->flags &= ~(unsigned)WI_S_CORKED;
+    }
+    wi_stream_needs_work(loop, stream);
+}
+
+static void
+cancel_partly_sent(struct wi_loop *loop, struct wi_stream *stream, struct wi_write *write,
+                   int status, enum weir_origin origin)
+{
+    uint64_t code = write->abort_code;
+    bool aborts = wi_write_tear(write) == WEIR_TEAR_ABORT;
+
+    wi_sendq_remove(&stream->queue, write);
+    wi_write_end(loop, stream, write, status, origin);
+    if (aborts) {
+        wi_stream_die(loop, stream, -ECONNABORTED, WEIR_ORIGIN_LOCAL_CANCEL, code);
+    } else {
+        wi_stream_tear(loop, stream);
+    }
+}
+
+static void
+write_cancel(struct wi_loop *loop, struct wi_op *op, int status, enum weir_origin origin)
+{
+    struct wi_write *write = wi_write_of(op);
+    struct wi_stream *stream = stream_of(write);
+
+    if (write->flags & WI_WRITE_EARLY) {
+        return; // its completion has been told, or is on its way
+    }
+    if (wi_acks_cancel(loop, stream, write, status, origin)) {
+        return;
+    }
+    if (op->owner == 0) {
+        if (!wi_op_is_claimed(op)) {
+            wi_op_claim(op); // a canceller that won keeps it from us, and wi_write_end() knows
+        }
+        remove_unsent(loop, stream, write);
+        wi_write_end(loop, stream, write, status, origin);
+    } else if (wi_write_tear(write) == WEIR_TEAR_FINISH) {
+        op->flags |= OUTCOME_LATE;
+    } else {
+        cancel_partly_sent(loop, stream, write, status, origin);
+    }
+}
+
+/* ---- arriving ---- */
+
+static void
+note_level_accepted(struct wi_loop *loop, struct wi_stream *stream, struct wi_write *write)
+{
+    struct wi_stream_extra *extra = wi_stream_need_extra(stream);
+
+    if (extra != NULL && extra->behind_next == NULL) {
+        extra->behind_next = write;
+        wi_stream_admit(loop, stream);
+    } // without memory for the account it completes when it is sent: later, not wrongly
+}
+
+// Behind a FIN, a close, a failure: the status a submit would be refused with now.
+static int
+refusal_now(const struct wi_stream *stream)
+{
+    if (stream->phase >= WI_PHASE_CLOSING || (stream->flags & WI_S_SEND_OVER)) {
+        return stream->status != 0 ? stream->status : -WEIR_EENDED;
+    }
+    if (stream->flags & WI_S_FIN_QUEUED) {
+        return -WEIR_EENDED;
+    }
+    return 0;
+}
+
+static uint64_t
+deadline_of(struct wi_loop *loop, const struct wi_stream *stream, const struct wi_write *write)
+{
+    if (write->flags & WI_WRITE_DEADLINE) {
+        return write->deadline_ns;
+    }
+    if (stream->extra == NULL || stream->extra->write_deadline_ns == 0) {
+        return WEIR_NEVER;
+    }
+    return loop->now_ns + stream->extra->write_deadline_ns;
+}
+
+static void
+enqueue(struct wi_loop *loop, struct wi_stream *stream, struct wi_write *write)
+{
+    unsigned flags = write->flags;
+
+    if (wi_likely(!(flags & (WEIR_PRIORITY | WI_WRITE_HEAD)))) {
+        wi_sendq_append(&stream->queue, write);
+    } else if (flags & WI_WRITE_HEAD) {
+        wi_sendq_prepend(&stream->queue, write);
+    } else {
+        wi_sendq_insert_priority(&stream->queue, write);
+    }
+    if (flags & (WEIR_FIN | WEIR_NOWAIT | WEIR_START)) {
+        stream->flags |= flags & WEIR_FIN ? (unsigned)WI_S_FIN_QUEUED : 0;
+        stream->flags |= flags & WEIR_NOWAIT ? (unsigned)WI_S_NOWAITS : 0;
+        if ((flags & WEIR_START) && stream->phase == WI_PHASE_NEW) {
+            stream->flags |= flags & WEIR_NOTIFY ? (unsigned)WI_S_NOTIFY : 0;
+            wi_stream_connect(loop, stream);
+        }
+    }
+    if (flags & WEIR_MORE) {
+        stream->flags |= WI_S_CORKED;
+    } else {
+        stream->flags &= ~(unsigned)WI_S_CORKED;
+    }
+    if (wi_unlikely(wi_write_level(write) == WEIR_ACCEPTED)) {
+        note_level_accepted(loop, stream, write);
+    }
+}
+
+void
+wi_write_accept(struct wi_loop *loop, struct wi_stream *stream, struct wi_write *write)
+{
+    int refusal = refusal_now(stream);
+    int status = wi_op_arrive(loop, &write->op,
+                              refusal == 0 ? deadline_of(loop, stream, write) : WEIR_NEVER,
+                              refusal == 0 && (write->flags & WI_WRITE_TOKEN) ? write->token : 0);
+
+    if (wi_unlikely(status < 0 && write->op.owner != 0)) { // began inline: a part is on the wire
+        write->op.flags &= ~(unsigned)WI_OP_TOKENED;
+        wi_sendq_prepend(&stream->queue, write);
+        write_cancel(loop, &write->op, status, WEIR_ORIGIN_LOCAL_CANCEL);
+        return;
+    }
+    if (wi_unlikely(refusal != 0)) {
+        wi_write_end(loop, stream, write, refusal,
+                     stream->origin != 0 ? (enum weir_origin)stream->origin
+                                         : WEIR_ORIGIN_LOCAL_CLOSE);
+    } else if (wi_unlikely(status < 0)) {
+        wi_write_end(loop, stream, write, status, WEIR_ORIGIN_LOCAL_CANCEL);
+    } else {
+        enqueue(loop, stream, write);
+    }
+    wi_stream_needs_work(loop, stream);
+}
+
+// Keep it until those before it have come. A lane's own entries come in order, so the search starts
+// behind the last one that was put here.
+static void
+keep_for_later(struct wi_stream *stream, struct wi_write *write)
+{
+    uint32_t ticket = write->ticket & WI_TICKET_MASK;
+    struct wi_write *before = NULL;
+    struct wi_write *after = stream->arrivals;
+
+    if (stream->arrival_hint != NULL &&
+        wi_ticket_before(stream->arrival_hint->ticket & WI_TICKET_MASK, ticket)) {
+        before = stream->arrival_hint;
+        after = wi_write_next(before);
+    }
+    while (after != NULL && wi_ticket_before(after->ticket & WI_TICKET_MASK, ticket)) {
+        before = after;
+        after = wi_write_next(after);
+    }
+    write->op.task.next = after == NULL ? NULL : &after->op.task;
+    if (before == NULL) {
+        stream->arrivals = write;
+    } else {
+        before->op.task.next = &write->op.task;
+    }
+    stream->arrival_hint = write;
+}
+
+void
+wi_write_place(struct wi_loop *loop, struct wi_stream *stream, struct wi_write *write)
+{
+    uint32_t ticket = write->ticket & WI_TICKET_MASK;
+
+    if (!wi_ticket_before(ticket, stream->next_ticket)) {
+        stream->next_ticket = wi_ticket_next(ticket);
+    } // else it was concurrent with what has gone before it
+    if (wi_unlikely((stream->flags & WI_S_TEARS) &&
+                    wi_ticket_before(ticket, stream->torn_ticket))) {
+        wi_op_arrive(loop, &write->op, WEIR_NEVER, 0);
+        wi_write_end(loop, stream, write, -WEIR_ETORN, WEIR_ORIGIN_LOCAL_CLOSE);
+        wi_stream_needs_work(loop, stream);
+        return;
+    }
+    wi_write_accept(loop, stream, write);
+}
+
+static void
+write_arrive(struct wi_loop *loop, struct wi_task *task)
+{
+    struct wi_write *write = wi_write_of_task(task);
+    struct wi_stream *stream = stream_of(write);
+
+    stream->drained++;
+    if (wi_likely((write->ticket & WI_TICKET_MASK) == stream->next_ticket &&
+                  stream->arrivals == NULL)) {
+        wi_write_place(loop, stream, write);
+        return;
+    }
+    keep_for_later(stream, write);
+    while (stream->arrivals != NULL &&
+           (stream->arrivals->ticket & WI_TICKET_MASK) == stream->next_ticket) {
+        struct wi_write *first = stream->arrivals;
+
+        stream->arrivals = wi_write_next(first);
+        if (stream->arrival_hint == first) {
+            stream->arrival_hint = NULL;
+        }
+        wi_write_place(loop, stream, first);
+    }
+    wi_stream_needs_work(loop, stream);
+}
+
+const struct wi_op_ops wi_write_ops = {.task.run = write_arrive, .cancel = write_cancel};

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef WI_WRITE_H
+#define WI_WRITE_H
+
+/**
+ * @file
+ * The write operation: one slot, from submit to completion. docs/states.md tells its life.
+ */
+
+#include "runtime/op.h"
+#include "weir/write.h"
+
+struct wi_gate;
+struct wi_stream;
+
+/** Marks of the library in wi_write.flags, above the user's. */
+enum wi_write_mark {
+    WI_WRITE_MANY = 1 << 20,     // several pieces
+    WI_WRITE_CHAIN = 1 << 21,    // a chain of pool blocks
+    WI_WRITE_PACKED = 1 << 22,   // copied into a block that others share: `owner.block`
+    WI_WRITE_SHARED = 1 << 23,   // `owner.shared`
+    WI_WRITE_HEAP = 1 << 24,     // `pieces` were allocated
+    WI_WRITE_TOKEN = 1 << 25,
+    WI_WRITE_DEADLINE = 1 << 26, // `deadline_ns` is set
+    WI_WRITE_HEAD = 1 << 27,     // began inline: goes in front of everything queued
+    WI_WRITE_EARLY = 1 << 28,    // completed at level ACCEPTED; its bytes are still to go
+    WI_WRITE_SPENT = 1 << 29,    // credit was spent for it
+    WI_WRITE_QUIET = 1 << 30,    // nobody is told when it ends
+};
+#define WI_WRITE_USER_FLAGS 0x3ffffu
+
+#define WI_WRITE_INLINE_SIZE 128u
+
+struct wi_write {
+    struct wi_op op; // op.owner: bytes the kernel took
+
+    // Written by the submitter, read by the loop.
+    struct wi_gate *gate;
+    uint64_t size;
+    weir_done_fn *done;
+    void *arg;
+    union {
+        struct iovec one;
+        struct {
+            struct iovec *next; // pieces not wholly sent
+            size_t left;
+        } many;
+        struct weir_chain chain; // what is not sent yet
+    } from;
+    uint32_t flags;  // user's flags and enum wi_write_mark
+    uint32_t ticket; // low 24 bits; level and tear above
+    void *unused;
+
+    // At WI_OP_EXTRA_OFFSET: the loop's, for a deadline or a token.
+    struct wi_op_extra extra;
+
+    // Written by the submitter when the request has such a thing.
+    uint64_t deadline_ns;
+    uint64_t token;
+    union {
+        struct {
+            weir_release_fn *fn;
+            void *arg;
+        } release;
+        struct weir_block *block;
+        struct weir_shared *shared;
+    } owner;
+    struct iovec *pieces;
+    uint64_t abort_code;
+    uint64_t submit_ns;
+    uint64_t end; // offset in the stream behind its last byte; ACKED
+
+    unsigned char copy[WI_WRITE_INLINE_SIZE]; // small copies; or up to 8 pieces
+};
+static_assert(offsetof(struct wi_write, extra) == WI_OP_EXTRA_OFFSET, "where the runtime looks");
+static_assert(sizeof(struct wi_write) <= WI_OP_SIZE, "an operation's slot must hold it");
+#define WI_WRITE_INLINE_PIECES (WI_WRITE_INLINE_SIZE / sizeof(struct iovec))
+
+#define WI_TICKET_MASK 0xffffffu
+
+static inline struct wi_write *
+wi_write_of(struct wi_op *op)
+{
+    return (struct wi_write *)(void *)op;
+}
+
+static inline struct wi_write *
+wi_write_of_task(struct wi_task *task)
+{
+    return wi_write_of(wi_op_of_task(task));
+}
+
+static inline struct wi_write *
+wi_write_next(const struct wi_write *write)
+{
+    return write->op.task.next == NULL ? NULL : wi_write_of_task(write->op.task.next);
+}
+
+static inline enum weir_level
+wi_write_level(const struct wi_write *write)
+{
+    return (enum weir_level)((write->ticket >> 24) & 0xf);
+}
+
+static inline enum weir_tear
+wi_write_tear(const struct wi_write *write)
+{
+    return (enum weir_tear)(write->ticket >> 28);
+}
+
+static inline uint64_t
+wi_write_left(const struct wi_write *write)
+{
+    return write->size - write->op.owner;
+}
+
+extern const struct wi_op_ops wi_write_ops;
+
+/** Loop thread. Take it into the stream's queue, or end it. It carries its place in the order. */
+void wi_write_accept(struct wi_loop *loop, struct wi_stream *stream, struct wi_write *write);
+
+/** Loop thread. It came from another thread and its turn in the order has come: accept it, or end it
+ *  if it was torn. */
+void wi_write_place(struct wi_loop *loop, struct wi_stream *stream, struct wi_write *write);
+
+/** Loop thread. Fix its outcome; it must be in no queue. Its completion runs later in the turn. */
+void wi_write_end(struct wi_loop *loop, struct wi_stream *stream, struct wi_write *write,
+                  int status, enum weir_origin origin);
+
+/** Loop thread. Level ACCEPTED reached: complete, keep for its bytes. */
+void wi_write_end_early(struct wi_loop *loop, struct wi_stream *stream, struct wi_write *write);
+
+/** Whoever holds the operation. The kernel took @p size bytes, fewer than are left (sendq.c). */
+void wi_write_advance(struct wi_write *write, uint64_t size);
+
+/** Whoever holds the operation. Give its memory back; calls a user's release. */
+void wi_write_release(struct wi_write *write);
+
+/** Loop thread. Call the completion and let the operation go. */
+void wi_write_complete(struct wi_loop *loop, struct wi_write *write);
+
+#endif /* WI_WRITE_H */
