@@ -1,0 +1,312 @@
+// SPDX-License-Identifier: MIT
+//
+// Counters: they balance, they name what was refused, and a dump says what lives.
+#include "tests/lib/fixture.h"
+#include "tests/lib/reader.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum { MIB = 1024 * 1024 };
+
+// What must hold whenever the loops are at rest and nothing is queued.
+static void
+expect_balance(struct fixture *fixture)
+{
+    struct weir_stats stats = fixture_stats(fixture);
+
+    assert_int_equal(stats.operations_accepted, stats.operations_completed);
+    assert_int_equal(stats.streams_opened - stats.streams_closed, stats.streams_now);
+    assert_int_equal(stats.queued_now, 0);
+}
+
+// Everything that went over a stream is counted, once.
+static void
+counters_tell_what_happened(void **state)
+{
+    struct fixture *fixture = fixture_manual(state);
+    struct weir_stats before = fixture_stats(fixture);
+    struct reader *reader = reader_make(fixture);
+    struct pair *pair = reader_open(reader, &(struct pair_options){0});
+    struct recorder *recorder = recorder_make(fixture);
+    struct weir_stats after;
+
+    for (unsigned tag = 0; tag < 10; tag++) {
+        assert_status(request_submit(pair, recorder, tag, 1000, WEIR_COPY), 0);
+    }
+    assert_int_equal(fixture_stats(fixture).queued_now, 10000);
+    recorder_wait(recorder, 10);
+    peer_write_pattern(fixture, pair->peer, 5000, 0, 0);
+    reader_wait_consumed(reader, 5000);
+    fixture_settle(fixture);
+    after = fixture_stats(fixture);
+    assert_int_equal(after.operations_accepted - before.operations_accepted, 10);
+    assert_int_equal(after.operations_completed - before.operations_completed, 10);
+    assert_int_equal(after.bytes_sent - before.bytes_sent, 10000);
+    assert_int_equal(after.bytes_received - before.bytes_received, 5000);
+    assert_int_equal(after.streams_opened - before.streams_opened, 1);
+    assert_int_equal(after.streams_now, 1);
+    assert_in_range(after.system_sends - before.system_sends, 1, 10);
+    assert_true(after.system_reads > before.system_reads);
+    assert_true(after.system_waits > before.system_waits);
+    assert_true(after.system_polls > before.system_polls);
+    assert_true(after.turns > before.turns);
+    expect_balance(fixture);
+    close_anyhow(pair);
+    after = fixture_stats(fixture);
+    assert_int_equal(after.streams_closed - before.streams_closed, 1);
+    assert_int_equal(after.streams_now, 0);
+    expect_balance(fixture);
+}
+
+// K10, section 4.8: what is queued leaves in one system call.
+static void
+queued_writes_leave_in_one_system_call(void **state)
+{
+    struct fixture *fixture = fixture_manual(state);
+    struct pair *pair = pair_open(fixture, &(struct pair_options){0});
+    struct recorder *recorder = recorder_make(fixture);
+    struct weir_stats before;
+
+    fixture_settle(fixture);
+    before = fixture_stats(fixture);
+    for (unsigned tag = 0; tag < 50; tag++) {
+        assert_status(request_submit(pair, recorder, tag, 100, WEIR_COPY), 0);
+    }
+    recorder_wait(recorder, 50);
+    assert_int_equal(fixture_stats(fixture).system_sends - before.system_sends, 1);
+    assert_int_equal(peer_waiting(pair->peer), 5000);
+}
+
+// Cancels are told apart.
+static void
+cancels_are_counted_by_their_kind(void **state)
+{
+    struct fixture *fixture = fixture_manual(state);
+    struct pair *pair = pair_open(fixture, &(struct pair_options){.stuffed = true});
+    struct recorder *recorder = recorder_make(fixture);
+    struct weir_stats before = fixture_stats(fixture);
+    struct weir_stats after;
+    struct weir_write request;
+    weir_op op;
+
+    assert_status(request_submit(pair, recorder, 0, 100, 0), 0);
+    fixture_settle(fixture);
+    request = request_make(recorder, 1, 100);
+    assert_status(submit(fixture, pair->stream, &request, &op), 0);
+    assert_int_equal(weir_cancel(op), WEIR_CANCEL_WON);
+    request = request_make(recorder, 2, 100);
+    request.deadline_ns = 1;
+    assert_status(submit(fixture, pair->stream, &request, NULL), 0);
+    recorder_wait(recorder, 2);
+    after = fixture_stats(fixture);
+    assert_int_equal(after.operations_cancelled - before.operations_cancelled, 2);
+    assert_int_equal(after.cancels_won - before.cancels_won, 1);
+    assert_int_equal(after.queued_now, 100);
+    assert_true(after.blocked > before.blocked);
+    pair_unstuff(pair);
+    recorder_wait(recorder, 3);
+    after = fixture_stats(fixture);
+    assert_true(after.blocked_ns > before.blocked_ns);
+    expect_balance(fixture);
+}
+
+// Section 4.7: every refusal under its own name.
+static void
+refusals_are_counted_by_their_name(void **state)
+{
+    struct fixture *fixture = fixture_with(
+        state, &(struct weir_runtime_options){.loops = 1, .flags = WEIR_MANUAL, .lane_entries = 8});
+    struct pair *full =
+        pair_open(fixture, &(struct pair_options){.stream.queue_high = 100, .stuffed = true});
+    struct pair *ended = pair_open(fixture, &(struct pair_options){0});
+    struct pair *gone = pair_open(fixture, &(struct pair_options){0});
+    struct pair *crowded = pair_open(fixture, &(struct pair_options){0});
+    struct recorder *recorder = recorder_make(fixture);
+    struct weir_write request;
+    struct weir_stats stats;
+    weir_token token;
+    unsigned taken = 0;
+
+    close_anyhow(gone);
+    assert_status(request_submit(gone, recorder, 0, 10, WEIR_COPY), -WEIR_ESTALE);
+    assert_status(weir_end(ended->stream), 0);
+    fixture_settle(fixture);
+    assert_status(request_submit(ended, recorder, 0, 10, WEIR_COPY), -WEIR_EENDED);
+    assert_status(request_submit(ended, recorder, 0, 10, WEIR_COPY), -WEIR_EENDED);
+    assert_status(weir_token_create(fixture->runtime, (weir_token){0}, &token), 0);
+    assert_status(weir_token_fire(token, 0, 0), 0);
+    request = request_make(recorder, 0, 10);
+    request.token = token;
+    assert_status(submit(fixture, crowded->stream, &request, NULL), -ECANCELED);
+    assert_status(request_submit(full, recorder, 0, 100, WEIR_COPY), 0);
+    assert_status(request_submit(full, recorder, 1, 1, WEIR_COPY), -WEIR_ESTREAMFULL);
+    fixture_settle(fixture);
+    while (request_submit(crowded, recorder, 2 + taken, 10, WEIR_COPY) == 0) {
+        taken++;
+        assert_true(taken <= 8);
+    }
+    stats = fixture_stats(fixture);
+    assert_int_equal(stats.refused[WEIR_REFUSED_ENDED], 2);
+    assert_int_equal(stats.refused[WEIR_REFUSED_TOKEN], 1);
+    assert_int_equal(stats.refused[WEIR_REFUSED_STREAM], 1);
+    assert_int_equal(stats.refused[WEIR_REFUSED_LANE], 1);
+    assert_int_equal(stats.refused[WEIR_REFUSED_LOOP], 0);
+    assert_int_equal(stats.refused[WEIR_REFUSED_PROCESS], 0);
+    recorder_wait(recorder, taken);
+    pair_unstuff(full);
+    recorder_wait(recorder, taken + 1);
+    assert_status(weir_token_free(token), 0);
+    expect_balance(fixture);
+}
+
+// Each loop has its own, and the runtime their sum.
+static void
+the_runtime_sums_its_loops(void **state)
+{
+    struct fixture *fixture =
+        fixture_with(state, &(struct weir_runtime_options){.loops = 2, .flags = WEIR_MANUAL});
+    struct recorder *recorder = recorder_make(fixture);
+    struct weir_stats loops[2];
+    struct weir_stats sum;
+
+    for (unsigned index = 0; index < 2; index++) {
+        struct pair *pair = pair_open(
+            fixture, &(struct pair_options){.loop = weir_runtime_loop(fixture->runtime, index)});
+
+        assert_status(request_submit(pair, recorder, index, 1000 * (index + 1), WEIR_COPY), 0);
+        recorder_wait(recorder, index + 1);
+    }
+    fixture_settle(fixture);
+    for (unsigned index = 0; index < 2; index++) {
+        assert_status(weir_loop_stats(weir_runtime_loop(fixture->runtime, index), &loops[index]),
+                      0);
+        assert_int_equal(loops[index].bytes_sent, 1000 * (index + 1));
+        assert_int_equal(loops[index].streams_now, 1);
+    }
+    sum = fixture_stats(fixture);
+    assert_int_equal(sum.bytes_sent, 3000);
+    assert_int_equal(sum.turns, loops[0].turns + loops[1].turns);
+    assert_int_equal(sum.system_sends, loops[0].system_sends + loops[1].system_sends);
+    assert_int_equal(sum.operations_completed, 2);
+    assert_status(weir_loop_stats(NULL, &sum), -EINVAL);
+    assert_status(weir_loop_stats(fixture->loop, NULL), -EINVAL);
+    assert_status(weir_stats(NULL, &sum), -EINVAL);
+    assert_status(weir_stats(fixture->runtime, NULL), -EINVAL);
+}
+
+// Contract 3.5: writes of a burst wake the sleeping loop once, not each.
+static void
+wakes_are_coalesced(void **state)
+{
+    enum { COUNT = 300 };
+    struct fixture *fixture = fixture_threads(state, 1);
+    struct pair *pair = pair_open(fixture, &(struct pair_options){0});
+    struct recorder *recorder = recorder_make(fixture);
+    struct weir_stats before = fixture_stats(fixture);
+    struct weir_stats after;
+
+    for (unsigned tag = 0; tag < COUNT; tag++) {
+        assert_status(request_submit(pair, recorder, tag, 10, WEIR_COPY), 0);
+    }
+    recorder_wait(recorder, COUNT);
+    after = fixture_stats(fixture);
+    assert_true(after.wakes - before.wakes <= after.sleeps - before.sleeps + 1);
+    assert_true(after.wakes - before.wakes <= COUNT);
+}
+
+// ---- dump -------------------------------------------------------------------------------------
+
+struct dumped {
+    struct weir_loop *loop;
+    char text[65536];
+    size_t size;
+    unsigned lines;
+    bool newline;
+    int result;
+};
+
+static void
+keep_line(const char *line, void *arg)
+{
+    struct dumped *dumped = arg;
+    size_t room = sizeof(dumped->text) - dumped->size;
+    int added = snprintf(dumped->text + dumped->size, room, "%s\n", line);
+
+    dumped->lines++;
+    dumped->newline |= strchr(line, '\n') != NULL;
+    if (added > 0 && (size_t)added < room) {
+        dumped->size += (size_t)added;
+    }
+}
+
+static void
+dump_here(void *arg)
+{
+    struct dumped *dumped = arg;
+
+    dumped->size = 0;
+    dumped->lines = 0;
+    dumped->text[0] = '\0';
+    dumped->result = weir_dump(dumped->loop, keep_line, dumped);
+}
+
+// Section 7.4: it names streams, and grows with what lives.
+static void
+a_dump_tells_what_lives(void **state)
+{
+    struct fixture *fixture = fixture_manual(state);
+    struct dumped *dumped = fixture_memory(fixture, sizeof(*dumped));
+    struct recorder *recorder = recorder_make(fixture);
+    struct pair *pairs[3];
+    unsigned lines;
+
+    dumped->loop = fixture->loop;
+    loop_call(fixture, fixture->loop, dump_here, dumped);
+    assert_status(dumped->result, 0);
+    lines = dumped->lines;
+    for (unsigned index = 0; index < 3; index++) {
+        pairs[index] = pair_open(fixture, &(struct pair_options){.stuffed = true});
+        assert_status(request_submit(pairs[index], recorder, index, 777, 0), 0);
+    }
+    fixture_settle(fixture);
+    loop_call(fixture, fixture->loop, dump_here, dumped);
+    assert_status(dumped->result, 0);
+    assert_false(dumped->newline);
+    assert_true(dumped->lines >= lines + 3);
+    assert_non_null(strstr(dumped->text, "stream"));
+    assert_non_null(strstr(dumped->text, "777"));
+    for (unsigned index = 0; index < 3; index++) {
+        close_anyhow(pairs[index]);
+    }
+    loop_call(fixture, fixture->loop, dump_here, dumped);
+    assert_true(dumped->lines <= lines + 2);
+}
+
+static void
+a_dump_is_the_loops_own(void **state)
+{
+    struct fixture *fixture = fixture_manual(state);
+    struct dumped *dumped = fixture_memory(fixture, sizeof(*dumped));
+
+    dumped->loop = fixture->loop;
+    thread_call(fixture, dump_here, dumped);
+    assert_status(dumped->result, -EXDEV);
+    assert_int_equal(dumped->lines, 0);
+    dumped->loop = NULL;
+    thread_call(fixture, dump_here, dumped);
+    assert_status(dumped->result, -EINVAL);
+}
+
+int
+main(void)
+{
+    static const struct test_case cases[] = {
+        EACH(counters_tell_what_happened),       EACH(queued_writes_leave_in_one_system_call),
+        EACH(cancels_are_counted_by_their_kind), ONCE(refusals_are_counted_by_their_name),
+        ONCE(the_runtime_sums_its_loops),        EACH(wakes_are_coalesced),
+        EACH(a_dump_tells_what_lives),           ONCE(a_dump_is_the_loops_own),
+    };
+
+    return RUN_CASES("conformance.stats", cases);
+}
