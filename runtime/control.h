@@ -4,8 +4,9 @@
 
 /**
  * @file
- * What any thread may hand to a loop without a lane, without memory and without failing: a node that
- * the target embeds. The target keeps it from being pushed twice, by a bit in a word of its own.
+ * What any thread may hand to a loop without a lane, without memory and without failing: a node
+ * that the target embeds. The target keeps it from being pushed twice, by a bit in a word of its
+ * own.
  */
 
 #include "runtime/ring.h"

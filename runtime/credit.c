@@ -62,8 +62,8 @@ int
 wi_credit_lease(struct wi_loop *loop, uint64_t *credit, uint64_t size)
 {
     const struct weir_runtime_options *options = &loop->runtime->options;
-    uint64_t limit = options->loop_bytes_max != 0 ? options->loop_bytes_max
-                                                  : options->total_bytes_max;
+    uint64_t limit =
+        options->loop_bytes_max != 0 ? options->loop_bytes_max : options->total_bytes_max;
     uint64_t chunk;
     int result;
 

@@ -6,9 +6,9 @@
  * @file
  * Limits on queued bytes per loop and per runtime, by credits.
  *
- * A producer leases credit in chunks from its loop's and the runtime's pots and spends it privately;
- * the loop gives back what finished once a turn. A chunk is 1/1280 of the smaller limit, so 64
- * producers hold back at most 5 % of it. Without limits nothing here is touched.
+ * A producer leases credit in chunks from its loop's and the runtime's pots and spends it
+ * privately; the loop gives back what finished once a turn. A chunk is 1/1280 of the smaller limit,
+ * so 64 producers hold back at most 5 % of it. Without limits nothing here is touched.
  */
 
 #include "runtime/runtime.h"

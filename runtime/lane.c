@@ -10,9 +10,9 @@
 
 #include <errno.h>
 
-#define LANE_BATCH     64u
-#define LANE_PREFETCH  4u
-#define LANE_ENTRIES   512u
+#define LANE_BATCH    64u
+#define LANE_PREFETCH 4u
+#define LANE_ENTRIES  512u
 
 // Somebody who waits for room.
 struct notice {
@@ -24,8 +24,8 @@ struct notice {
 static struct wi_ring *
 ring_create(unsigned entries)
 {
-    struct wi_ring *ring = wi_heap_alloc_aligned(
-        sizeof(*ring) + entries * sizeof(ring->slots[0]), WI_CACHE_LINE);
+    struct wi_ring *ring =
+        wi_heap_alloc_aligned(sizeof(*ring) + entries * sizeof(ring->slots[0]), WI_CACHE_LINE);
 
     if (ring != NULL) {
         wi_ring_init(ring, entries);
@@ -236,8 +236,8 @@ farewell_run(struct wi_loop *loop, struct wi_control *control)
 {
     struct wi_lane *lane = wi_container_of(control, struct wi_lane, farewell);
 
-    // The lane may be marked still. Take it out of the stack by serving every marked lane; it is empty
-    // then, for nobody puts any more, and nobody marks it again.
+    // The lane may be marked still. Take it out of the stack by serving every marked lane; it is
+    // empty then, for nobody puts any more, and nobody marks it again.
     wi_loop_drain(loop, WI_LANE_ALL);
     wi_assert(!wi_load_relaxed(&lane->marked) && lane_size(lane) == 0);
     wi_credit_give_back(loop, lane->credit);
@@ -246,6 +246,7 @@ farewell_run(struct wi_loop *loop, struct wi_control *control)
     lane->next_orphan = loop->orphans;
     loop->orphans = lane;
     adopt_list(loop, lane, lane->cache.free);
+    // ORDER(homing) observe: as in wi_op_take_slow(), which nobody calls for this lane any more.
     adopt_list(loop, lane, (struct wi_op *)wi_swap_acquire(&lane->returned, (uintptr_t)0));
     if (!lane->is_homing) {
         bury_if_empty(loop, lane);
@@ -337,8 +338,10 @@ wi_lane_ask(struct wi_lane *lane, weir_post_fn *fn, void *arg)
     *notice = (struct notice){.task.ops = &notice_ops, .fn = fn, .arg = arg};
     // ORDER(notify) publish: pairs with tell_room().
     wi_heap_free((void *)wi_swap_acq_rel(&lane->notify, (uintptr_t)notice));
-    wi_fence_full();    // ORDER(mark), producer half: the request is there before the mark is looked at
-    wi_lane_mark(lane); // the lane may have been emptied meanwhile: let the loop look
+    // ORDER(mark), producer half: the request is there before the mark is looked at. The lane may
+    // have been emptied meanwhile: let the loop look.
+    wi_fence_full();
+    wi_lane_mark(lane);
     wi_lane_leave(lane);
     return 0;
 }

@@ -8,8 +8,8 @@
  *
  * One producer and one consumer, so a preempted producer delays nobody. Made on a thread's first
  * use of a loop; starts at 512 entries (4 KiB); when full, the producer goes on to a ring twice as
- * large, up to a bound. On empty → non-empty the producer *marks* the lane: links it onto the loop's
- * stack of marked lanes, so drain and park look only at lanes with something in them.
+ * large, up to a bound. On empty → non-empty the producer *marks* the lane: links it onto the
+ * loop's stack of marked lanes, so drain and park look only at lanes with something in them.
  *
  * A lane lives until every operation it carried came home. When its thread ends, a control that the
  * lane embeds says so, and the loop keeps the rest.
@@ -25,11 +25,11 @@ struct wi_lane {
     struct wi_cache cache; // first: an operation's home is its lane's cache
     struct wi_ring *put;
     unsigned entries_max;
-    uint64_t made;                         // operations ever made for this lane
-    uint64_t credit;                       // bytes leased for queueing and not used
-    wi_atomic_bool entering;               // inside a call that checks for the stop, then sends
-    wi_atomic_u64 refused[WEIR_REFUSALS];  // one writer; summed by weir_stats()
-    wi_atomic_u64 inline_done;             // operations finished inside a submit
+    uint64_t made;                        // operations ever made for this lane
+    uint64_t credit;                      // bytes leased for queueing and not used
+    wi_atomic_bool entering;              // inside a call that checks for the stop, then sends
+    wi_atomic_u64 refused[WEIR_REFUSALS]; // one writer; summed by weir_stats()
+    wi_atomic_u64 inline_done;            // operations finished inside a submit
     wi_atomic_u64 inline_bytes;
     wi_atomic_u64 inline_sends;
 
@@ -41,12 +41,12 @@ struct wi_lane {
 
     // The loop.
     alignas(WI_CACHE_LINE) struct wi_ring *take;
-    struct wi_op *homing;       // finished operations, given back at the end of the turn
+    struct wi_op *homing; // finished operations, given back at the end of the turn
     struct wi_op *homing_last;
     struct wi_lane *homing_next; // lanes with some
     bool is_homing;
-    bool orphaned;               // its thread has ended
-    uint64_t operations;         // carried and not yet home; meaningful once orphaned
+    bool orphaned;       // its thread has ended
+    uint64_t operations; // carried and not yet home; meaningful once orphaned
     struct wi_lane *next_orphan;
     struct wi_control farewell; // pushed when its thread ends
 };
@@ -78,9 +78,9 @@ wi_lane_send(struct wi_lane *lane, struct wi_task *task)
 
     wi_assert(put);
     (void)put;
-    // ORDER(mark), producer half: put, fence, look at the mark. wi_lane_drain() does the mirror image:
-    // clear the mark, fence, look at the ring. Weaken either, and an entry could stay in a lane that
-    // nobody looks at.
+    // ORDER(mark), producer half: put, fence, look at the mark. wi_lane_drain() does the mirror
+    // image: clear the mark, fence, look at the ring. Weaken either, and an entry could stay in a
+    // lane that nobody looks at.
     wi_fence_full();
     if (!wi_load_relaxed(&lane->marked)) {
         wi_lane_mark(lane);

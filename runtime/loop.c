@@ -11,10 +11,10 @@
 #include <errno.h>
 #include <limits.h>
 
-#define NS_PER_MS    UINT64_C(1000000)
-#define DECAY_NS     (1000 * NS_PER_MS)
-#define TIMERS_MAX   4096u // timers run in one turn
-#define POSTS_MAX    4096u // posted functions run in one turn
+#define NS_PER_MS  UINT64_C(1000000)
+#define DECAY_NS   (1000 * NS_PER_MS)
+#define TIMERS_MAX 4096u // timers run in one turn
+#define POSTS_MAX  4096u // posted functions run in one turn
 
 __thread struct wi_tls wi_tls __attribute__((tls_model("initial-exec")));
 
@@ -25,8 +25,8 @@ wi_loop_wake(struct wi_loop *loop)
 {
     // ORDER(park), producer half: publish (a push), fence, look at parked. may_sleep() does the
     // mirror image: set parked, fence, look at the stacks. Two full fences guarantee that at least
-    // one side sees the other's store; weaken either and both can miss, and what was published waits
-    // until some unrelated event.
+    // one side sees the other's store; weaken either and both can miss, and what was published
+    // waits until some unrelated event.
     wi_fence_full();
     if (wi_load_relaxed(&loop->parked) != 0 && wi_swap_relaxed(&loop->parked, 0) != 0) {
         wi_add_relaxed(&loop->wakes, 1); // the exchange makes one producer, not all, pay
@@ -93,8 +93,8 @@ poll_timeout(struct wi_loop *loop, int64_t timeout_ns)
     return wait > INT_MAX ? INT_MAX : (int)wait;
 }
 
-// Poll without sleeping for a while: worth a core when one connection ping-pongs. Not beyond the time
-// the loop would have slept: a timer may be due then. -EAGAIN: nothing came, sleep the rest.
+// Poll without sleeping for a while: worth a core when one connection ping-pongs. Not beyond the
+// time the loop would have slept: a timer may be due then. -EAGAIN: nothing came, sleep the rest.
 static int
 spin(struct wi_loop *loop, int timeout_ms)
 {

@@ -20,9 +20,9 @@
 #include "weir/runtime.h"
 #include "weir/stats.h"
 
-#define WI_LOOP_EVENTS     256 // taken from the poller in one turn
+#define WI_LOOP_EVENTS     256   // taken from the poller in one turn
 #define WI_LANE_TURN_MAX   2048u // entries taken from one lane in one turn
-#define WI_LOOP_ROUNDS_MAX 8   // rounds of deferred work in one turn
+#define WI_LOOP_ROUNDS_MAX 8     // rounds of deferred work in one turn
 
 /** A counter per number in weir_stats that the loop's own thread writes. */
 struct wi_counters {
@@ -49,9 +49,9 @@ struct wi_loop {
     // Written by producers and the loop, but not once per operation: a producer writes here only
     // when it finds its lane empty, or cancels.
     alignas(WI_CACHE_LINE) wi_atomic_u32 parked;
-    struct wi_stack marked;   // lanes with something in them
-    struct wi_stack cancels;  // operations (wi_op.node)
-    struct wi_stack controls; // struct wi_control: streams, tokens, listeners
+    struct wi_stack marked;                      // lanes with something in them
+    struct wi_stack cancels;                     // operations (wi_op.node)
+    struct wi_stack controls;                    // struct wi_control: streams, tokens, listeners
     alignas(WI_CACHE_LINE) wi_atomic_u64 credit; // bytes that may still be queued; see credit.h
     wi_atomic_u64 wakes;
     wi_atomic_u32 streams; // open now; read when placing connections
@@ -59,7 +59,7 @@ struct wi_loop {
     // Loop thread only.
     alignas(WI_CACHE_LINE) struct wi_cache cache;
     uint64_t now_ns;
-    bool stopping; // being closed down
+    bool stopping;        // being closed down
     uint64_t open_things; // streams, listeners, watches: a stop waits for them to go
     struct wi_op *timers; // public timers that wait
     struct wi_watch *watches;
@@ -153,12 +153,14 @@ wi_loop_post(struct wi_loop *loop, struct wi_task *task)
     loop->posts_last = task;
 }
 
-/** Loop thread. Run what is in the marked lanes, at most about @p bound entries of each. How many. */
+/** Loop thread. Run what is in the marked lanes, at most about @p bound entries of each. How
+ *  many. */
 unsigned wi_loop_drain(struct wi_loop *loop, unsigned bound);
 
-/** Loop thread. Take every entry that is in a lane now: what was submitted before this call began is
- *  in its stream's queue when it returns. Runs no user code. Not from inside a task that came out of
- *  a lane: the rest of that lane's batch, and the lanes that wait behind it, would be passed over. */
+/** Loop thread. Take every entry that is in a lane now: what was submitted before this call began
+ *  is in its stream's queue when it returns. Runs no user code. Not from inside a task that came
+ *  out of a lane: the rest of that lane's batch, and the lanes that wait behind it, would be passed
+ *  over. */
 void wi_loop_look(struct wi_loop *loop);
 
 /** Loop thread. The source is going away: drop events of it that were taken but not yet handled. */

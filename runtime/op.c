@@ -89,8 +89,8 @@ wi_op_cancel(uint64_t handle)
         // ORDER(cancel) publish: pairs with the acquire in wi_op_claim() and wi_op_finish_named().
     } while (!wi_cas_release(&op->word, &seen, seen | WI_OP_CANCEL | WI_OP_LINKED));
 
-    // The LINKED bit keeps the slot, and so its lane, until the loop has taken the node off: from the
-    // push on neither is ours to look at.
+    // The LINKED bit keeps the slot, and so its lane, until the loop has taken the node off: from
+    // the push on neither is ours to look at.
     loop = op->home->loop;
     wi_stack_push(&loop->cancels, &op->node);
     wi_loop_wake(loop);

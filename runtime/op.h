@@ -46,12 +46,12 @@ enum wi_op_state {
 
 /** The loop's own marks, in wi_op.flags. */
 enum wi_op_flag {
-    WI_OP_NAMED = 1 << 0,   // a handle was given out, so other threads may touch the word
-    WI_OP_POPPED = 1 << 1,  // its node came off the cancel stack
-    WI_OP_WAITING = 1 << 2, // recycled but for the node that is still to come off
-    WI_OP_TIMED = 1 << 3,   // its deadline is armed
-    WI_OP_TOKENED = 1 << 4, // registered with its token
-    WI_OP_ARRIVED = 1 << 5, // out of its lane
+    WI_OP_NAMED = 1 << 0,    // a handle was given out, so other threads may touch the word
+    WI_OP_POPPED = 1 << 1,   // its node came off the cancel stack
+    WI_OP_WAITING = 1 << 2,  // recycled but for the node that is still to come off
+    WI_OP_TIMED = 1 << 3,    // its deadline is armed
+    WI_OP_TOKENED = 1 << 4,  // registered with its token
+    WI_OP_ARRIVED = 1 << 5,  // out of its lane
     WI_OP_RELEASED = 1 << 6, // its handle is stale; the slot is still in use
     WI_OP_GONE = 1 << 7,     // recycled
     // 1 << 8 and up: the upper layer's
@@ -59,7 +59,8 @@ enum wi_op_flag {
 
 struct wi_op_ops {
     struct wi_task_ops task; // run: the loop took it out of a lane
-    /** Loop thread. End it early with @p status, if it still can be. Only arrived, unfinished ones. */
+    /** Loop thread. End it early with @p status, if it still can be. Only arrived, unfinished
+     *  ones. */
     void (*cancel)(struct wi_loop *loop, struct wi_op *op, int status, enum weir_origin origin);
 };
 
@@ -71,9 +72,9 @@ struct wi_cache {
 };
 
 struct wi_op {
-    wi_atomic_u64 word;   // generation << 32 | bits | state
-    struct wi_task task;  // next: in a queue, in a free list, on the way home
-    struct wi_op *prev;   // in a queue
+    wi_atomic_u64 word;  // generation << 32 | bits | state
+    struct wi_task task; // next: in a queue, in a free list, on the way home
+    struct wi_op *prev;  // in a queue
     struct wi_cache *home;
     struct wi_stack_node node; // on the cancel stack
     uint32_t slot;
@@ -211,8 +212,8 @@ wi_op_finish(struct wi_op *op)
     return false;
 }
 
-/** Loop thread. After the callback: the handle is stale from here. The slot stays, for work that goes
- *  on although its completion has been told. */
+/** Loop thread. After the callback: the handle is stale from here. The slot stays, for work that
+ *  goes on although its completion has been told. */
 void wi_op_release(struct wi_loop *loop, struct wi_op *op);
 
 /** Loop thread. The slot goes home; releases first if that has not been done. */

@@ -63,7 +63,7 @@ int wi_os_set_linger_reset(int fd); /* the next close resets the connection */
 int wi_os_local_address(int fd, struct sockaddr *ret_address, socklen_t *size);
 int wi_os_peer_address(int fd, struct sockaddr *ret_address, socklen_t *size);
 int wi_os_set_nonblocking(int fd);
-int wi_os_stamp_acks(int fd); /* let marked sends be stamped when acknowledged */
+int wi_os_stamp_acks(int fd);            /* let marked sends be stamped when acknowledged */
 int wi_os_unsent(int fd, int *ret_size); /* bytes the peer has not acknowledged */
 /** TCP: congestion window in bytes. */
 int wi_os_window(int fd, size_t *ret_size);
@@ -75,7 +75,8 @@ int wi_os_signal_create(const int *signals, unsigned count); /* blocks them in t
 int wi_os_signal_take(int fd);                               /* the number, or -EAGAIN */
 int wi_os_spare_create(void); /* a descriptor to give up when there are none */
 
-int wi_os_thread_start(void **ret_thread, void *(*body)(void *), void *arg); /* all signals blocked */
+/* All signals are blocked in the thread. */
+int wi_os_thread_start(void **ret_thread, void *(*body)(void *), void *arg);
 void wi_os_thread_join(void *thread);
 int wi_os_pin(unsigned index);
 unsigned wi_os_processors(void);

@@ -30,7 +30,7 @@
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
 #define OS_DIRECT 0
 #elif defined(__has_feature)
-#if __has_feature(thread_sanitizer) || __has_feature(address_sanitizer) ||                         \
+#if __has_feature(thread_sanitizer) || __has_feature(address_sanitizer) || \
     __has_feature(memory_sanitizer)
 #define OS_DIRECT 0
 #endif
@@ -213,8 +213,7 @@ wi_os_send_marked(int fd, const struct iovec *iov, size_t iov_count, bool stamp,
         message.msg_control = &control;
         message.msg_controllen = sizeof(control.room);
     }
-    return send_message(fd, &message,
-                        MSG_NOSIGNAL | MSG_DONTWAIT | (zerocopy ? MSG_ZEROCOPY : 0));
+    return send_message(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT | (zerocopy ? MSG_ZEROCOPY : 0));
 }
 
 static void

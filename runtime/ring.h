@@ -5,9 +5,9 @@
 /**
  * @file
  * What the library takes from ConcurrencyKit, each thing with its true guarantee: the single-
- * producer single-consumer ring that a lane is made of, and the intrusive stack that cancels, control
- * requests and marked lanes travel on. The only file that includes CK. (CK's multi-producer ring is
- * not used: its producers publish in ticket order, so a preempted one stops all others.)
+ * producer single-consumer ring that a lane is made of, and the intrusive stack that cancels,
+ * control requests and marked lanes travel on. The only file that includes CK. (CK's multi-producer
+ * ring is not used: its producers publish in ticket order, so a preempted one stops all others.)
  */
 
 #include "mem/assert.h"
@@ -49,10 +49,11 @@ wi_ring_size(const struct wi_ring *ring)
     return ck_ring_size(&ring->ring);
 }
 
-/** The producer. Wait-free. False: full. CK's store fence publishes what the entry points at. */
+/** The producer. Wait-free. False: full. What the entry points at goes along. */
 static inline bool
 wi_ring_put(struct wi_ring *ring, void *entry)
 {
+    // ORDER(lane) publish: CK's store fence before the tail moves; pairs with wi_ring_take().
     return ck_ring_enqueue_spsc(&ring->ring, ring->slots, entry);
 }
 

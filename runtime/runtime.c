@@ -52,8 +52,8 @@ enlist(struct wi_runtime *runtime)
         uintptr_t none = 0;
 
         runtime->index = i;
-        // ORDER(runtimes) both ways: the place was left by destroy(); handles, which carry the index,
-        // reach other threads after this.
+        // ORDER(runtimes) both ways: the place was left by destroy(); handles, which carry the
+        // index, reach other threads after this.
         if (wi_cas_acq_rel(&wi_runtimes[i], &none, (uintptr_t)runtime)) {
             return 0;
         }
@@ -175,8 +175,8 @@ int
 wi_runtime_create(const struct weir_runtime_options *options, const struct wi_service *service,
                   struct wi_runtime **ret_runtime)
 {
-    struct weir_runtime_options checked = options != NULL ? *options
-                                                          : (struct weir_runtime_options){0};
+    struct weir_runtime_options checked =
+        options != NULL ? *options : (struct weir_runtime_options){0};
     struct wi_runtime *runtime;
     int result = check_options(&checked);
 
@@ -186,8 +186,8 @@ wi_runtime_create(const struct weir_runtime_options *options, const struct wi_se
     if (result < 0) {
         return result;
     }
-    runtime = wi_heap_alloc_aligned(
-        sizeof(*runtime) + checked.loops * sizeof(runtime->loops[0]), WI_CACHE_LINE);
+    runtime = wi_heap_alloc_aligned(sizeof(*runtime) + checked.loops * sizeof(runtime->loops[0]),
+                                    WI_CACHE_LINE);
     if (runtime == NULL) {
         return -ENOMEM;
     }

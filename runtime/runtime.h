@@ -16,9 +16,9 @@
 /** What the upper layer does for a loop. One table: the runtime knows nothing else of it. */
 struct wi_service {
     int (*tables)(struct wi_runtime *runtime); // start only: gates and listeners; 0 or -ENOMEM
-    int (*init)(struct wi_loop *loop);  // start only; 0 or -errno
+    int (*init)(struct wi_loop *loop);         // start only; 0 or -errno
     void (*stop)(struct wi_loop *loop, uint64_t deadline_ns); // loop thread: begin to close all
-    void (*fini)(struct wi_loop *loop);    // stop only
+    void (*fini)(struct wi_loop *loop);                       // stop only
 };
 
 enum wi_runtime_state { WI_RUNTIME_RUNNING, WI_RUNTIME_STOPPING, WI_RUNTIME_STOPPED };

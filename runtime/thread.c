@@ -213,7 +213,8 @@ wi_threads_are_entering(struct wi_runtime *runtime)
     for (struct wi_thread *thread = runtime->threads; thread != NULL;
          thread = thread->next_of_runtime) {
         for (unsigned i = 0; i < runtime->loop_count; i++) {
-            // ORDER(enter) observe: pairs with wi_lane_leave(); what was sent inside is in its lane.
+            // ORDER(enter) observe: pairs with wi_lane_leave(); what was sent inside is in its
+            // lane.
             entering |= thread->lanes[i] != NULL && wi_load_acquire(&thread->lanes[i]->entering);
         }
     }

@@ -7,8 +7,8 @@
  * A thread's lanes: found by a thread-local keyed with the runtime's serial number, which is never
  * reused, so what a freed runtime left behind is never mistaken for the next one's.
  *
- * First use, thread exit and the freeing of a runtime meet under one small spin lock, the cold lock.
- * No submit, cancel or completion takes it after a thread's first call to a loop.
+ * First use, thread exit and the freeing of a runtime meet under one small spin lock, the cold
+ * lock. No submit, cancel or completion takes it after a thread's first call to a loop.
  */
 
 #include "runtime/runtime.h"
@@ -53,9 +53,10 @@ void wi_threads_release(struct wi_runtime *runtime);
 bool wi_threads_are_entering(struct wi_runtime *runtime);
 
 /**
- * The calling thread. Enter a call that sends a task which is no stream's business (a post, a timer,
- * a new stream): from here on the runtime cannot finish stopping until wi_lane_leave(). False: it is
- * stopping. Streams' own submits do not need this: their submit word keeps the stream alive.
+ * The calling thread. Enter a call that sends a task which is no stream's business (a post, a
+ * timer, a new stream): from here on the runtime cannot finish stopping until wi_lane_leave().
+ * False: it is stopping. Streams' own submits do not need this: their submit word keeps the stream
+ * alive.
  */
 static inline bool
 wi_lane_enter(struct wi_lane *lane)
@@ -65,7 +66,7 @@ wi_lane_enter(struct wi_lane *lane)
     // the mirror image: set the state, fence, look who is entering.
     wi_fence_full();
     if (wi_unlikely(wi_runtime_is_stopping(lane->cache.loop->runtime))) {
-        wi_store_release(&lane->entering, false);
+        wi_store_release(&lane->entering, false); // ORDER(enter) publish
         return false;
     }
     return true;

@@ -72,8 +72,8 @@ submit(struct wi_loop *loop, struct wi_lane *lane, struct wi_op *op)
     }
 }
 
-// The calling thread: an operation for the loop, and the lane it will travel on (NULL: none, this is
-// the loop's own thread). On success the lane is entered.
+// The calling thread: an operation for the loop, and the lane it will travel on (NULL: none, this
+// is the loop's own thread). On success the lane is entered.
 static int
 reserve(struct wi_loop *loop, struct wi_lane **ret_lane, struct wi_op **ret_op)
 {

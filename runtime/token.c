@@ -8,10 +8,10 @@
 
 #include <errno.h>
 
-#define TOKEN_LIVE      UINT64_C(1)
-#define TOKEN_CLAIMED   UINT64_C(2) // somebody is firing it
-#define TOKEN_FIRED     UINT64_C(4) // reason and code are there
-#define TOKEN_REFERENCE UINT64_C(256)
+#define TOKEN_LIVE             UINT64_C(1)
+#define TOKEN_CLAIMED          UINT64_C(2) // somebody is firing it
+#define TOKEN_FIRED            UINT64_C(4) // reason and code are there
+#define TOKEN_REFERENCE        UINT64_C(256)
 #define TOKEN_REFERENCES(word) (((word) >> 8) & UINT64_C(0xffffff))
 
 #define PENDING_FIRE   1u
@@ -83,7 +83,8 @@ fired_reason(const struct wi_token *token)
     if (!(wi_load_acquire(&token->word) & TOKEN_FIRED)) {
         return 0;
     }
-    // ORDER(token) observe: no later look at the handle may come before this; see wi_token_status().
+    // ORDER(token) observe: no later look at the handle may come before this; see
+    // wi_token_status().
     return -(int)wi_load_acquire(&token->reason);
 }
 
@@ -253,8 +254,8 @@ wi_token_unbind(struct wi_token_bond *bond)
     }
 }
 
-// Loop thread. Everything that carries this token or a descendant. Each is taken off its list before
-// it is told, so that what goes on in spite of it is told once.
+// Loop thread. Everything that carries this token or a descendant. Each is taken off its list
+// before it is told, so that what goes on in spite of it is told once.
 static void
 fire_record(struct wi_loop *loop, struct wi_token_record *record, int reason, uint64_t code)
 {
@@ -285,8 +286,8 @@ fire_tree(struct wi_loop *loop, struct wi_token_record *top, int reason, uint64_
             continue;
         }
         while (record != top && record->next == NULL) {
-            record = &((struct wi_token *)wi_load_relaxed(&record->token->parent))
-                          ->records[loop->index];
+            record =
+                &((struct wi_token *)wi_load_relaxed(&record->token->parent))->records[loop->index];
         }
         if (record == top) {
             return;
@@ -295,8 +296,9 @@ fire_tree(struct wi_loop *loop, struct wi_token_record *top, int reason, uint64_
     }
 }
 
-// Loop thread. The token was freed. Its record stays linked while it leads to a child's, and goes with
-// the last of them: memory of a record outlives every link to it, for a child's reference ends later.
+// Loop thread. The token was freed. Its record stays linked while it leads to a child's, and goes
+// with the last of them: memory of a record outlives every link to it, for a child's reference ends
+// later.
 static void
 detach(struct wi_loop *loop, struct wi_token_record *record)
 {
@@ -309,8 +311,8 @@ detach(struct wi_loop *loop, struct wi_token_record *record)
     record->detached = true;
     while (record->detached && record->children == NULL && record->link != NULL) {
         unlink_from_parent(record);
-        record = &((struct wi_token *)wi_load_relaxed(&record->token->parent))
-                      ->records[loop->index];
+        record =
+            &((struct wi_token *)wi_load_relaxed(&record->token->parent))->records[loop->index];
     }
 }
 
@@ -331,8 +333,8 @@ record_run(struct wi_loop *loop, struct wi_control *control)
     release(token); // the push's
 }
 
-// Any thread that holds the token. Every loop looks at its record. A record on a control stack holds
-// the token too: a free that overtakes this fire may take every other reference away.
+// Any thread that holds the token. Every loop looks at its record. A record on a control stack
+// holds the token too: a free that overtakes this fire may take every other reference away.
 static void
 tell_loops(struct wi_token *token, uint32_t what)
 {
@@ -394,8 +396,8 @@ set_up(struct wi_token *token, struct wi_token *parent)
     wi_store_relaxed(&token->parent, (uintptr_t)parent);
     wi_store_relaxed(&token->reason, 0);
     wi_store_relaxed(&token->code, 0);
-    // ORDER(token) publish: pairs with acquire(). One reference per loop, given back as each of them
-    // detaches its record.
+    // ORDER(token) publish: pairs with acquire(). One reference per loop, given back as each of
+    // them detaches its record.
     wi_store_release(&token->word, generation << 32 | loops * TOKEN_REFERENCE | TOKEN_LIVE);
     return 0;
 }
@@ -506,9 +508,9 @@ weir_token_free(weir_token handle)
             return -WEIR_ESTALE;
         }
         // The generation moves on, the references and whether it had fired stay: children ask.
-    } while (!wi_cas_acq_rel(&token->word, &word,
-                             (word & ~TOKEN_LIVE & UINT64_C(0xffffffff)) |
-                                 ((word >> 32) + 1) << 32));
+    } while (
+        !wi_cas_acq_rel(&token->word, &word,
+                        (word & ~TOKEN_LIVE & UINT64_C(0xffffffff)) | ((word >> 32) + 1) << 32));
     tell_loops(token, PENDING_DETACH);
     release(token);
     return 0;

@@ -5,15 +5,15 @@
 /**
  * @file
  * Cancel tokens: a sticky word, a chain of parents, and a record per loop, reserved at creation, of
- * the operations and streams there that carry the token. Registration is the loop's own business and
- * costs no atomic operation; firing pushes each loop's record onto its control stack.
+ * the operations and streams there that carry the token. Registration is the loop's own business
+ * and costs no atomic operation; firing pushes each loop's record onto its control stack.
  *
  *      word: generation << 32 | references << 8 | bits
  *
  *      LIVE ──fire──► LIVE|CLAIMED ──reason stored──► LIVE|CLAIMED|FIRED     (sticky)
- *        └──free──► the generation moves on, every loop's record is detached; the slot is used again
- *                   when the last reference is gone: loops, children, calls in progress, and records
- *                   that are on a control stack
+ *        └──free──► the generation moves on, every loop's record is detached; the slot is used
+ *                   again when the last reference is gone: loops, children, calls in progress,
+ *                   records that are on a control stack
  */
 
 #include "mem/atomic.h"

@@ -120,7 +120,7 @@ static void
 watch_run(struct wi_loop *loop, struct wi_control *control)
 {
     struct wi_watch *watch = wi_container_of(control, struct wi_watch, control);
-    uint32_t pending = wi_swap_acq_rel(&watch->pending, 0);
+    uint32_t pending = wi_swap_acq_rel(&watch->pending, 0); // ORDER(pending): see tell()
 
     if (pending & WATCH_STARTED) {
         list(loop, watch);
@@ -142,6 +142,8 @@ watch_run(struct wi_loop *loop, struct wi_control *control)
 static void
 tell(struct wi_watch *watch, uint32_t what)
 {
+    // ORDER(pending) both ways: who sets the first bit pushes the node; watch_run() takes the bits
+    // after the node came off the stack.
     if (wi_or_acq_rel(&watch->pending, what) == 0) {
         wi_loop_control(watch->loop, &watch->control);
     }
@@ -186,7 +188,8 @@ start(struct wi_loop *loop, const struct wi_watch *wanted, uint32_t events, weir
     watch->fd = wanted->fd;
     watch->loop = loop;
     watch->control.run = watch_run;
-    // ORDER(watch) publish: pairs with weir_watch_stop(); whoever sees the generation sees the rest.
+    // ORDER(watch) publish: pairs with weir_watch_stop(); whoever sees the generation sees the
+    // rest.
     wi_store_release(&watch->generation, wi_load_relaxed(&watch->generation) + 1);
     ret_watch->bits = handle_of(watch); // before the first event can come
     result = wi_os_poll_add(loop->poller, watch->fd, events, &watch->source);

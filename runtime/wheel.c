@@ -112,9 +112,8 @@ next_stop(const struct wi_wheel *wheel)
     for (unsigned level = 0; level < WI_WHEEL_LEVELS; level++) {
         unsigned shift = level * PLACE_BITS;
         unsigned index = (unsigned)(wheel->tick >> shift) & PLACE_MASK;
-        uint64_t later = index == PLACE_MASK
-                             ? 0
-                             : wheel->occupied[level] & (~UINT64_C(0) << (index + 1));
+        uint64_t later =
+            index == PLACE_MASK ? 0 : wheel->occupied[level] & (~UINT64_C(0) << (index + 1));
 
         if (later != 0) {
             uint64_t base = wheel->tick >> shift >> PLACE_BITS << PLACE_BITS;

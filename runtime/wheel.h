@@ -5,8 +5,8 @@
 /**
  * @file
  * A hierarchical timer wheel: ticks of 1 ms, eight levels of 64 places, nodes embedded in what they
- * time. Arming and disarming are O(1) and allocate nothing. A timer never fires early, and at most a
- * tick late plus the time the loop was busy.
+ * time. Arming and disarming are O(1) and allocate nothing. A timer never fires early, and at most
+ * a tick late plus the time the loop was busy.
  */
 
 #include "mem/assert.h"
@@ -39,8 +39,8 @@ struct wi_timer {
 struct wi_wheel {
     uint64_t tick; // every timer due at or before this tick has fired
     uint64_t armed;
-    struct wi_timer *later; // armed overdue while due ones are taken: for the next turn
-    uint64_t taking_below;  // timers due before this tick are being taken; 0: not now
+    struct wi_timer *later;             // armed overdue while due ones are taken: for the next turn
+    uint64_t taking_below;              // timers due before this tick are being taken; 0: not now
     uint64_t occupied[WI_WHEEL_LEVELS]; // a bit per place that is not empty
     struct wi_timer *places[WI_WHEEL_LEVELS][WI_WHEEL_PLACES];
 };
@@ -67,8 +67,8 @@ wi_timer_kind(const struct wi_timer *timer)
 }
 
 /**
- * Loop thread. The next timer due by @p now_ns, disarmed, earliest tick first; NULL: none left. Take
- * until NULL: a timer armed overdue meanwhile waits for the next round, so the taking ends.
+ * Loop thread. The next timer due by @p now_ns, disarmed, earliest tick first; NULL: none left.
+ * Take until NULL: a timer armed overdue meanwhile waits for the next round, so the taking ends.
  */
 struct wi_timer *wi_wheel_take(struct wi_wheel *wheel, uint64_t now_ns);
 
