@@ -2,10 +2,11 @@
 #ifndef TESTS_LIB_RUNTIME_FIXTURE_H
 #define TESTS_LIB_RUNTIME_FIXTURE_H
 
-// A runtime without an upper layer, for tests of runtime/ alone: its service does nothing but count.
+// A runtime without an upper layer, for tests of runtime/ alone: its service does nothing but
+// count.
 //
-// Every wait has a deadline; worker threads record what went wrong with FAILED_UNLESS() and the main
-// thread asserts no_failures().
+// Every wait has a deadline; worker threads record what went wrong with FAILED_UNLESS() and the
+// main thread asserts no_failures().
 
 #include "runtime/runtime.h"
 #include "weir/weir.h"
@@ -23,9 +24,9 @@
 
 struct service_log {
     wi_atomic_u32 tables, inits, stops, finis;
-    unsigned tables_fail;    // errno for tables()
-    unsigned init_fail_at;   // 1 …: which call of init() fails, with ENOBUFS
-    bool init_leaves_net;    // the failing init() leaves something for fini()
+    unsigned tables_fail;  // errno for tables()
+    unsigned init_fail_at; // 1 …: which call of init() fails, with ENOBUFS
+    bool init_leaves_net;  // the failing init() leaves something for fini()
 };
 extern struct service_log service_log;
 extern const struct wi_service idle_service;

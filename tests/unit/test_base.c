@@ -12,14 +12,45 @@ static void
 every_status_has_a_text_of_its_own(void **state)
 {
     static const int statuses[] = {
-        0,           -WEIR_ESTALE,     -WEIR_EENDED,   -WEIR_ETORN,   -WEIR_ESTREAMFULL,
-        -WEIR_ELANEFULL, -WEIR_ELOOPFULL, -WEIR_EPROCFULL, -EACCES,   -EADDRINUSE,
-        -EADDRNOTAVAIL, -EAFNOSUPPORT, -EAGAIN,        -EALREADY,     -EBUSY,
-        -ECANCELED,  -ECHILD,          -ECONNABORTED,  -ECONNREFUSED, -ECONNRESET,
-        -EDEADLK,    -EHOSTUNREACH,    -EILSEQ,        -EINVAL,       -ELOOP,
-        -EMFILE,     -ENAMETOOLONG,    -ENETUNREACH,   -ENFILE,       -ENODATA,
-        -ENOENT,     -ENOMEM,          -ENOTCONN,      -ENOTSOCK,     -ENOTSUP,
-        -EPERM,      -EPIPE,           -ETIMEDOUT,     -EXDEV,
+        0,
+        -WEIR_ESTALE,
+        -WEIR_EENDED,
+        -WEIR_ETORN,
+        -WEIR_ESTREAMFULL,
+        -WEIR_ELANEFULL,
+        -WEIR_ELOOPFULL,
+        -WEIR_EPROCFULL,
+        -EACCES,
+        -EADDRINUSE,
+        -EADDRNOTAVAIL,
+        -EAFNOSUPPORT,
+        -EAGAIN,
+        -EALREADY,
+        -EBUSY,
+        -ECANCELED,
+        -ECHILD,
+        -ECONNABORTED,
+        -ECONNREFUSED,
+        -ECONNRESET,
+        -EDEADLK,
+        -EHOSTUNREACH,
+        -EILSEQ,
+        -EINVAL,
+        -ELOOP,
+        -EMFILE,
+        -ENAMETOOLONG,
+        -ENETUNREACH,
+        -ENFILE,
+        -ENODATA,
+        -ENOENT,
+        -ENOMEM,
+        -ENOTCONN,
+        -ENOTSOCK,
+        -ENOTSUP,
+        -EPERM,
+        -EPIPE,
+        -ETIMEDOUT,
+        -EXDEV,
     };
     const unsigned count = sizeof(statuses) / sizeof(statuses[0]);
 
@@ -48,7 +79,7 @@ every_origin_has_a_name(void **state)
         assert_string_not_equal(name, "unknown");
     }
     assert_string_equal(weir_origin_name((enum weir_origin)(WEIR_ORIGIN_MEMORY + 1)), "unknown");
-    assert_string_equal(weir_origin_name((enum weir_origin)-1), "unknown");
+    assert_string_equal(weir_origin_name((enum weir_origin) - 1), "unknown");
 }
 
 static void

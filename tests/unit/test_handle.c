@@ -25,8 +25,8 @@ every_part_comes_back(void **state)
 
     (void)state;
     for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        uint64_t bits = wi_handle(cases[i].kind, cases[i].runtime, cases[i].slot,
-                                  cases[i].generation);
+        uint64_t bits =
+            wi_handle(cases[i].kind, cases[i].runtime, cases[i].slot, cases[i].generation);
 
         assert_int_equal(wi_handle_kind(bits), cases[i].kind);
         assert_int_equal(wi_handle_runtime(bits), cases[i].runtime);

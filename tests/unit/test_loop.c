@@ -63,7 +63,7 @@ a_loop_at_rest_does_not_turn(void **state)
         await(time_is_over, &rest);
         assert_true(weir_now_ns() - begin < 10000 * MS);
     } while (load(&loop->counters.turns) != rest.turns);
-    assert_int_equal(load(&loop->wakes), 1);
+    assert_true(load(&loop->wakes) <= 1);
     runtime_end(runtime);
 }
 
@@ -192,8 +192,8 @@ post_once_and_stay(void *arg)
     return NULL;
 }
 
-// A turn touches marked lanes only: an idle lane's memory is made unreadable to a drain by taking its
-// ring away.
+// A turn touches marked lanes only: a drain of an idle lane would crash, for its ring is taken
+// away.
 static void
 idle_lanes_are_not_touched(void **state)
 {
@@ -437,8 +437,7 @@ count_timer(struct weir_loop *loop, int status, void *arg)
 static void
 a_loop_that_spins_is_on_time_and_finds_posts(void **state)
 {
-    struct weir_runtime_options options = {
-        .loops = 1, .flags = WEIR_MANUAL, .spin_ns = UINT64_MAX};
+    struct weir_runtime_options options = {.loops = 1, .flags = WEIR_MANUAL, .spin_ns = UINT64_MAX};
     struct weir_runtime *runtime = runtime_make_with(&options);
     struct weir_loop *loop = weir_runtime_loop(runtime, 0);
     struct goal goal = {.wanted = 1};

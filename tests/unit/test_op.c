@@ -266,7 +266,8 @@ a_slot_whose_generation_would_wrap_is_retired(void **state)
 
     (void)state;
     wi_store_relaxed(&op->word, (uint64_t)(WI_GENERATION_MAX - 2) << 32);
-    for (uint32_t generation = WI_GENERATION_MAX - 2; generation < WI_GENERATION_MAX; generation++) {
+    for (uint32_t generation = WI_GENERATION_MAX - 2; generation < WI_GENERATION_MAX;
+         generation++) {
         wi_op_open(op, &test_ops, true);
         handle = wi_op_handle(op);
         assert_int_equal(wi_handle_generation(handle), generation);

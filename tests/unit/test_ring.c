@@ -14,8 +14,8 @@
 static struct wi_ring *
 ring_make(unsigned entries)
 {
-    struct wi_ring *ring = wi_heap_alloc_aligned(
-        sizeof(*ring) + entries * sizeof(ring->slots[0]), WI_CACHE_LINE);
+    struct wi_ring *ring =
+        wi_heap_alloc_aligned(sizeof(*ring) + entries * sizeof(ring->slots[0]), WI_CACHE_LINE);
 
     assert_non_null(ring);
     wi_ring_init(ring, entries);

@@ -82,7 +82,8 @@ options_are_checked(void **state)
     assert_int_equal(create((struct weir_runtime_options){.lane_entries = 1}), -EINVAL);
     assert_int_equal(create((struct weir_runtime_options){.lane_entries = 3}), -EINVAL);
     assert_int_equal(create((struct weir_runtime_options){.lane_entries = 1u << 21}), -EINVAL);
-    assert_int_equal(create((struct weir_runtime_options){.loops = 1, .lane_entries = 1u << 20}), 0);
+    assert_int_equal(create((struct weir_runtime_options){.loops = 1, .lane_entries = 1u << 20}),
+                     0);
     assert_int_equal(create((struct weir_runtime_options){.loops = 2, .flags = WEIR_PIN}), 0);
 }
 

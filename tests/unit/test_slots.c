@@ -22,9 +22,9 @@ struct object {
 static void
 table_init(struct wi_slots *slots)
 {
-    assert_int_equal(wi_slots_init(slots, OBJECTS, sizeof(struct object), 0,
-                                   offsetof(struct object, next_free)),
-                     0);
+    assert_int_equal(
+        wi_slots_init(slots, OBJECTS, sizeof(struct object), 0, offsetof(struct object, next_free)),
+        0);
 }
 
 static uint32_t

@@ -55,8 +55,8 @@ guest_body_late(void *arg)
 static void
 guest_start(struct guest *guest, struct weir_runtime *runtime, void *(*body)(void *))
 {
-    *guest = (struct guest){
-        .loop = weir_runtime_loop(runtime, 0), .goal.wanted = 1, .at.wanted = 1};
+    *guest =
+        (struct guest){.loop = weir_runtime_loop(runtime, 0), .goal.wanted = 1, .at.wanted = 1};
     thread_go(&guest->thread, body, guest);
     await(reached, &guest->at);
 }
@@ -244,8 +244,8 @@ a_lane_lives_until_all_it_carried_is_home(void **state)
     no_failures();
 }
 
-// Threads come, start timers, end; others cancel what they left; operations go home to lanes that may
-// be gone.
+// Threads come, start timers, end; others cancel what they left; operations go home to lanes that
+// may be gone.
 struct relay {
     struct weir_loop *loop;
     struct goal told;

@@ -217,7 +217,8 @@ a_stop_cancels_those_that_wait(void **state)
 
     (void)state;
     assert_int_equal(start(loop, WEIR_NEVER, &records[0], NULL), 0);
-    assert_int_equal(start(loop, weir_deadline_after(UINT64_C(3600000) * MS), &records[1], NULL), 0);
+    assert_int_equal(start(loop, weir_deadline_after(UINT64_C(3600000) * MS), &records[1], NULL),
+                     0);
     loop_settle(loop);
     assert_int_equal(start(loop, WEIR_NEVER, &records[2], NULL), 0); // still in the lane
     assert_int_equal(weir_runtime_stop(runtime, 0), 0);

@@ -62,7 +62,8 @@ note(struct weir_loop *on, int status, void *arg)
 static weir_op
 timer_with(weir_token token, struct record *record)
 {
-    struct weir_timer timer = {.deadline_ns = WEIR_NEVER, .fn = note, .arg = record, .token = token};
+    struct weir_timer timer = {
+        .deadline_ns = WEIR_NEVER, .fn = note, .arg = record, .token = token};
     weir_op op;
 
     assert_int_equal(weir_timer_start(loop, &timer, &op), 0);
@@ -161,8 +162,7 @@ a_slot_whose_generation_would_wrap_is_retired(void **state)
     uint64_t word = wi_load_relaxed(&object->word);
 
     (void)state;
-    wi_store_relaxed(&object->word,
-                     (word & 0xffffffff) | (uint64_t)(WI_GENERATION_MAX - 1) << 32);
+    wi_store_relaxed(&object->word, (word & 0xffffffff) | (uint64_t)(WI_GENERATION_MAX - 1) << 32);
     token.bits |= WI_GENERATION_MAX - 1;
     token.bits &= ~UINT64_C(1);
     assert_int_equal(weir_token_free(token), 0);
@@ -434,8 +434,8 @@ fire_or_free(void *arg)
             sched_yield();
         }
         last = bits;
-        result = frees ? weir_token_free((weir_token){bits})
-                       : weir_token_fire((weir_token){bits}, 0, 0);
+        result =
+            frees ? weir_token_free((weir_token){bits}) : weir_token_fire((weir_token){bits}, 0, 0);
         FAILED_UNLESS(frees ? result == 0 : result == 0 || result == -WEIR_ESTALE);
         wi_add_acq_rel(&duel.done, 1);
     }

@@ -229,9 +229,8 @@ a_stop_of_the_runtime_ends_every_watch(void **state)
     (void)state;
     for (unsigned i = 0; i < 3; i++) {
         fds[i] = counter_make(0);
-        assert_int_equal(weir_watch_start(own_loop, fds[i], WEIR_WATCH_IN, note, &seen[i],
-                                          &seen[i].watch),
-                         0);
+        assert_int_equal(
+            weir_watch_start(own_loop, fds[i], WEIR_WATCH_IN, note, &seen[i], &seen[i].watch), 0);
         if (i == 1) {
             loop_settle(own_loop);
         }
@@ -259,9 +258,8 @@ a_start_that_meets_the_stop_is_ended_too(void **state)
     (void)state;
     wi_loop_control(own_loop, &own_loop->stop_control);
     loop_enter(own_loop);
-    assert_int_equal(weir_watch_start(wi_loop_public(own_loop), fd, WEIR_WATCH_IN, note, &seen,
-                                      &seen.watch),
-                     0);
+    assert_int_equal(
+        weir_watch_start(wi_loop_public(own_loop), fd, WEIR_WATCH_IN, note, &seen, &seen.watch), 0);
     loop_leave();
     for (unsigned i = 0; i < 5; i++) {
         assert_true(weir_loop_turn(wi_loop_public(own_loop), 0) >= 0);

@@ -5,9 +5,9 @@
 
 #include "tests/lib/runtime_fixture.h"
 
-#define TICK     WI_WHEEL_TICK_NS
-#define TIMERS   400u
-#define STEPS    30000u
+#define TICK   WI_WHEEL_TICK_NS
+#define TIMERS 400u
+#define STEPS  30000u
 
 struct timed {
     struct wi_timer timer;
@@ -46,8 +46,8 @@ model_arm(struct model *model, struct timed *timed)
     uint64_t span = random_span(&model->random);
     bool is_past = random_upto(&model->random, 10) == 0;
 
-    timed->deadline_ns = is_past && span < model->now_ns ? model->now_ns - span
-                                                         : model->now_ns + span;
+    timed->deadline_ns =
+        is_past && span < model->now_ns ? model->now_ns - span : model->now_ns + span;
     model->armed += !timed->armed;
     timed->armed = true;
     wi_wheel_arm(&model->wheel, &timed->timer, WI_TIMER_STREAM, timed->deadline_ns);
@@ -272,7 +272,7 @@ disarming_is_legal_in_every_state(void **state)
     wi_wheel_disarm(&wheel, &third); // twice
     assert_int_equal(wheel.armed, 1);
     assert_ptr_equal(wi_wheel_take(&wheel, 60 * TICK), &first);
-    wi_wheel_disarm(&wheel, &first); // fired
+    wi_wheel_disarm(&wheel, &first);               // fired
     wi_wheel_arm(&wheel, &second, WI_TIMER_OP, 0); // overdue while taking
     wi_wheel_disarm(&wheel, &second);
     assert_null(wi_wheel_take(&wheel, 60 * TICK));
