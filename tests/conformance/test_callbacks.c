@@ -329,6 +329,7 @@ wait_for_anything(struct acting *acting)
 {
     struct weir_dial dial = {.address = transport_address(acting->fixture)};
     struct weir_read read = {0};
+    struct weir_read_result read_result;
     struct weir_write write = {0};
     weir_stream stream;
     int *results = acting->results;
@@ -336,7 +337,7 @@ wait_for_anything(struct acting *acting)
     results[0] = weir_write_wait(acting->pair->stream, &write, NULL);
     results[1] = weir_op_wait(acting->op, weir_now_ns());
     results[2] = weir_closed_wait(acting->pair->stream, weir_now_ns());
-    results[3] = weir_read_wait(acting->pair->stream, &read, NULL);
+    results[3] = weir_read_wait(acting->pair->stream, &read, &read_result);
     results[4] = weir_dial_wait(acting->fixture->loop, &dial, &stream);
     results[5] = weir_runtime_stop(acting->fixture->runtime, weir_now_ns());
     results[6] = acting->fixture->manual ? weir_loop_turn(acting->fixture->loop, 0) : -EDEADLK;

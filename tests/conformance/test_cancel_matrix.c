@@ -26,7 +26,7 @@ struct cancel {
     struct pair *pair;
     struct recorder *recorder;
     size_t size;  // of the victim
-    size_t taken; // of the victim, before the cancel
+    size_t taken; // of the victim: before the cancel at least, in the end what its result says
     weir_op op;
     weir_token token;
     uint64_t deadline_ns;
@@ -37,7 +37,8 @@ deadline_has_passed(void *arg)
 {
     const struct cancel *cancel = arg;
 
-    return weir_now_ns() > cancel->deadline_ns;
+    // And a little more: how finely a loop counts time is its own affair.
+    return weir_now_ns() > cancel->deadline_ns + MS(20);
 }
 
 // ---- arrange ----------------------------------------------------------------------------------
@@ -157,6 +158,17 @@ expect_cancelled(struct cancel *cancel, uint64_t sent)
     assert_false(result.late_cancel);
 }
 
+// The kernel may have taken more until the cancel; the wire must agree with what the result says.
+static void
+expect_partly_sent(struct cancel *cancel)
+{
+    uint64_t sent = recorder_of(cancel->recorder, VICTIM).sent;
+
+    assert_in_range(sent, cancel->taken, cancel->size - 1);
+    cancel->taken = sent;
+    expect_cancelled(cancel, sent);
+}
+
 static bool
 victim_is_done(void *arg)
 {
@@ -201,7 +213,7 @@ expect_torn(struct cancel *cancel)
     struct pair *pair = cancel->pair;
 
     recorder_wait(cancel->recorder, 2);
-    expect_cancelled(cancel, cancel->taken);
+    expect_partly_sent(cancel);
     expect_result(recorder_of(cancel->recorder, FOLLOWER), -WEIR_ETORN, WEIR_ORIGIN_LOCAL_CLOSE, 0);
     assert_int_equal(recorder_at(cancel->recorder, 0).tag, VICTIM);
     assert_status(weir_stream_status(pair->stream), -WEIR_ETORN);
@@ -246,7 +258,7 @@ expect_aborted(struct cancel *cancel)
 
     pair_wait_closed(pair);
     recorder_wait(cancel->recorder, 2);
-    expect_cancelled(cancel, cancel->taken);
+    expect_partly_sent(cancel);
     assert_int_equal(recorder_at(cancel->recorder, 0).tag, VICTIM);
     follower = recorder_of(cancel->recorder, FOLLOWER);
     assert_true(follower.status < 0);

@@ -159,7 +159,7 @@ wait_for_op(void *arg)
 {
     struct op_waiting *waiting = arg;
 
-    waiting->status = weir_op_wait(waiting->op, test_deadline());
+    waiting->status = weir_op_wait(waiting->op, weir_deadline_after(MS(2000) * test_slow_factor()));
 }
 
 // 1602: the other way to wait.
