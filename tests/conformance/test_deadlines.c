@@ -364,7 +364,8 @@ a_stop_ends_two_thousand_timers(void **state)
     }
 }
 
-// A loop turned by hand says how long it may rest. It may have timers of its own, far ones.
+// A loop turned by hand says how long it may rest: at rest it has no work now, though it may have
+// timers of its own.
 static void
 the_loops_timeout_follows_its_timers(void **state)
 {
@@ -375,8 +376,7 @@ the_loops_timeout_follows_its_timers(void **state)
     int64_t timeout_ns;
 
     fixture_settle(fixture);
-    timeout_ns = weir_loop_timeout_ns(fixture->loop);
-    assert_true(timeout_ns < 0 || timeout_ns > delay_ns);
+    assert_true(weir_loop_timeout_ns(fixture->loop) != 0);
     timed = start_timer(fixture, weir_deadline_after(MS(DELAY_MS)));
     fixture_settle(fixture);
     timeout_ns = weir_loop_timeout_ns(fixture->loop);
@@ -384,8 +384,7 @@ the_loops_timeout_follows_its_timers(void **state)
     weir_cancel(timed->op);
     fixture_turn_until(fixture, timer_is_done, timed);
     fixture_settle(fixture);
-    timeout_ns = weir_loop_timeout_ns(fixture->loop);
-    assert_true(timeout_ns < 0 || timeout_ns > delay_ns);
+    assert_true(weir_loop_timeout_ns(fixture->loop) != 0);
 }
 
 static void
