@@ -17,6 +17,7 @@ weir_pool_ledger(struct weir_ledger *ret_ledger)
     if (pool == NULL) {
         return;
     }
+    wi_pack_close(); // the thread's hold on its open block is no lease of anybody's
     wi_pool_take_home(pool);
     // Whoever had the pool before left it with as many returns as leases.
     ret_ledger->leased = wi_load_relaxed(&pool->leased) - pool->leased_before;
@@ -57,6 +58,8 @@ void
 weir_pool_ledger_all(struct weir_ledger *ret_ledger)
 {
     struct weir_ledger sum = {.leased = 0};
+
+    wi_pack_close();
 
     for (struct wi_pool *pool = wi_pool_first(); pool != NULL; pool = pool->registered_next) {
         sum.returned += pool_count_home(pool);

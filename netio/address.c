@@ -40,15 +40,13 @@ weir_address_unix(struct weir_address *ret_address, const char *path)
         (path[0] == '@' && path[1] == '\0')) {
         return -EINVAL;
     }
-    length = strlen(path);
-    if (length >= sizeof(address.sun_path)) {
+    length = strlen(path) + (path[0] != '@'); // an abstract name has no terminator
+    if (length > sizeof(address.sun_path)) {
         return -ENAMETOOLONG;
     }
-    memcpy(address.sun_path, path, length + 1);
-    if (path[0] == '@') { // an abstract name begins with a zero byte and has no terminator
+    memcpy(address.sun_path, path, length);
+    if (path[0] == '@') {
         address.sun_path[0] = '\0';
-    } else {
-        length++;
     }
     *ret_address = (struct weir_address){
         .size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length)};

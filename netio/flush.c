@@ -108,7 +108,7 @@ end_queue(struct wi_loop *loop, struct wi_stream *stream, int status, enum weir_
         struct wi_write *write = stream->queue.head;
 
         wi_sendq_remove(&stream->queue, write);
-        wi_write_end(loop, stream, write, status, origin);
+        wi_stream_lose(loop, stream, write, status, origin);
     }
 }
 

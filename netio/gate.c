@@ -87,7 +87,7 @@ wi_gate_refusal(const struct wi_gate *gate, uint64_t word)
     case WI_GATE_ENDED:
         return -WEIR_EENDED;
     case WI_GATE_DRAINING:
-        return status != 0 ? status : -WEIR_EENDED;
+        return status != 0 && status != -ECONNABORTED ? status : -WEIR_EENDED;
     case WI_GATE_CLOSED:
     default:
         return -WEIR_ESTALE;

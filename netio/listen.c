@@ -45,6 +45,7 @@ welcome(struct wi_loop *loop, struct wi_listener *listener, int fd, const struct
     struct wi_stream *stream;
 
     wi_transport_of(listener->bound.as.any.sa_family, &transport);
+    wi_add_relaxed(&loop->streams, (uint32_t)-1); // counted when it was placed; joining counts it
     if (gate == NULL || wi_socket_configure(fd, &request->stream, transport) < 0 ||
         wi_stream_open(gate, &request->stream, fd, transport, NULL) < 0) {
         wi_os_close(fd);
@@ -112,6 +113,8 @@ place_connection(struct wi_listener_part *part, int fd, const struct sockaddr_st
     struct wi_arrival *arrival;
     struct wi_lane *lane;
 
+    // Counted here, so that the next connection of a burst finds it.
+    wi_add_relaxed(&loop->streams, 1);
     if (loop != part->loop && wi_arrival_reserve(loop, &lane, &arrival) == 0) {
         arrival->fd = fd;
         arrival->peer = *peer;
@@ -120,6 +123,10 @@ place_connection(struct wi_listener_part *part, int fd, const struct sockaddr_st
         wi_add_relaxed(&listener->parts_open, LISTENER_TRAVELLER);
         wi_arrival_send(loop, lane, arrival, &accept_ops);
         return;
+    }
+    if (loop != part->loop) {
+        wi_add_relaxed(&loop->streams, (uint32_t)-1);
+        wi_add_relaxed(&part->loop->streams, 1);
     }
     welcome(part->loop, listener, fd, (const struct sockaddr *)peer, peer_size);
 }
@@ -354,7 +361,8 @@ remove_dead_path(const struct weir_address *address)
     const struct sockaddr_un *path = (const struct sockaddr_un *)(const void *)&address->as;
     int fd;
 
-    if (address->as.any.sa_family != AF_UNIX || path->sun_path[0] == '\0') {
+    if (address->as.any.sa_family != AF_UNIX || path->sun_path[0] == '\0' ||
+        !wi_os_is_socket(path->sun_path)) {
         return;
     }
     fd = wi_os_socket(AF_UNIX);

@@ -74,7 +74,6 @@ pull_complete(struct wi_loop *loop, struct wi_task *task)
         wi_count(&loop->counters.cancelled, 1);
     }
     pull->done(wi_stream_handle(wi_stream_of(pull->gate)), &result, pull->arg);
-    weir_chain_return(&result.chain); // what the callback did not keep
     wi_op_recycle(loop, &pull->op);
 }
 

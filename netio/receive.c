@@ -30,14 +30,6 @@ wi_stream_may_read(const struct wi_stream *stream)
 
 /* ---- the end of input ---- */
 
-static void
-both_over(struct wi_loop *loop, struct wi_stream *stream)
-{
-    if ((stream->flags & WI_S_FIN_SENT) && (stream->flags & WI_S_EOF_TOLD)) {
-        wi_stream_die(loop, stream, 0, WEIR_ORIGIN_NONE, 0);
-    }
-}
-
 // All bytes before it were delivered: now the FIN.
 static void
 tell_eof(struct wi_loop *loop, struct wi_stream *stream)
@@ -51,11 +43,10 @@ tell_eof(struct wi_loop *loop, struct wi_stream *stream)
     if (stream->flags & WI_S_FIN_IS_ABORT) {
         wi_stream_die(loop, stream, -ECONNABORTED, WEIR_ORIGIN_LOCAL_CLOSE, 0);
     } else if (stream->flags & WI_S_SEND_OVER) {
-        if (stream->flags & WI_S_FIN_SENT) {
-            both_over(loop, stream);
-        } else { // the write side had failed; all that was to be read has been
+        if (!(stream->flags & WI_S_FIN_SENT)) { // it had failed, and all there was has been read
             wi_stream_die(loop, stream, stream->status, (enum weir_origin)stream->origin, 0);
         }
+        wi_stream_needs_work(loop, stream); // a close may have waited for this
     }
 }
 
@@ -332,6 +323,8 @@ wi_stream_read(struct wi_loop *loop, struct wi_stream *stream)
     }
     if ((stream->flags & WI_S_EOF) && wi_stream_eof_is_due(stream)) {
         tell_eof(loop, stream);
+    } else if (stream->flags & WI_S_EOF_TOLD) {
+        wi_stream_feed_pulls(loop, stream); // sticky: later pulls are told too
     }
 }
 

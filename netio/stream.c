@@ -188,10 +188,13 @@ wi_stream_open(struct wi_gate *gate, const struct weir_stream_options *options, 
 void
 wi_stream_join(struct wi_loop *loop, struct wi_stream *stream)
 {
-    (void)stream;
     wi_add_relaxed(&loop->streams, 1);
     loop->open_things++;
     wi_count(&loop->counters.opened, 1);
+    if (loop->stopping) { // it was on its way when the others were told to close
+        weir_close(wi_stream_handle(stream), WEIR_CLOSE_DRAIN,
+                   wi_load_relaxed(&loop->runtime->stop_deadline), 0);
+    }
 }
 
 int
@@ -285,6 +288,18 @@ wi_stream_reason(struct wi_stream *stream, int status, enum weir_origin origin)
     }
 }
 
+void
+wi_stream_lose(struct wi_loop *loop, struct wi_stream *stream, struct wi_write *write, int status,
+               enum weir_origin origin)
+{
+    struct wi_stream_extra *extra = wi_stream_need_extra(stream);
+
+    if (extra != NULL) {
+        extra->lost += wi_write_left(write);
+    }
+    wi_write_end(loop, stream, write, status, origin);
+}
+
 static void
 end_writes(struct wi_loop *loop, struct wi_stream *stream, int status, enum weir_origin origin)
 {
@@ -294,13 +309,16 @@ end_writes(struct wi_loop *loop, struct wi_stream *stream, int status, enum weir
         stream->arrivals = wi_write_next(write);
         write->op.task.next = NULL;
         wi_op_arrive(loop, &write->op, WEIR_NEVER, 0);
-        wi_write_end(loop, stream, write, status, origin);
+        wi_stream_lose(loop, stream, write, status, origin);
+    }
+    if (stream->extra != NULL) {
+        stream->extra->behind_next = NULL;
     }
     while (!wi_sendq_is_empty(&stream->queue)) {
         struct wi_write *write = stream->queue.head;
 
         wi_sendq_remove(&stream->queue, write);
-        wi_write_end(loop, stream, write, status, origin);
+        wi_stream_lose(loop, stream, write, status, origin);
     }
     wi_acks_end(loop, stream, status, origin);
 }
@@ -339,7 +357,8 @@ void
 wi_stream_die(struct wi_loop *loop, struct wi_stream *stream, int status, enum weir_origin origin,
               uint64_t code)
 {
-    int end_status = status != 0 ? status : -WEIR_EENDED;
+    // What this side ended is told as ended; the reason of the stream says more.
+    int end_status = status == 0 || origin == WEIR_ORIGIN_LOCAL_CLOSE ? -WEIR_EENDED : status;
     bool was_over = (stream->flags & WI_S_SEND_OVER) != 0;
 
     if (stream->phase == WI_PHASE_DEAD || stream->phase == WI_PHASE_FREE) {

@@ -232,6 +232,10 @@ void wi_stream_die(struct wi_loop *loop, struct wi_stream *stream, int status,
 /** Loop thread. A stream that is DEAD: free it if nothing is in flight. */
 void wi_stream_settle_death(struct wi_loop *loop, struct wi_stream *stream);
 
+/** Loop thread. A write ends with the stream: what of it was not sent is lost (weir_closed). */
+void wi_stream_lose(struct wi_loop *loop, struct wi_stream *stream, struct wi_write *write,
+                    int status, enum weir_origin origin);
+
 /** Loop thread. Remember the first reason. */
 void wi_stream_reason(struct wi_stream *stream, int status, enum weir_origin origin);
 

@@ -28,6 +28,9 @@ finish_waiting(struct waiting *waiting)
 static int
 may_wait(uint64_t handle, enum wi_handle_kind kind, struct wi_runtime **ret_runtime)
 {
+    if (wi_is_forked()) {
+        return -ECHILD;
+    }
     if (wi_tls.loop != NULL) {
         return -EDEADLK;
     }
@@ -65,12 +68,9 @@ weir_write_wait(weir_stream stream, const struct weir_write *request,
     struct wi_runtime *runtime;
     int result;
 
-    if (request == NULL) {
-        return wi_is_forked() ? -ECHILD : -EINVAL;
-    }
     result = may_wait(stream.bits, WI_HANDLE_STREAM, &runtime);
-    if (result < 0) {
-        return result;
+    if (result < 0 || request == NULL) {
+        return result < 0 ? result : -EINVAL;
     }
     waited = *request;
     waited.flags &= ~(unsigned)WEIR_MORE; // a writer that waits is not corked
@@ -132,12 +132,9 @@ weir_read_wait(weir_stream stream, const struct weir_read *request,
     struct wi_runtime *runtime;
     int result;
 
-    if (request == NULL || ret_result == NULL) {
-        return wi_is_forked() ? -ECHILD : -EINVAL;
-    }
     result = may_wait(stream.bits, WI_HANDLE_STREAM, &runtime);
-    if (result < 0) {
-        return result;
+    if (result < 0 || request == NULL || ret_result == NULL) {
+        return result < 0 ? result : -EINVAL;
     }
     waited = *request;
     waited.done = read_done;

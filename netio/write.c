@@ -49,13 +49,6 @@ wi_write_end(struct wi_loop *loop, struct wi_stream *stream, struct wi_write *wr
     if (write->flags & WI_WRITE_SPENT) {
         loop->credit_back += write->size;
     }
-    if (wi_unlikely(status != 0)) {
-        struct wi_stream_extra *extra = wi_stream_need_extra(stream);
-
-        if (extra != NULL && origin != WEIR_ORIGIN_LOCAL_CANCEL && origin != WEIR_ORIGIN_DEADLINE) {
-            extra->lost += wi_write_left(write);
-        }
-    }
     if (!(write->flags & WI_WRITE_EARLY)) {
         if (wi_unlikely(was_won(write))) {
             status = -ECANCELED;

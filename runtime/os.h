@@ -68,6 +68,7 @@ int wi_os_unsent(int fd, int *ret_size); /* bytes the peer has not acknowledged 
 /** TCP: congestion window in bytes. */
 int wi_os_window(int fd, size_t *ret_size);
 int wi_os_unlink(const char *path);
+bool wi_os_is_socket(const char *path);
 
 /* ---- signals, threads, time ---- */
 

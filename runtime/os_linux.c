@@ -21,6 +21,7 @@
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -387,6 +388,14 @@ int
 wi_os_unlink(const char *path)
 {
     return result_of(unlink(path));
+}
+
+bool
+wi_os_is_socket(const char *path)
+{
+    struct stat about;
+
+    return lstat(path, &about) == 0 && S_ISSOCK(about.st_mode);
 }
 
 int
