@@ -27,8 +27,9 @@ abort_by_token(struct storm *storm, struct link *link, weir_stream stream)
         return;
     }
     atomic_fetch_or(&link->asked, 1u << WEIR_CLOSE_ABORT);
+    atomic_store(&link->is_bound, true);
     status = weir_token_bind(token, stream);
-    if (status != 0 && status != -WEIR_ESTALE) {
+    if (status != 0 && status != -WEIR_ESTALE && status != -EBUSY) { // busy: it is dying already
         storm_broke("binding a token answered %s", weir_strerror(status));
     }
     weir_token_fire(token, 0, link->id);

@@ -224,7 +224,7 @@ prepare_dial(const struct link *link, struct weir_dial *dial, struct random *ran
 }
 
 // The first record, which tells the receiver who this is. It is written before anybody else knows
-// the stream, so it goes first.
+// the stream, so it goes first; and behind it a barrier, which nothing passes.
 static int
 say_hello(struct link *link, weir_stream stream)
 {
@@ -249,7 +249,9 @@ say_hello(struct link *link, weir_stream stream)
     if ((link->traits & LINK_BEHIND) != 0) {
         request.level = WEIR_ACCEPTED;
     }
-    return weir_write(stream, &request, NULL);
+    int status = weir_write(stream, &request, NULL);
+    request = (struct weir_write){.level = request.level};
+    return status < 0 ? status : weir_write(stream, &request, NULL);
 }
 
 bool

@@ -36,6 +36,7 @@ struct link {
 
     _Atomic uint64_t stream; // its bits; 0: not to be written to, yet or any more
     atomic_uint asked;       // close modes asked for, 1 << enum weir_close_mode
+    atomic_bool is_bound;    // to a token that cancels all there is
 
     // The loop's thread only.
     struct record hello;

@@ -78,9 +78,9 @@ link_acknowledged(struct link *link, weir_stream stream, const struct ack *ack)
     link->seen = *ack;
     if ((link->traits & LINK_INLINE) == 0) {
         if (order_log_compare(&link->log, ack->digest.count, ack->digest.order) == ORDER_DIFFERS) {
-            storm_broke("link %u: the first %llu messages received are not the first %llu that "
-                        "completed, or not in that order",
-                        link->id, (ull)ack->digest.count, (ull)ack->digest.count);
+            storm_broke("link %u (traits 0x%x): the first %llu messages received are not the first "
+                        "that completed, or not in that order",
+                        link->id, link->traits, (ull)ack->digest.count);
         }
         order_log_forget(&link->log, ack->digest.count);
     }

@@ -7,6 +7,8 @@
 #include "link.h"
 #include "record.h"
 
+#include <errno.h>
+
 // Whose memory carries the record.
 enum message_memory {
     MEMORY_TABLE,   // borrowed: the header here, the payload in the pattern's own pages
@@ -49,6 +51,16 @@ static inline size_t
 message_size(const struct message *message)
 {
     return sizeof(message->head) + message->head.size;
+}
+
+// Was this write taken back, and not all of its link? What ends because a cancel or a token aborted
+// the connection may name that as its origin.
+static inline bool
+message_is_cancelled(const struct message *message, const struct weir_result *result)
+{
+    return (result->origin == WEIR_ORIGIN_LOCAL_CANCEL || result->origin == WEIR_ORIGIN_DEADLINE) &&
+           result->status != -ECONNABORTED && result->status != -WEIR_ETORN &&
+           !atomic_load_explicit(&message->link->is_bound, memory_order_relaxed);
 }
 
 // Write what is left of the message; as weir_write().

@@ -35,8 +35,7 @@ wrong_success(const struct message *message, const struct weir_result *result)
 static const char *
 wrong_failure(const struct message *message, const struct weir_result *result)
 {
-    bool is_cancelled =
-        result->origin == WEIR_ORIGIN_LOCAL_CANCEL || result->origin == WEIR_ORIGIN_DEADLINE;
+    bool is_cancelled = message_is_cancelled(message, result);
 
     if (result->late_cancel && is_cancelled) {
         return "cancelled, and too late for that";

@@ -124,7 +124,7 @@ choose_flags(struct producer *producer, struct message *message)
         message->flags |= WEIR_MORE;
     } else if (dice < 120) {
         message->flags |= WEIR_ZEROCOPY;
-    } else if (dice < 220 && producer->storm->options->priority) {
+    } else if (dice < 220 && producer->storm->options->priority && !is_behind) {
         message->flags |= WEIR_PRIORITY;
         message->head.flags |= RECORD_PRIORITY;
     } else if (dice < 400 && is_solo && !is_behind) {

@@ -12,8 +12,7 @@ static void
 react(struct message *message, weir_stream stream, const struct weir_result *result)
 {
     struct link *link = message->link;
-    bool is_cancelled =
-        result->origin == WEIR_ORIGIN_LOCAL_CANCEL || result->origin == WEIR_ORIGIN_DEADLINE;
+    bool is_cancelled = message_is_cancelled(message, result);
 
     if (is_cancelled && result->sent > 0) {
         if (message->tear != WEIR_TEAR_STOP) {

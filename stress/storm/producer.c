@@ -6,6 +6,7 @@
 #include "produce.h"
 #include "verdict.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -16,6 +17,7 @@
 #define WAIT_NS       20000000
 #define BURST         48u // messages of a loop's timer
 #define BURST_NS      1000000
+#define DUMPED_MAX    16u // writes described of each
 
 void
 producer_init(struct producer *producer, struct storm *storm, unsigned index,
@@ -70,6 +72,32 @@ bool
 producer_is_done(const struct producer *producer)
 {
     return atomic_load(&producer->has_ended) && atomic_load(&producer->outstanding) == 0;
+}
+
+void
+producer_dump(const struct producer *producer)
+{
+    unsigned left = DUMPED_MAX;
+
+    fprintf(stderr, "producer %u: %u outstanding, %zu bytes\n", producer->index,
+            atomic_load(&producer->outstanding), atomic_load(&producer->outstanding_bytes));
+    for (unsigned i = 0; i < producer->depth && left > 0; i++) {
+        const struct message *message = &producer->slots[i];
+        const struct link *link = message->link;
+
+        if (!message->is_in_flight) {
+            continue;
+        }
+        fprintf(
+            stderr,
+            "  write %016llx of %zu bytes on link %u (traits 0x%x, stream %016llx, modes asked "
+            "0x%x, arrived 0x%x): memory %d, flags 0x%x, level %d, tear %d, cancel answered %d\n",
+            (unsigned long long)message->op.bits, message->part_size, link->id, link->traits,
+            (unsigned long long)link_stream(link).bits, atomic_load(&link->asked),
+            atomic_load(&link->arrived), (int)message->memory, message->flags, (int)message->level,
+            (int)message->tear, message->answer);
+        left--;
+    }
 }
 
 // Sleep until woken; the bound is for wakes that nobody owes, as when a refusal was not ours.

@@ -49,6 +49,9 @@ void producer_start(struct producer *producer);
 // Any thread. Is there anything left that it has not been told about?
 bool producer_is_done(const struct producer *producer);
 
+// Any thread, when nothing moves: describe what it waits for on standard error.
+void producer_dump(const struct producer *producer);
+
 // Any thread. There may be room now.
 void producer_wake(struct producer *producer);
 void producer_wake_all(struct storm *storm);

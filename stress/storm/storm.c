@@ -119,9 +119,7 @@ end_stalled(const struct run *run)
 
     storm_broke("stalled: nothing has moved for 20 seconds");
     for (unsigned i = 0; i < storm->producer_count; i++) {
-        fprintf(stderr, "producer %u: %u outstanding, %zu bytes\n", i,
-                atomic_load(&storm->producers[i].outstanding),
-                atomic_load(&storm->producers[i].outstanding_bytes));
+        producer_dump(&storm->producers[i]);
     }
     fprintf(stderr, "%u links open\n", link_open_count());
     watchdog_dump(storm->runtime);
