@@ -82,7 +82,7 @@ expect_flow(struct flow *flow, size_t left, size_t right)
         recorder_wait(flow->recorders[side], expected[1 - side] > 0 ? 1 : 0);
     }
     for (unsigned side = 0; side < 2; side++) {
-        assert_status(weir_close(flow->pairs[side].stream, WEIR_CLOSE_DRAIN, 0, 0), 0);
+        close_if_open(&flow->pairs[side], WEIR_CLOSE_DRAIN);
     }
     for (unsigned side = 0; side < 2; side++) {
         struct events *events = flow->pairs[side].events;
@@ -153,7 +153,7 @@ a_write_and_an_end_are_seen_in_that_order(void **state)
         peer_finish(fixture, pair->peer);
         reader_wait_consumed(reader, sizes[index]);
         events_wait(pair->events, "peer_fin");
-        assert_status(weir_close(pair->stream, WEIR_CLOSE_DRAIN, 0, 0), 0);
+        close_if_open(pair, WEIR_CLOSE_DRAIN);
         pair_wait_closed(pair);
         events_expect_ending(pair->events, "send_closed:1 closed:0");
         fixture_close_fd(fixture, pair->peer);

@@ -216,12 +216,12 @@ static void
 a_blocked_stream_costs_no_turn(void **state)
 {
     struct fixture *fixture = fixture_manual(state);
-    struct pair *pair = pair_open(fixture, &(struct pair_options){.small = true});
+    struct pair *pair = pair_open(fixture, &(struct pair_options){.stuffed = true});
     struct recorder *recorder = recorder_make(fixture);
     struct pollfd loop = {.fd = weir_loop_fd(fixture->loop), .events = POLLIN};
 
     assert_status(request_submit(pair, recorder, 0, 1 << 20, 0), 0);
-    pair_block(pair);
+    fixture_settle(fixture);
     assert_int_equal(poll(&loop, 1, 50), 0);
     assert_int_equal(recorder_count(recorder), 0);
 }

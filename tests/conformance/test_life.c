@@ -415,17 +415,21 @@ runtimes_are_limited_and_come_and_go(void **state)
     struct weir_runtime_options options = {.loops = 1, .flags = WEIR_MANUAL};
     struct weir_runtime *runtimes[RUNTIMES_MAX];
     struct weir_runtime *one_more = NULL;
+    unsigned count = 0;
+    int result;
 
     (void)state;
-    for (unsigned index = 0; index < RUNTIMES_MAX; index++) {
-        assert_status(weir_runtime_create(&options, &runtimes[index]), 0);
+    while (count < RUNTIMES_MAX && weir_runtime_create(&options, &runtimes[count]) == 0) {
+        count++;
     }
-    assert_status(weir_runtime_create(&options, &one_more), -EMFILE);
-    assert_null(one_more);
-    for (unsigned index = 0; index < RUNTIMES_MAX; index++) {
+    result = weir_runtime_create(&options, &one_more);
+    for (unsigned index = 0; index < count; index++) {
         assert_status(weir_runtime_stop(runtimes[index], 0), 0);
         assert_status(weir_runtime_free(runtimes[index]), 0);
     }
+    assert_int_equal(count, RUNTIMES_MAX);
+    assert_status(result, -EMFILE);
+    assert_null(one_more);
     for (unsigned round = 0; round < 2 * RUNTIMES_MAX; round++) {
         assert_status(weir_runtime_create(&options, &one_more), 0);
         assert_status(weir_runtime_stop(one_more, 0), 0);
@@ -468,6 +472,16 @@ a_thread_may_end_before_or_after_the_runtime(void **state)
 
 // ---- by hand ----------------------------------------------------------------------------------
 
+// As a loop of the program's own would: ask how long it may wait, then wait.
+static int
+poll_loop(struct fixture *fixture, int timeout_ms)
+{
+    struct pollfd loop = {.fd = weir_loop_fd(fixture->loop), .events = POLLIN};
+    int64_t timeout_ns = weir_loop_timeout_ns(fixture->loop);
+
+    return timeout_ns == 0 ? 1 : poll(&loop, 1, timeout_ms);
+}
+
 // Contract 3.10: the loop's descriptor nests in a loop of the program's own.
 static void
 a_loop_nests_in_poll(void **state)
@@ -476,25 +490,24 @@ a_loop_nests_in_poll(void **state)
     struct reader *reader = reader_make(fixture);
     struct pair *pair = reader_open(reader, &(struct pair_options){0});
     struct recorder *recorder = recorder_make(fixture);
-    struct pollfd loop = {.fd = weir_loop_fd(fixture->loop), .events = POLLIN};
 
     fixture_settle(fixture);
-    assert_int_equal(poll(&loop, 1, 0), 0);
+    assert_int_equal(poll_loop(fixture, 0), 0);
     // Bytes from outside.
     peer_write_pattern(fixture, pair->peer, 100, 0, 0);
-    assert_int_equal(poll(&loop, 1, 5000), 1);
+    assert_int_equal(poll_loop(fixture, 5000), 1);
     fixture_settle(fixture);
     assert_int_equal(reader_consumed(reader), 100);
-    assert_int_equal(poll(&loop, 1, 0), 0);
+    assert_int_equal(poll_loop(fixture, 0), 0);
     // A write from a plain thread wakes it as well.
     assert_status(request_submit(pair, recorder, 0, 100, 0), 0);
-    assert_int_equal(poll(&loop, 1, 5000), 1);
+    assert_int_equal(poll_loop(fixture, 5000), 1);
     fixture_settle(fixture);
     assert_int_equal(recorder_count(recorder), 1);
     // And a close.
-    assert_int_equal(poll(&loop, 1, 0), 0);
+    assert_int_equal(poll_loop(fixture, 0), 0);
     assert_status(weir_close(pair->stream, WEIR_CLOSE_ABORT, 0, 0), 0);
-    assert_int_equal(poll(&loop, 1, 5000), 1);
+    assert_int_equal(poll_loop(fixture, 5000), 1);
     fixture_settle(fixture);
     assert_int_equal(events_count(pair->events, "closed"), 1);
 }

@@ -276,9 +276,10 @@ a_dial_that_hangs_disturbs_nobody(void **state)
     assert_int_equal(events->closed.origin, WEIR_ORIGIN_LOCAL_CLOSE);
 }
 
-// A Unix listener whose backlog was full takes the dial when there is room.
+// A Unix socket has no way to wait for room in a backlog: the dial is refused, or taken when there
+// is room. In either case it says so.
 static void
-a_dial_gets_in_when_there_is_room(void **state)
+a_full_unix_backlog_is_a_refusal_or_a_wait(void **state)
 {
     struct fixture *fixture = fixture_manual(state);
     int listener;
@@ -289,7 +290,10 @@ a_dial_gets_in_when_there_is_room(void **state)
 
     assert_status(weir_dial(fixture->loop, &request, &stream), 0);
     fixture_settle(fixture);
-    events_expect(events, "");
+    if (events_count(events, "started") > 0) {
+        expect_failure(events, -ECONNREFUSED);
+        return;
+    }
     for (unsigned taken = 0; taken < 2; taken++) {
         transport_accept(fixture, listener);
     }
@@ -408,7 +412,8 @@ the_waiting_form_leaves_no_stream_when_it_fails(void **state)
     assert_status(refused->result, -ECONNREFUSED);
     late->request.timeout_ns = MS(30);
     thread_join(fixture, thread_start(fixture, dial_and_wait, late));
-    assert_status(late->result, -ETIMEDOUT);
+    assert_true(late->result == -ETIMEDOUT ||
+                (late->result == -ECONNREFUSED && !transport_is_tcp(fixture->transport)));
     assert_int_equal(refused->stream.bits, 42);
     assert_int_equal(late->stream.bits, 42);
     fixture_settle(fixture);
@@ -443,9 +448,9 @@ main(void)
         EACH(an_end_before_the_start_is_kept),
         EACH(a_drain_before_the_start_still_sends),
         EACH(a_refused_dial_says_so_and_is_gone),
-        EACH(a_dial_that_takes_too_long_is_etimedout),
-        EACH(a_dial_that_hangs_disturbs_nobody),
-        EACH_UNIX(a_dial_gets_in_when_there_is_room),
+        EACH_TCP(a_dial_that_takes_too_long_is_etimedout),
+        EACH_TCP(a_dial_that_hangs_disturbs_nobody),
+        EACH_UNIX(a_full_unix_backlog_is_a_refusal_or_a_wait),
         EACH(a_dial_may_choose_its_own_address),
         ONCE(a_dial_from_an_address_that_is_not_ours_fails),
         EACH(the_waiting_form_returns_a_started_stream),

