@@ -610,6 +610,7 @@ a_stream_may_be_closed_from_two_threads_at_once(void **state)
         pair_wait_closed(pair);
         recorder_wait(recorder, 1);
         events_expect_ending(pair->events, "done send_closed closed");
+        assert_status(weir_closed_wait(pair->stream, test_deadline()), 0);
         assert_status(weir_close(pair->stream, WEIR_CLOSE_ABORT, 0, 0), -WEIR_ESTALE);
         fixture_close_fd(fixture, pair->peer);
     }
