@@ -199,9 +199,7 @@ submit_shared(struct message *message, weir_stream stream, struct weir_write *re
     message->shared = NULL;
     request->shared = shared;
     int answer = weir_write(stream, request, &message->op);
-    if (answer < 0) {
-        weir_shared_unref(shared);
-    }
+    weir_shared_unref(shared); // the write has a reference of its own
     return answer;
 }
 

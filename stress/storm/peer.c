@@ -186,10 +186,12 @@ verify(struct peer *peer, const struct peer_world *world, size_t size)
         const struct record *head = &peer->reader.head;
 
         storm_broke("received on link %u, within %zu bytes before offset %llu, after %llu whole "
-                    "messages: %s (producer %u, sequence %u, size %u, link %u)",
+                    "messages: %s (byte %llu is 0x%02x; producer %u, sequence %u, size %u, link "
+                    "%u, flags 0x%x)",
                     peer->link, size, (unsigned long long)peer->bytes,
-                    (unsigned long long)peer->digest.count, wrong, head->producer, head->sequence,
-                    head->size, head->link);
+                    (unsigned long long)peer->digest.count, wrong,
+                    (unsigned long long)peer->reader.wrong_at, peer->reader.wrong_byte,
+                    head->producer, head->sequence, head->size, head->link, head->flags);
     }
     return wrong == NULL;
 }

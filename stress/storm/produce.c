@@ -237,6 +237,7 @@ produce_message(struct producer *producer, struct link *link)
     bool is_reset = atomic_load_explicit(&connection->wants_reset, memory_order_relaxed) &&
                     atomic_exchange(&connection->wants_reset, false);
     message->head.flags |= is_reset ? RECORD_RESET : 0;
+    message->head.flags |= (uint16_t)(message->memory << RECORD_MEMORY_SHIFT);
     record_seal(&message->head);
     enum cancel_plan plan = cancel_choose(&producer->canceller, message);
 

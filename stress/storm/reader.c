@@ -7,6 +7,20 @@ smaller(size_t a, size_t b)
     return a < b ? a : b;
 }
 
+// The two differ, so this ends.
+static void
+find_wrong(struct reader *reader, const uint8_t *data, size_t at)
+{
+    const uint8_t *right = pattern_of(&reader->head) + at;
+    size_t i = 0;
+
+    while (data[i] == right[i]) {
+        i++;
+    }
+    reader->wrong_at = reader->got + i;
+    reader->wrong_byte = data[i];
+}
+
 const char *
 reader_feed(struct reader *reader, const uint8_t *data, size_t size, reader_fn *fn, void *arg)
 {
@@ -29,6 +43,7 @@ reader_feed(struct reader *reader, const uint8_t *data, size_t size, reader_fn *
 
             step = smaller(size, reader->head.size - at);
             if (memcmp(data, pattern_of(&reader->head) + at, step) != 0) {
+                find_wrong(reader, data, at);
                 return "a payload with wrong bytes";
             }
         }

@@ -12,7 +12,9 @@ typedef const char *reader_fn(void *arg, const struct record *record);
 
 struct reader {
     struct record head;
-    uint64_t got; // bytes of the current record
+    uint64_t got;      // bytes of the current record
+    uint64_t wrong_at; // which byte of it was wrong, when one was
+    uint8_t wrong_byte;
 };
 
 // NULL, or what is wrong; the reader must not be fed again then.

@@ -24,6 +24,7 @@ enum record_flag {
     RECORD_QUIET = 1 << 4,     // hello: no acknowledgements
     RECORD_PACED = 1 << 5,     // hello: read slowly
 };
+#define RECORD_MEMORY_SHIFT 8 // above the flags: what kind of memory it came from
 
 struct record {
     uint32_t magic;
