@@ -21,6 +21,8 @@ enum message_memory {
     MEMORIES,
 };
 
+#define MESSAGE_PENDING 1 // a status that no completion has
+
 struct message {
     struct message *next; // free, returned, or unfinished
     struct producer *producer;

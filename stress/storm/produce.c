@@ -52,6 +52,7 @@ submit(struct producer *producer, struct message *message, weir_stream stream)
     size_t offset = message->offset;
 
     message->answer = -1;
+    message->status = MESSAGE_PENDING;
     message->is_in_flight = true;
     atomic_fetch_add(&producer->outstanding, 1);
     atomic_fetch_add(&producer->outstanding_bytes, size);

@@ -85,7 +85,7 @@ producer_dump(const struct producer *producer)
         const struct message *message = &producer->slots[i];
         const struct link *link = message->link;
 
-        if (!message->is_in_flight) {
+        if (!message->is_in_flight || message->status != MESSAGE_PENDING) {
             continue;
         }
         fprintf(
