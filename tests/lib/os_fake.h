@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef TESTS_LIB_OS_FAKE_H
+#define TESTS_LIB_OS_FAKE_H
+
+// A scripted kernel behind runtime/os.h, for tests whose first line is `// os: fake`.
+//
+// Sockets are pipes in memory with a capacity, addresses are compared byte by byte, the clock moves
+// when told (and over a wait that has a bound), every call that can fail can be made to. Readiness
+// is epoll's: level-triggered, or edge-triggered with an edge per change. Any thread may call
+// anything; a wait without a bound sleeps until something is ready, so loops may have threads.
+//
+// Descriptors start at OS_FAKE_FIRST_FD: nothing real has such a number.
+
+#include "runtime/os.h"
+
+#include <netinet/in.h>
+
+#define OS_FAKE_FIRST_FD 5000
+#define OS_FAKE_START_NS UINT64_C(1000000000000)
+
+enum os_call {
+    OS_POLLER_CREATE,
+    OS_POLL_ADD,
+    OS_POLL_MODIFY,
+    OS_POLL_REMOVE,
+    OS_WAIT, // not among "all calls"
+    OS_WAKE_CREATE,
+    OS_RECEIVE,
+    OS_SEND, // all four kinds
+    OS_REPORT,
+    OS_SOCKET,
+    OS_BIND,
+    OS_LISTEN,
+    OS_ACCEPT,
+    OS_CONNECT,
+    OS_SHUTDOWN,
+    OS_CLOSE, // closes all the same
+    OS_SET_OPTION,
+    OS_GET_OPTION,
+    OS_LINGER,
+    OS_ADDRESS,
+    OS_NONBLOCKING,
+    OS_UNSENT,
+    OS_WINDOW,
+    OS_UNLINK,
+    OS_SIGNAL_CREATE,
+    OS_SIGNAL_TAKE,
+    OS_SPARE_CREATE,
+    OS_THREAD_START,
+    OS_PIN,
+    OS_FORK_HOOK,
+    OS_CALLS,
+};
+
+// ---- the script -------------------------------------------------------------------------------
+
+// A fresh kernel: no descriptors, no failures, OS_FAKE_START_NS. Nobody may be inside a call.
+void os_fake_reset(void);
+// Make the nth call from now (1: the next) fail with error, once, or from there on. 0: none. Counts
+// every call but waits; resets the count.
+void os_fake_fail(unsigned long nth, int error, bool forever);
+// Likewise, of one call only. Both may be set.
+void os_fake_fail_call(enum os_call call, unsigned long nth, int error, bool forever);
+// Calls since the last os_fake_fail() or reset, and which of them failed last (OS_CALLS: none).
+unsigned long os_fake_calls(void);
+unsigned long os_fake_calls_of(enum os_call call); // since the reset
+enum os_call os_fake_failed(void);
+const char *os_fake_call_name(enum os_call call);
+// The test's own calls of wi_os_…: neither counted nor failed, in this thread, until false.
+void os_fake_aside(bool aside);
+
+void os_fake_set_now(uint64_t now_ns);
+void os_fake_advance(uint64_t ns);
+
+// Of pipes made from now on; 65536 at first.
+void os_fake_set_capacity(size_t bytes);
+// At most so much per send and per receive; 0: no limit.
+void os_fake_set_limits(size_t send_max, size_t receive_max);
+// Connects over anything but Unix sockets end at once, not in a later wait.
+void os_fake_connect_at_once(bool at_once);
+
+// ---- looking and meddling -----------------------------------------------------------------------
+
+unsigned os_fake_open_count(void);   // descriptors open now
+int os_fake_pair(int ret_fds[2]);    // two connected Unix sockets
+size_t os_fake_buffered(int fd);     // bytes that wait to be received here
+void os_fake_reset_peer(int fd);     // as if the peer reset the connection
+void os_fake_raise(int signal);      // for signal descriptors that want it
+unsigned os_fake_wakes(int wake_fd); // how often it was written
+
+#endif /* TESTS_LIB_OS_FAKE_H */
