@@ -24,7 +24,7 @@ struct weir_block {
     // Any holder.
     wi_atomic_u32 refs; // 1 when leased; more while pieces of it are packed into operations
     // The chain's owner.
-    struct weir_block *head; // first block of the producing section this block belongs to
+    struct weir_block *head; // see wi_block_section()
     // The pool.
     struct wi_slab *slab; // NULL: a one-off heap block
     const void *site;     // who leased it, in debug builds
@@ -39,6 +39,16 @@ static_assert(sizeof(struct weir_block) == 64, "32 headers must fill 2 KiB");
 
 #define WI_SLAB_SIZE   (128u * 1024u)
 #define WI_SLAB_BLOCKS 32u
+
+/**
+ * The chain's owner. The first block of the producing section that a block belongs to; NULL: none.
+ * The first block itself carries its owner, with the low bit set; the later ones point at it.
+ */
+static inline struct weir_block *
+wi_block_section(struct weir_block *block)
+{
+    return (uintptr_t)block->head & 1 ? block : block->head;
+}
 
 /** The chain's owner. Bytes the block holds. */
 static inline uint32_t

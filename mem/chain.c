@@ -129,7 +129,7 @@ wi_blocks_append(struct weir_block *tail, const void *data, size_t size,
     struct weir_block *first_new = block;
 
     for (; block != NULL; block = block->next) {
-        block->head = tail == NULL ? NULL : tail->head; // of the same producing section
+        block->head = tail == NULL ? NULL : wi_block_section(tail);
         done += block_fill(block, bytes + done, size - done);
         *ret_last = block;
     }

@@ -109,17 +109,10 @@ wi_acks_timer_fired(struct wi_loop *loop, struct wi_timer *timer)
 }
 
 bool
-wi_acks_cancel(struct wi_loop *loop, struct wi_stream *stream, struct wi_write *write, int status,
-               enum weir_origin origin)
+wi_acks_has(const struct wi_stream *stream, const struct wi_write *write)
 {
-    if (wi_write_level(write) != WEIR_ACKED || write->op.owner != write->size ||
-        !wi_op_is_claimed(&write->op) || !wi_stream_waits_for_acks(stream) || write->size == 0) {
-        return false;
-    }
-    // Nothing can be taken back: it stops waiting, with all its bytes counted as sent.
-    wi_sendq_remove(&stream->extra->acks->waiting, write);
-    wi_write_end(loop, stream, write, status, origin);
-    return true;
+    return wi_write_level(write) == WEIR_ACKED && write->size != 0 &&
+           write->op.owner == write->size && wi_stream_waits_for_acks(stream);
 }
 
 void

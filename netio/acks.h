@@ -27,9 +27,8 @@ void wi_acks_wait(struct wi_loop *loop, struct wi_stream *stream, struct wi_writ
 /** Loop thread. The error queue has something. */
 void wi_acks_collect(struct wi_loop *loop, struct wi_stream *stream);
 
-/** Loop thread. Cancel a write that is wholly sent and waits here. False: it does not. */
-bool wi_acks_cancel(struct wi_loop *loop, struct wi_stream *stream, struct wi_write *write, int status,
-                    enum weir_origin origin);
+/** Loop thread. Is the write wholly sent, and waits here? Nothing of it can be taken back. */
+bool wi_acks_has(const struct wi_stream *stream, const struct wi_write *write);
 
 /** Loop thread. The stream ends: so do those that wait. */
 void wi_acks_end(struct wi_loop *loop, struct wi_stream *stream, int status,

@@ -24,7 +24,7 @@ bind_run(struct wi_loop *loop, struct wi_task *task)
     struct wi_stream *stream = wi_stream_of(arrival->gate);
     struct wi_stream_extra *extra = wi_stream_need_extra(stream);
 
-    wi_op_arrive(loop, &arrival->op, WEIR_NEVER, 0);
+    wi_op_arrive_quietly(&arrival->op);
     if (stream->phase != WI_PHASE_DEAD && extra != NULL) {
         extra->stream = stream;
         extra->bond.fired = bond_fired;
@@ -55,7 +55,8 @@ weir_token_bind(weir_token token, weir_stream stream)
         result = -EINVAL;
     }
     if (result < 0 && result != -WEIR_ESTALE && result != -EINVAL && result != -ECHILD) {
-        result = weir_close(stream, WEIR_CLOSE_ABORT, 0, 0); // it has fired already
+        result = weir_close(stream, WEIR_CLOSE_ABORT, 0, // it has fired already
+                            wi_token_code(gate->loop->runtime, token.bits));
     } else if (result == 0) {
         result = wi_arrival_reserve(gate->loop, &lane, &arrival);
         if (result == 0) {

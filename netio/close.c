@@ -175,8 +175,12 @@ weir_close(weir_stream handle, enum weir_close_mode mode, uint64_t deadline_ns, 
     }
     // From here every later submit is refused; what was accepted goes first.
     first = wi_gate_state(wi_gate_move(gate, WI_GATE_DRAINING)) != WI_GATE_DRAINING;
-    if (first || mode == WEIR_CLOSE_ABORT) {
-        wi_store_relaxed(&gate->close_argument, mode == WEIR_CLOSE_ABORT ? code : deadline_ns);
+    if (mode == WEIR_CLOSE_ABORT) {
+        if (!(wi_or_acq_rel(&gate->word, WI_GATE_ABORTED) & WI_GATE_ABORTED)) {
+            wi_store_relaxed(&gate->close_argument, code);
+        }
+    } else if (first) {
+        wi_store_relaxed(&gate->close_argument, deadline_ns);
     }
     wi_gate_ask(gate, asks[mode]);
     wi_gate_leave(gate);

@@ -10,6 +10,7 @@
 #include <netinet/tcp.h>
 
 #define DIAL_TIMEOUT_NS UINT64_C(30000000000)
+#define DIAL_RETRY_NS   UINT64_C(50000000) // a Unix backlog was full
 
 /* ---- connecting, on the loop ---- */
 
@@ -72,36 +73,86 @@ make_socket(struct wi_stream *stream)
     return 0;
 }
 
-void
-wi_stream_connect(struct wi_loop *loop, struct wi_stream *stream)
+// The kernel goes on connecting: the poller will say how it ended.
+static void
+connect_in_progress(struct wi_loop *loop, struct wi_stream *stream)
 {
-    const struct wi_dialling *dialling = stream->extra->dialling;
-    uint64_t timeout = dialling->timeout_ns;
-    int result = make_socket(stream);
-
-    if (result == 0) {
-        stream->phase = WI_PHASE_CONNECTING;
-        // With Fast Open this returns at once, and the first send carries the SYN.
-        result = wi_os_connect(stream->fd, &dialling->address.as.any, dialling->address.size);
-    }
-    if (result == 0) {
-        begin(loop, stream);
-        return;
-    }
-    if (result == -EINPROGRESS) {
-        result = wi_os_poll_add(loop->poller, stream->fd,
+    int result = wi_os_poll_add(loop->poller, stream->fd,
                                 EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, &stream->source);
-        wi_count(&loop->counters.polls, 1);
-    }
+
+    wi_count(&loop->counters.polls, 1);
     if (result < 0) {
-        fail(loop, stream, result == -EAGAIN ? -ECONNREFUSED : result); // a full Unix backlog
+        fail(loop, stream, result);
         return;
     }
     stream->flags |= WI_S_POLL_OUT;
     stream->polled = true;
-    if (timeout != WEIR_NEVER) {
-        wi_stream_arm(loop, stream,
-                      loop->now_ns + (timeout != 0 ? timeout : DIAL_TIMEOUT_NS));
+    wi_stream_arm(loop, stream, stream->extra->dialling->deadline_ns);
+}
+
+static void
+try_connect(struct wi_loop *loop, struct wi_stream *stream)
+{
+    const struct wi_dialling *dialling = stream->extra->dialling;
+    // With Fast Open this returns at once, and the first send carries the SYN.
+    int result = wi_os_connect(stream->fd, &dialling->address.as.any, dialling->address.size);
+
+    if (result == 0) {
+        begin(loop, stream);
+    } else if (result == -EINPROGRESS) {
+        connect_in_progress(loop, stream);
+    } else if (result == -EAGAIN && dialling->deadline_ns > loop->now_ns) {
+        // A Unix socket's backlog is full, and nothing tells when it has room: try again.
+        uint64_t next = loop->now_ns + DIAL_RETRY_NS;
+
+        wi_stream_arm(loop, stream, next < dialling->deadline_ns ? next : dialling->deadline_ns);
+    } else {
+        fail(loop, stream, result == -EAGAIN ? -ETIMEDOUT : result);
+    }
+}
+
+void
+wi_stream_connect(struct wi_loop *loop, struct wi_stream *stream)
+{
+    struct wi_dialling *dialling = stream->extra->dialling;
+    uint64_t timeout = dialling->timeout_ns != 0 ? dialling->timeout_ns : DIAL_TIMEOUT_NS;
+    int result = make_socket(stream);
+
+    dialling->deadline_ns = timeout < WEIR_NEVER - loop->now_ns ? loop->now_ns + timeout
+                                                                : WEIR_NEVER;
+    stream->phase = WI_PHASE_CONNECTING;
+    if (result < 0) {
+        fail(loop, stream, result);
+    } else {
+        try_connect(loop, stream);
+    }
+}
+
+void
+wi_dial_timer_fired(struct wi_loop *loop, struct wi_stream *stream)
+{
+    if (!stream->polled) {
+        try_connect(loop, stream);
+    } else {
+        wi_stream_die(loop, stream, -ETIMEDOUT, WEIR_ORIGIN_DEADLINE, 0);
+        wi_stream_event(loop, stream, WI_EVENT_STARTED);
+    }
+}
+
+void
+wi_dial_finish_waiting(struct wi_stream *stream)
+{
+    struct wi_dialling *dialling = stream->extra == NULL ? NULL : stream->extra->dialling;
+
+    if (dialling != NULL && dialling->waiting != NULL) {
+        struct wi_dial_waiting *waiting = dialling->waiting;
+
+        dialling->waiting = NULL;
+        waiting->status = stream->phase != WI_PHASE_DEAD ? 0
+                          : stream->status != 0          ? stream->status
+                                                         : -WEIR_EENDED;
+        // ORDER(waiting) publish: pairs with has_started(); its memory may be gone after this.
+        wi_store_release(&waiting->over, true);
     }
 }
 
@@ -133,7 +184,7 @@ dial_run(struct wi_loop *loop, struct wi_task *task)
     struct wi_arrival *arrival = wi_arrival_of(task);
     struct wi_stream *stream = wi_stream_of(arrival->gate);
 
-    wi_op_arrive(loop, &arrival->op, WEIR_NEVER, 0);
+    wi_op_arrive_quietly(&arrival->op);
     wi_stream_join(loop, stream);
     if (!stream->extra->dialling->is_lazy) {
         wi_stream_connect(loop, stream);
@@ -160,7 +211,7 @@ check_dial(const struct weir_dial *request, enum wi_transport *ret_transport)
 
 static int
 open_dialled(struct wi_loop *loop, const struct weir_dial *request, enum wi_transport transport,
-             struct wi_gate **ret_gate)
+             struct wi_dial_waiting *waiting, struct wi_gate **ret_gate)
 {
     struct wi_dialling *dialling = wi_heap_alloc(sizeof(*dialling));
     struct wi_gate *gate = dialling == NULL ? NULL : wi_stream_take_slot(loop);
@@ -171,6 +222,7 @@ open_dialled(struct wi_loop *loop, const struct weir_dial *request, enum wi_tran
         return -ENOMEM;
     }
     *dialling = (struct wi_dialling){
+        .waiting = waiting,
         .address = request->address,
         .bind = request->bind,
         .timeout_ns = request->timeout_ns,
@@ -188,7 +240,14 @@ open_dialled(struct wi_loop *loop, const struct weir_dial *request, enum wi_tran
 }
 
 int
-weir_dial(struct weir_loop *public, const struct weir_dial *request, weir_stream *ret_stream)
+weir_dial(struct weir_loop *loop, const struct weir_dial *request, weir_stream *ret_stream)
+{
+    return wi_dial(loop, request, NULL, ret_stream);
+}
+
+int
+wi_dial(struct weir_loop *public, const struct weir_dial *request,
+        struct wi_dial_waiting *waiting, weir_stream *ret_stream)
 {
     struct wi_loop *loop = wi_loop_of(public);
     enum wi_transport transport;
@@ -210,7 +269,7 @@ weir_dial(struct weir_loop *public, const struct weir_dial *request, weir_stream
     if (result != 0) {
         return result;
     }
-    result = open_dialled(loop, request, transport, &gate);
+    result = open_dialled(loop, request, transport, waiting, &gate);
     if (result < 0) {
         wi_arrival_drop(loop, lane, arrival);
         return result;
@@ -230,7 +289,7 @@ adopt_run(struct wi_loop *loop, struct wi_task *task)
     struct wi_stream *stream = wi_stream_of(arrival->gate);
     int result;
 
-    wi_op_arrive(loop, &arrival->op, WEIR_NEVER, 0);
+    wi_op_arrive_quietly(&arrival->op);
     wi_stream_join(loop, stream);
     wi_stream_set_peer(stream, (const struct sockaddr *)&arrival->peer, arrival->peer_size);
     result = wi_stream_start(loop, stream);

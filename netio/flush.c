@@ -49,7 +49,7 @@ wi_stream_admit(struct wi_loop *loop, struct wi_stream *stream)
 
     while (write != NULL) {
         if (wi_write_level(write) == WEIR_ACCEPTED && !(write->flags & WI_WRITE_EARLY)) {
-            uint64_t size = write->size;
+            uint64_t size = wi_write_left(write);
 
             if (extra->write_behind != WEIR_WRITE_BEHIND_UNLIMITED &&
                 (extra->write_behind == WEIR_WRITE_BEHIND_NONE ||
@@ -80,10 +80,7 @@ leave_budget(struct wi_loop *loop, struct wi_stream *stream, struct wi_write *wr
     if (extra->behind_next == write) {
         extra->behind_next = wi_write_next(write);
     }
-    if (write->flags & WI_WRITE_EARLY) {
-        extra->behind -= write->size;
-        wi_stream_admit(loop, stream);
-    }
+    (void)loop;
 }
 
 /* ---- what the kernel answered ---- */
@@ -156,7 +153,7 @@ static void
 stop_watching_room(struct wi_loop *loop, struct wi_stream *stream)
 {
     if (stream->transport == WI_TRANSPORT_UNIX && (stream->flags & WI_S_POLL_OUT)) {
-        stream->flags &= ~(unsigned)WI_S_POLL_OUT;
+        stream->flags &= ~(unsigned)(WI_S_POLL_OUT | WI_S_BLOCKED); // the next write just tries
         wi_os_poll_modify(loop->poller, stream->fd, EPOLLIN | EPOLLRDHUP | EPOLLET,
                           &stream->source);
         wi_count(&loop->counters.polls, 1);
@@ -195,10 +192,24 @@ finish_head(struct wi_loop *loop, struct wi_stream *stream)
 static void
 take_sent(struct wi_loop *loop, struct wi_stream *stream, uint64_t size)
 {
+    bool more = true;
+
     stream->sent += size;
-    while (wi_sendq_advance(&stream->queue, &size)) {
-        wi_net_of(loop)->sent_behind = size;
-        finish_head(loop, stream);
+    while (more) {
+        struct wi_write *head = stream->queue.head;
+        uint64_t before = size;
+
+        more = wi_sendq_advance(&stream->queue, &size);
+        if (head != NULL && (head->flags & WI_WRITE_EARLY)) {
+            stream->extra->behind -= before - size;
+        }
+        if (more) {
+            wi_net_of(loop)->sent_behind = size;
+            finish_head(loop, stream);
+        }
+    }
+    if (wi_unlikely(stream->extra != NULL && stream->extra->behind_next != NULL)) {
+        wi_stream_admit(loop, stream);
     }
 }
 

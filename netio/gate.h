@@ -39,7 +39,7 @@
 #define WI_GATE_BOUND     (UINT64_C(1) << 7) // bound to a token
 #define WI_GATE_HIGH      (UINT64_C(1) << 8) // somebody was refused: tell when there is room
 #define WI_GATE_EXTRA     (UINT64_C(1) << 9) // other threads may look at the extra part
-#define WI_GATE_STARTED   (UINT64_C(1) << 10) // it is, or was, connected
+#define WI_GATE_ABORTED   (UINT64_C(1) << 11) // an abort was asked for: its code stays
 #define WI_GATE_INFLIGHT  (UINT64_C(1) << 16)
 #define WI_GATE_INFLIGHTS (UINT64_C(0xffffff) << 16)
 #define WI_GATE_TICKET    (UINT64_C(1) << 40)

@@ -83,7 +83,7 @@ static const struct wi_task_ops welcome_ops = {.run = welcome_run};
 static void
 accept_arrive(struct wi_loop *loop, struct wi_task *task)
 {
-    wi_op_arrive(loop, wi_op_of_task(task), WEIR_NEVER, 0);
+    wi_op_arrive_quietly(wi_op_of_task(task));
     task->ops = &welcome_ops;
     wi_loop_post(loop, task);
 }

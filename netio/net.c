@@ -114,9 +114,7 @@ tell_started(struct wi_loop *loop, struct wi_stream *stream)
 {
     (void)loop;
     stream->events &= (uint16_t)~WI_EVENT_STARTED;
-    if (stream->phase != WI_PHASE_DEAD) {
-        wi_or_acq_rel(&wi_gate_of(stream)->word, WI_GATE_STARTED); // weir_dial_wait() looks for it
-    }
+    wi_dial_finish_waiting(stream);
     if (stream->handlers != NULL && stream->handlers->started != NULL) {
         stream->handlers->started(wi_stream_handle(stream),
                                   stream->phase == WI_PHASE_DEAD ? stream->status : 0,
@@ -140,10 +138,12 @@ tell_closed(struct wi_loop *loop, struct wi_stream *stream)
     };
 
     wi_stream_return_provided(loop, stream);
+    wi_dial_finish_waiting(stream);
     stream->flags |= WI_S_CLOSED_TOLD;
     if (stream->handlers != NULL && stream->handlers->closed != NULL) {
         stream->handlers->closed(wi_stream_handle(stream), &closed, stream->user);
     }
+    wi_stream_retire_handle(stream);
     wi_stream_needs_work(loop, stream); // frees the slot
 }
 
@@ -207,11 +207,10 @@ tell(struct wi_loop *loop, struct wi_stream *stream)
 {
     unsigned events = stream->events;
 
-    stream->events &= (uint16_t)WI_EVENT_AGAIN; // the reading below uses it
+    // Reading is for the next round: what it brings goes before the completions there.
+    stream->events &= (uint16_t)(WI_EVENT_AGAIN | WI_EVENT_READ);
     if (events & WI_EVENT_READ) {
-        wi_stream_read(loop, stream);
-        events |= stream->events & ~(unsigned)(WI_EVENT_AGAIN | WI_EVENT_CLOSED);
-        stream->events &= (uint16_t)(WI_EVENT_AGAIN | WI_EVENT_CLOSED);
+        wi_stream_event(loop, stream, WI_EVENT_READ);
     }
     if ((events & WI_EVENT_IDEAL) && stream->handlers != NULL &&
         stream->handlers->ideal_size != NULL) {
@@ -225,13 +224,25 @@ tell(struct wi_loop *loop, struct wi_stream *stream)
 
 /* ---- the end of a turn ---- */
 
+// What is told before completions: that a stream has started; the bytes that arrived; and then that
+// the peer has gone, which is why writes fail.
 static void
-tell_starts(struct wi_loop *loop)
+tell_first(struct wi_loop *loop)
 {
     for (struct wi_stream *stream = wi_net_of(loop)->events; stream != NULL;
          stream = stream->next_event) {
         if (stream->events & WI_EVENT_STARTED) {
             tell_started(loop, stream);
+        }
+        if (stream->events & WI_EVENT_READ) {
+            stream->events &= (uint16_t)~WI_EVENT_READ;
+            wi_stream_read(loop, stream);
+        }
+        if (stream->events & (WI_EVENT_PEER_RESET | WI_EVENT_PEER_STOP)) {
+            unsigned events = stream->events & (WI_EVENT_PEER_RESET | WI_EVENT_PEER_STOP);
+
+            stream->events &= (uint16_t)~events;
+            tell_simple(stream, events);
         }
     }
 }
@@ -261,7 +272,7 @@ done_run(struct wi_loop *loop, struct wi_task *task)
     (void)task;
     net->done_deferred = false;
     if (net->events != NULL) {
-        tell_starts(loop);
+        tell_first(loop);
     }
     done = net->done;
     net->done = NULL;
@@ -287,8 +298,7 @@ stream_timer_fired(struct wi_loop *loop, struct wi_timer *timer)
 
     switch (stream->phase) {
     case WI_PHASE_CONNECTING:
-        wi_stream_die(loop, stream, -ETIMEDOUT, WEIR_ORIGIN_DEADLINE, 0);
-        wi_stream_event(loop, stream, WI_EVENT_STARTED);
+        wi_dial_timer_fired(loop, stream);
         break;
     case WI_PHASE_OPEN: // the cork's life is over
         stream->flags &= ~(unsigned)WI_S_CORKED;

@@ -9,6 +9,12 @@
 // what is committed. The gate has one bit for "a section is open". A section opened on the stream's
 // loop is also remembered there: if the stream closes first, its blocks are returned before `closed`.
 
+static struct weir_block *
+owner_mark(const struct wi_gate *gate)
+{
+    return (struct weir_block *)((uintptr_t)gate | 1);
+}
+
 int
 weir_produce(weir_stream handle, struct weir_iter *ret_iter)
 {
@@ -45,7 +51,7 @@ weir_produce(weir_stream handle, struct weir_iter *ret_iter)
             weir_block_return(block);
         }
     } else {
-        block->head = block;
+        block->head = owner_mark(gate);
         *ret_iter = (struct weir_iter){.block = block, .index = 0};
     }
     wi_gate_leave(gate);
@@ -61,14 +67,14 @@ section_chain(struct weir_iter end, struct weir_chain *ret_chain)
     if (end.block == NULL || !wi_block_is_ours(end.block) || end.index > end.block->end) {
         return -EINVAL;
     }
-    // Appending through an iterator hands the name of the first block on.
-    for (block = end.block->head; block != NULL && block != end.block;) {
+    // Appending through an iterator hands the first block on.
+    for (block = wi_block_section(end.block); block != NULL && block != end.block;) {
         block = block->next;
     }
     if (block == NULL) {
         return -EINVAL;
     }
-    ret_chain->head = end.block->head;
+    ret_chain->head = wi_block_section(end.block);
     ret_chain->tail = end.block;
     return 0;
 }
@@ -133,16 +139,16 @@ weir_commit(weir_stream handle, struct weir_iter end, const struct weir_write *r
         return wi_stale();
     }
     result = section_chain(end, &chain);
-    if (result == 0) {
-        result = check_commit(&write);
-    }
-    if (result == 0 && !leave_section(gate)) {
+    if (result == 0 && (chain.head->head != owner_mark(gate) || !leave_section(gate))) {
         result = -EINVAL;
     }
     if (result == 0) {
         cut_behind(&chain, end);
-        write.chain = &chain;
-        result = weir_write(handle, &write, ret_op);
+        result = check_commit(&write);
+        if (result == 0) {
+            write.chain = &chain;
+            result = weir_write(handle, &write, ret_op);
+        }
         if (result < 0) {
             weir_chain_return(&chain);
         }

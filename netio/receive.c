@@ -10,6 +10,7 @@
 // Input arrives in the tail block while at least this much of it is free (K80).
 #define READ_ROOM_MIN   2048u
 #define READ_BLOCKS_MAX 16u
+#define SHOWS_MAX       64u // how often the same input is shown in one turn
 
 bool
 wi_stream_has_reader(const struct wi_stream *stream)
@@ -119,7 +120,7 @@ settle_consumed(struct wi_loop *loop, struct wi_stream *stream, size_t consumed)
     (void)loop;
 }
 
-// Call the data function. True: it made progress and left something it has not looked at.
+// Call the data function. True: it left something that it has not looked at.
 static bool
 present(struct wi_loop *loop, struct wi_stream *stream)
 {
@@ -145,7 +146,7 @@ present(struct wi_loop *loop, struct wi_stream *stream)
         answer.consumed = shown;
     }
     settle_consumed(loop, stream, answer.consumed);
-    return answer.consumed != 0 && answer.examined < shown && stream->input_size != 0;
+    return answer.examined < shown && stream->input_size != 0;
 }
 
 static void
@@ -155,7 +156,14 @@ deliver(struct wi_loop *loop, struct wi_stream *stream)
         weir_chain_return(&stream->input);
         stream->input_size = 0;
     } else if (stream->handlers != NULL && stream->handlers->data != NULL) {
+        unsigned shows = 0;
+
         while (stream->input_size != 0 && present(loop, stream) && wi_stream_may_read(stream)) {
+            if (++shows == SHOWS_MAX) { // it looks at little: let others have the loop
+                stream->events |= WI_EVENT_AGAIN;
+                wi_stream_needs_later(loop, stream);
+                break;
+            }
         }
     } else {
         wi_stream_feed_pulls(loop, stream);
@@ -170,7 +178,7 @@ wi_stream_consumed(struct wi_loop *loop, struct wi_stream *stream, size_t consum
 
     stream->flags &= ~(unsigned)WI_S_DATA_PENDING;
     settle_consumed(loop, stream, consumed);
-    if (consumed != 0 && examined < shown && stream->input_size != 0) {
+    if (examined < shown && stream->input_size != 0) {
         stream->events |= WI_EVENT_AGAIN;
     }
     wi_stream_event(loop, stream, WI_EVENT_READ);

@@ -133,5 +133,11 @@ weir_stream_local_address(weir_stream handle, struct sockaddr *address, socklen_
     if (result < 0) {
         return result;
     }
-    return stream->fd < 0 ? -ENOTCONN : wi_os_local_address(stream->fd, address, size);
+    if (stream->fd >= 0) {
+        return wi_os_local_address(stream->fd, address, size);
+    }
+    if (stream->extra != NULL && stream->extra->local_size != 0) {
+        return give_address(&stream->extra->local, stream->extra->local_size, address, size);
+    }
+    return -ENOTCONN;
 }

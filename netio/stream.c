@@ -51,6 +51,9 @@ give_slot(struct wi_gate *gate)
     uint64_t last = wi_load_relaxed(&gate->handle);
 
     stream->phase = WI_PHASE_FREE;
+    if (stream->extra != NULL) {
+        wi_heap_free(stream->extra->dialling);
+    }
     wi_heap_free(stream->extra);
     stream->extra = NULL;
     if (wi_handle_generation(last) < WI_GENERATION_MAX) { // else: retired
@@ -164,7 +167,7 @@ wi_stream_open(struct wi_gate *gate, const struct weir_stream_options *options, 
         extra = make_extra(options);
         if (extra == NULL) {
             give_slot(gate);
-            return -ENOMEM;
+            return -ENOMEM; // the dialling is still the caller's
         }
         extra->dialling = dialling;
     }
@@ -330,6 +333,25 @@ submitter_sends(const struct wi_stream *stream)
     return wi_gate_right(wi_load_relaxed(&wi_gate_of(stream)->word)) == WI_RIGHT_SUBMITTER;
 }
 
+// `closed` may ask for it, and the socket will be gone.
+static void
+keep_local_address(struct wi_stream *stream)
+{
+    struct wi_stream_extra *extra;
+
+    if (stream->handlers == NULL || stream->handlers->closed == NULL) {
+        return;
+    }
+    extra = wi_stream_need_extra(stream);
+    if (extra != NULL) {
+        extra->local_size = sizeof(extra->local);
+        if (wi_os_local_address(stream->fd, (struct sockaddr *)&extra->local,
+                                &extra->local_size) < 0) {
+            extra->local_size = 0;
+        }
+    }
+}
+
 static void
 close_socket(struct wi_stream *stream, bool reset)
 {
@@ -348,6 +370,7 @@ close_socket(struct wi_stream *stream, bool reset)
         }
         return;
     }
+    keep_local_address(stream);
     wi_os_close(stream->fd);
     stream->fd = -1;
     wi_gate_of(stream)->fd = -1;
@@ -404,18 +427,24 @@ drop_extra_parts(struct wi_loop *loop, struct wi_stream *stream)
     }
     wi_token_unbind(&extra->bond);
     wi_acks_free(stream);
-    wi_heap_free(extra->dialling);
-    extra->dialling = NULL;
 }
 
 // Loop thread. `closed` was told: nobody may find the slot any more; the last one out frees it.
+void
+wi_stream_retire_handle(struct wi_stream *stream)
+{
+    wi_atomic_u64 *handle = &wi_gate_of(stream)->handle;
+
+    wi_store_relaxed(handle, wi_load_relaxed(handle) & ~(UINT64_C(7) << 61));
+}
+
 static void
 free_slot(struct wi_loop *loop, struct wi_stream *stream)
 {
     struct wi_gate *gate = wi_gate_of(stream);
     uint64_t word;
 
-    wi_store_relaxed(&gate->handle, wi_load_relaxed(&gate->handle) & ~(UINT64_C(7) << 61));
+    wi_stream_retire_handle(stream);
     // ORDER(gate), loop half: take the handle away, fence, look at the count; wi_gate_hold() counts
     // itself first and looks at the handle then. One of the two sees the other.
     wi_fence_full();

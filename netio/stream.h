@@ -88,7 +88,15 @@ enum wi_event {
 enum wi_transport { WI_TRANSPORT_TCP, WI_TRANSPORT_UNIX };
 
 /** Streams that were dialled, and their way to the peer. */
+/** A plain thread in weir_dial_wait(). */
+struct wi_dial_waiting {
+    int status;
+    wi_atomic_bool over;
+};
+
 struct wi_dialling {
+    struct wi_dial_waiting *waiting; // NULL: nobody
+    uint64_t deadline_ns;            // while a full Unix backlog makes it try again
     struct weir_address address;
     struct weir_address bind;
     uint64_t timeout_ns;
@@ -127,6 +135,8 @@ struct wi_stream_extra {
     uint64_t lost; // bytes accepted and never sent
     struct sockaddr_storage peer;   // when it does not fit the slot
     socklen_t peer_size;
+    struct sockaddr_storage local;  // once the socket is closed
+    socklen_t local_size;
 };
 
 struct wi_stream {
@@ -229,6 +239,9 @@ void wi_stream_event(struct wi_loop *loop, struct wi_stream *stream, unsigned ev
 void wi_stream_die(struct wi_loop *loop, struct wi_stream *stream, int status,
                    enum weir_origin origin, uint64_t code);
 
+/** Loop thread. `closed` has been told: from here every caller finds the handle stale. */
+void wi_stream_retire_handle(struct wi_stream *stream);
+
 /** Loop thread. A stream that is DEAD: free it if nothing is in flight. */
 void wi_stream_settle_death(struct wi_loop *loop, struct wi_stream *stream);
 
@@ -319,6 +332,13 @@ bool wi_stream_has_reader(const struct wi_stream *stream);
 
 /** Loop thread. Connect a NEW stream; with a first write, by TCP Fast Open where wanted. */
 void wi_stream_connect(struct wi_loop *loop, struct wi_stream *stream);
+/** Loop thread. It has started or never will: tell the thread that waits for it, if one does. */
+void wi_dial_finish_waiting(struct wi_stream *stream);
+/** Loop thread. The timer of a stream that has not started. */
+void wi_dial_timer_fired(struct wi_loop *loop, struct wi_stream *stream);
+/** Any thread. weir_dial(), with somebody waiting. */
+int wi_dial(struct weir_loop *loop, const struct weir_dial *request,
+            struct wi_dial_waiting *waiting, weir_stream *ret_stream);
 /** Loop thread. The socket of a CONNECTING stream became ready. */
 void wi_stream_connected(struct wi_loop *loop, struct wi_stream *stream, uint32_t events);
 

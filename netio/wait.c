@@ -155,17 +155,15 @@ weir_read_wait(weir_stream stream, const struct weir_read *request,
 static bool
 has_started(const void *arg)
 {
-    struct wi_gate *gate = wi_gate_find(*(const uint64_t *)arg);
-
-    return gate == NULL || (wi_load_acquire(&gate->word) & (WI_GATE_STARTED | WI_GATE_STATE)) !=
-                               (uint64_t)WI_GATE_OPEN;
+    // ORDER(waiting) observe: pairs with wi_dial_finish_waiting().
+    return wi_load_acquire(&((const struct wi_dial_waiting *)arg)->over);
 }
 
 int
 weir_dial_wait(struct weir_loop *loop, const struct weir_dial *request, weir_stream *ret_stream)
 {
+    struct wi_dial_waiting waiting = {0};
     weir_stream stream;
-    struct wi_gate *gate;
     int result;
 
     if (wi_is_forked()) {
@@ -174,22 +172,17 @@ weir_dial_wait(struct weir_loop *loop, const struct weir_dial *request, weir_str
     if (wi_tls.loop != NULL) {
         return -EDEADLK;
     }
-    if (request == NULL || ret_stream == NULL || (request->flags & WEIR_DIAL_LAZY)) {
+    if (loop == NULL || request == NULL || ret_stream == NULL ||
+        (request->flags & WEIR_DIAL_LAZY)) {
         return -EINVAL;
     }
-    result = weir_dial(loop, request, &stream);
+    result = wi_dial(loop, request, &waiting, &stream);
     if (result < 0) {
         return result;
     }
-    wi_wait_until(wi_loop_of(loop)->runtime, has_started, &stream.bits, WEIR_NEVER);
-    gate = wi_gate_hold(stream.bits);
-    if (gate == NULL) {
-        return -ECONNABORTED; // it failed, and has told so and gone already
-    }
-    result = wi_load_acquire(&gate->word) & WI_GATE_STARTED ? 0 : weir_stream_status(stream);
-    wi_gate_leave(gate);
-    if (result == 0) {
+    wi_wait_until(wi_loop_of(loop)->runtime, has_started, &waiting, WEIR_NEVER);
+    if (waiting.status == 0) {
         *ret_stream = stream;
     }
-    return result;
+    return waiting.status;
 }

@@ -200,7 +200,7 @@ cancel_partly_sent(struct wi_loop *loop, struct wi_stream *stream, struct wi_wri
     bool aborts = wi_write_tear(write) == WEIR_TEAR_ABORT;
 
     wi_sendq_remove(&stream->queue, write);
-    wi_write_end(loop, stream, write, status, origin);
+    wi_stream_lose(loop, stream, write, status, origin);
     if (aborts) {
         wi_stream_die(loop, stream, -ECONNABORTED, WEIR_ORIGIN_LOCAL_CANCEL, code);
     } else {
@@ -217,7 +217,8 @@ write_cancel(struct wi_loop *loop, struct wi_op *op, int status, enum weir_origi
     if (write->flags & WI_WRITE_EARLY) {
         return; // its completion has been told, or is on its way
     }
-    if (wi_acks_cancel(loop, stream, write, status, origin)) {
+    if (wi_acks_has(stream, write)) {
+        op->flags |= OUTCOME_LATE; // it has all left: the acknowledgement ends it
         return;
     }
     if (op->owner == 0) {
@@ -291,7 +292,7 @@ enqueue(struct wi_loop *loop, struct wi_stream *stream, struct wi_write *write)
             wi_stream_connect(loop, stream);
         }
     }
-    if (flags & WEIR_MORE) {
+    if ((flags & WEIR_MORE) && !(wi_load_relaxed(&write->op.word) & WI_OP_AWAITED)) {
         stream->flags |= WI_S_CORKED;
     } else {
         stream->flags &= ~(unsigned)WI_S_CORKED;
@@ -398,4 +399,18 @@ write_arrive(struct wi_loop *loop, struct wi_task *task)
     wi_stream_needs_work(loop, stream);
 }
 
-const struct wi_op_ops wi_write_ops = {.task.run = write_arrive, .cancel = write_cancel};
+// A writer waits: no cork may hold it.
+static void
+write_awaited(struct wi_loop *loop, struct wi_op *op)
+{
+    struct wi_stream *stream = stream_of(wi_write_of(op));
+
+    stream->flags &= ~(unsigned)WI_S_CORKED;
+    wi_stream_needs_work(loop, stream);
+}
+
+const struct wi_op_ops wi_write_ops = {
+    .task.run = write_arrive,
+    .cancel = write_cancel,
+    .awaited = write_awaited,
+};

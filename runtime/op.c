@@ -64,45 +64,61 @@ wi_op_by_handle(uint64_t handle, struct wi_runtime **ret_runtime)
     return wi_slots_at(&(*ret_runtime)->ops, wi_handle_slot(handle));
 }
 
+// Any thread. Set bits in the word of a living operation, and link its node unless it is linked.
+// The word as it was; its state says FREE when the handle is stale.
+static uint64_t
+mark_and_link(struct wi_op *op, uint64_t handle, uint64_t bits)
+{
+    uint64_t seen = wi_load_relaxed(&op->word);
+
+    do {
+        enum wi_op_state state = wi_op_state(seen);
+
+        if (wi_op_generation(seen) != wi_handle_generation(handle) || state == WI_OP_DONE) {
+            return 0;
+        }
+        if (state == WI_OP_FREE || (seen & bits) == bits) {
+            return seen;
+        }
+        // ORDER(cancel) publish: pairs with the acquire in wi_op_claim() and wi_op_finish_named().
+    } while (!wi_cas_release(&op->word, &seen, seen | bits | WI_OP_LINKED));
+    if (!(seen & WI_OP_LINKED)) {
+        // The LINKED bit keeps the slot, and so its lane, until the loop has taken the node off: from
+        // the push on neither is ours to look at.
+        struct wi_loop *loop = op->home->loop;
+
+        wi_stack_push(&loop->cancels, &op->node);
+        wi_loop_wake(loop);
+    }
+    return seen;
+}
+
 int
 wi_op_cancel(uint64_t handle)
 {
     struct wi_runtime *runtime;
     struct wi_op *op = wi_op_by_handle(handle, &runtime);
-    struct wi_loop *loop;
     uint64_t seen;
 
     if (op == NULL) {
         return wi_stale() == -ECHILD ? -ECHILD : WEIR_CANCEL_LATE;
     }
-    seen = wi_load_relaxed(&op->word);
-    do {
-        enum wi_op_state state = wi_op_state(seen);
-
-        if (wi_op_generation(seen) != wi_handle_generation(handle) || state == WI_OP_FREE ||
-            state == WI_OP_DONE) {
-            return WEIR_CANCEL_LATE;
-        }
-        if (seen & WI_OP_CANCEL) {
-            return WEIR_CANCEL_PENDING; // another canceller was first
-        }
-        // ORDER(cancel) publish: pairs with the acquire in wi_op_claim() and wi_op_finish_named().
-    } while (!wi_cas_release(&op->word, &seen, seen | WI_OP_CANCEL | WI_OP_LINKED));
-
-    // The LINKED bit keeps the slot, and so its lane, until the loop has taken the node off: from
-    // the push on neither is ours to look at.
-    loop = op->home->loop;
-    wi_stack_push(&loop->cancels, &op->node);
-    wi_loop_wake(loop);
+    seen = mark_and_link(op, handle, WI_OP_CANCEL);
+    if (wi_op_state(seen) == WI_OP_FREE) {
+        return WEIR_CANCEL_LATE;
+    }
+    if (seen & WI_OP_CANCEL) {
+        return WEIR_CANCEL_PENDING; // another canceller was first
+    }
     return wi_op_state(seen) == WI_OP_QUEUED ? WEIR_CANCEL_WON : WEIR_CANCEL_PENDING;
 }
 
 void
 wi_op_popped(struct wi_loop *loop, struct wi_op *op)
 {
-    uint64_t word = wi_load_relaxed(&op->word);
+    const struct wi_op_ops *ops;
+    uint64_t word;
 
-    op->flags |= WI_OP_POPPED;
     if (op->flags & WI_OP_RELEASED) {
         op->flags &= ~(unsigned)WI_OP_WAITING;
         if (op->flags & WI_OP_GONE) {
@@ -110,8 +126,17 @@ wi_op_popped(struct wi_loop *loop, struct wi_op *op)
         }
         return;
     }
-    if ((op->flags & WI_OP_ARRIVED) && wi_op_state(word) != WI_OP_DONE) {
-        wi_op_cancel_local(loop, op, -ECANCELED, WEIR_ORIGIN_LOCAL_CANCEL);
+    // ORDER(cancel) both ways: from here the node may be linked again; what was asked until now is
+    // in the word.
+    word = wi_and_acq_rel(&op->word, ~WI_OP_LINKED);
+    if (!(op->flags & WI_OP_ARRIVED) || wi_op_state(word) == WI_OP_DONE) {
+        return;
+    }
+    ops = wi_container_of(op->task.ops, const struct wi_op_ops, task);
+    if (word & WI_OP_CANCEL) {
+        ops->cancel(loop, op, -ECANCELED, WEIR_ORIGIN_LOCAL_CANCEL);
+    } else if (ops->awaited != NULL) {
+        ops->awaited(loop, op);
     }
 }
 
@@ -192,9 +217,11 @@ wi_op_release(struct wi_loop *loop, struct wi_op *op)
 {
     uint64_t word = wi_load_relaxed(&op->word);
 
-    wi_count(&loop->counters.completed, 1);
+    if (!(op->flags & WI_OP_QUIET)) {
+        wi_count(&loop->counters.completed, 1);
+    }
     op->flags |= WI_OP_RELEASED;
-    if ((word & WI_OP_LINKED) && !(op->flags & WI_OP_POPPED)) {
+    if (word & WI_OP_LINKED) {
         op->flags |= WI_OP_WAITING; // the slot must not be used again before the node is off
     }
     // ORDER(done) publish: pairs with weir_op_is_busy(); whoever sees the operation gone sees what

@@ -43,11 +43,12 @@ enum wi_op_state {
 #define WI_OP_STATE_MASK UINT64_C(7)
 #define WI_OP_CANCEL     UINT64_C(8)  // somebody cancelled it
 #define WI_OP_LINKED     UINT64_C(16) // its node is, or will be, on the loop's cancel stack
+#define WI_OP_AWAITED    UINT64_C(32) // a plain thread waits for it
 
 /** The loop's own marks, in wi_op.flags. */
 enum wi_op_flag {
     WI_OP_NAMED = 1 << 0,    // a handle was given out, so other threads may touch the word
-    WI_OP_POPPED = 1 << 1,   // its node came off the cancel stack
+    WI_OP_QUIET = 1 << 1,    // the library's own message: not counted among operations
     WI_OP_WAITING = 1 << 2,  // recycled but for the node that is still to come off
     WI_OP_TIMED = 1 << 3,    // its deadline is armed
     WI_OP_TOKENED = 1 << 4,  // registered with its token
@@ -62,6 +63,8 @@ struct wi_op_ops {
     /** Loop thread. End it early with @p status, if it still can be. Only arrived, unfinished
      *  ones. */
     void (*cancel)(struct wi_loop *loop, struct wi_op *op, int status, enum weir_origin origin);
+    /** Loop thread. A plain thread waits for it: do not hold it back. NULL: nothing to do. */
+    void (*awaited)(struct wi_loop *loop, struct wi_op *op);
 };
 
 /** Where free operations of one producer wait: a lane's, or the loop's own. Owner thread only. */
@@ -188,8 +191,12 @@ wi_op_claim(struct wi_op *op)
     }
     // ORDER(cancel) observe: pairs with the release in wi_op_cancel(), so that the -ECANCELED
     // callback sees everything the canceller did before it called weir_cancel().
-    return wi_op_state(seen) == WI_OP_QUEUED && !(seen & WI_OP_CANCEL) &&
-           wi_cas_acquire(&op->word, &seen, seen | WI_OP_TX);
+    while (wi_op_state(seen) == WI_OP_QUEUED && !(seen & WI_OP_CANCEL)) {
+        if (wi_cas_acquire(&op->word, &seen, seen | WI_OP_TX)) {
+            return true; // else it was cancelled, or a thread began to wait for it: look again
+        }
+    }
+    return false;
 }
 
 /** Loop thread. Is it between claim and finish? */
@@ -223,6 +230,13 @@ void wi_op_recycle(struct wi_loop *loop, struct wi_op *op);
  *  its deadline (WEIR_NEVER: none). 0, or the status with which it must end now: it was cancelled
  *  on the way, or its token has fired. */
 int wi_op_arrive(struct wi_loop *loop, struct wi_op *op, uint64_t deadline_ns, uint64_t token);
+
+/** Loop thread. The same for the library's own messages, which are not counted as operations. */
+static inline void
+wi_op_arrive_quietly(struct wi_op *op)
+{
+    op->flags |= WI_OP_ARRIVED | WI_OP_QUIET;
+}
 
 /** Loop thread. Disarm and unregister, before the operation ends or goes on unbothered. */
 void wi_op_unbind(struct wi_loop *loop, struct wi_op *op);

@@ -53,7 +53,7 @@ static const struct wi_task_ops post_call_ops = {.run = post_call};
 static void
 post_arrive(struct wi_loop *loop, struct wi_task *task)
 {
-    wi_op_arrive(loop, wi_op_of_task(task), WEIR_NEVER, 0);
+    wi_op_arrive_quietly(wi_op_of_task(task));
     task->ops = &post_call_ops;
     wi_loop_post(loop, task);
 }
@@ -75,9 +75,14 @@ submit(struct wi_loop *loop, struct wi_lane *lane, struct wi_op *op)
 // The calling thread: an operation for the loop, and the lane it will travel on (NULL: none, this
 // is the loop's own thread). On success the lane is entered.
 static int
-reserve(struct wi_loop *loop, struct wi_lane **ret_lane, struct wi_op **ret_op)
+reserve(struct wi_loop *loop, bool while_stopping, struct wi_lane **ret_lane,
+        struct wi_op **ret_op)
 {
     struct wi_lane *lane = NULL;
+
+    if (!while_stopping && wi_runtime_is_stopping(loop->runtime)) {
+        return -WEIR_EENDED;
+    }
 
     if (!wi_on_loop(loop)) {
         lane = wi_thread_lane(loop);
@@ -92,8 +97,6 @@ reserve(struct wi_loop *loop, struct wi_lane **ret_lane, struct wi_op **ret_op)
             wi_count(&lane->refused[WEIR_REFUSED_LANE], 1);
             return -WEIR_ELANEFULL;
         }
-    } else if (wi_runtime_is_stopping(loop->runtime)) {
-        return -WEIR_EENDED;
     }
     *ret_op = wi_op_take(lane != NULL ? &lane->cache : &loop->cache);
     if (*ret_op == NULL) {
@@ -120,7 +123,8 @@ weir_post(struct weir_loop *public, weir_post_fn *fn, void *arg)
     if (loop == NULL || fn == NULL) {
         return -EINVAL;
     }
-    result = reserve(loop, &lane, &op);
+    // A loop that is being closed down may still post: it runs what was posted before it ends.
+    result = reserve(loop, wi_on_runtime(loop->runtime), &lane, &op);
     if (result < 0) {
         return result;
     }
@@ -247,7 +251,7 @@ check_timer(struct wi_loop *loop, const struct weir_timer *request)
         return 0;
     }
     if (wi_handle_runtime(request->token.bits) != loop->runtime->index) {
-        return -EINVAL;
+        return -WEIR_ESTALE;
     }
     return wi_token_status(loop->runtime, request->token.bits);
 }
@@ -266,7 +270,7 @@ weir_timer_start(struct weir_loop *public, const struct weir_timer *request, wei
     }
     result = check_timer(loop, request);
     if (result == 0) {
-        result = reserve(loop, &lane, &op);
+        result = reserve(loop, false, &lane, &op);
     }
     if (result < 0) {
         return result;

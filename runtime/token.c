@@ -110,6 +110,14 @@ chain_reason(const struct wi_token *token)
     return fired == NULL ? 0 : fired_reason(fired);
 }
 
+uint64_t
+wi_token_code(struct wi_runtime *runtime, uint64_t handle)
+{
+    const struct wi_token *fired = chain_fired(token_at(runtime, handle));
+
+    return fired == NULL ? 0 : wi_load_relaxed(&fired->code);
+}
+
 int
 wi_token_status(struct wi_runtime *runtime, uint64_t handle)
 {

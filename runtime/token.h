@@ -62,6 +62,9 @@ struct wi_token {
 /** Any thread. Wait-free. 0, the reason it or an ancestor fired with, or -WEIR_ESTALE. */
 int wi_token_status(struct wi_runtime *runtime, uint64_t handle);
 
+/** Any thread. The code of whoever fired in the chain; 0: none. */
+uint64_t wi_token_code(struct wi_runtime *runtime, uint64_t handle);
+
 /** Loop thread. 0; the reason, if it has fired by now; a token freed meanwhile counts as none. */
 int wi_token_register(struct wi_loop *loop, struct wi_op *op, uint64_t handle);
 

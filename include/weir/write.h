@@ -75,7 +75,8 @@ struct weir_result {
 /** Runs on the stream's loop, once, with no lock held, never inside a submit, cancel or close. */
 typedef void weir_done_fn(weir_stream stream, const struct weir_result *result, void *arg);
 
-/** Called once when given memory is no longer referred to; on the loop, or in the refusing call. */
+/** Called once when given memory is no longer referred to: on the loop before the completion, or
+ *  inside a submit whose result is 1. Never after a refusal: then the memory is still the caller's. */
 typedef void weir_release_fn(void *arg);
 
 /** One write. All zero is a barrier at level SENT. At most one of iov, chain and shared. */
