@@ -240,6 +240,7 @@ say_hello(struct link *link, weir_stream stream)
 
     hello->link = link->id;
     hello->flags = RECORD_HELLO;
+    hello->attempt = link->traits; // for the receiver to name, should something be wrong
     hello->flags |= (link->traits & LINK_QUIET) != 0 ? RECORD_QUIET : 0;
     hello->flags |= (link->traits & LINK_PACED) != 0 ? RECORD_PACED : 0;
     record_seal(hello);

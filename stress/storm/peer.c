@@ -19,6 +19,7 @@ struct peer {
     bool wants_reset;
     bool was_refused; // the writer's end is closed for good: what it had not sent is lost
     uint32_t link;
+    uint32_t traits; // the writer's, to be named only
     uint64_t bytes;
     struct digest digest;
     uint64_t submit_ns; // of the newest record since the last acknowledgement
@@ -53,6 +54,7 @@ take_hello(struct peer *peer, const struct record *record)
     }
     peer->is_known = true;
     peer->link = record->link;
+    peer->traits = record->attempt;
     peer->is_quiet = (record->flags & RECORD_QUIET) != 0;
     peer->is_paced = (record->flags & RECORD_PACED) != 0;
     return NULL;
@@ -185,10 +187,11 @@ verify(struct peer *peer, const struct peer_world *world, size_t size)
     if (wrong != NULL) {
         const struct record *head = &peer->reader.head;
 
-        storm_broke("received on link %u, within %zu bytes before offset %llu, after %llu whole "
+        storm_broke("received on link %u (traits 0x%x), within %zu bytes before offset %llu, after "
+                    "%llu whole "
                     "messages: %s (byte %llu is 0x%02x; producer %u, sequence %u, size %u, link "
                     "%u, flags 0x%x)",
-                    peer->link, size, (unsigned long long)peer->bytes,
+                    peer->link, peer->traits, size, (unsigned long long)peer->bytes,
                     (unsigned long long)peer->digest.count, wrong,
                     (unsigned long long)peer->reader.wrong_at, peer->reader.wrong_byte,
                     head->producer, head->sequence, head->size, head->link, head->flags);
