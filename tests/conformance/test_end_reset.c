@@ -17,7 +17,7 @@ send_unread_byte(struct pair *pair)
     fixture_settle(pair->fixture);
 }
 
-// What a reset says on this transport to a write: TCP resets, a Unix socket breaks the pipe as well.
+// What a reset says here to a write: TCP resets, a Unix socket breaks the pipe as well.
 static bool
 is_reset_status(struct fixture *fixture, int status)
 {
