@@ -222,16 +222,24 @@ all_idle(const void *arg)
 {
     const struct wi_runtime *runtime = arg;
 
-    // ORDER(idle) observe: pairs with become_idle(); all that the loops completed has been done.
-    return wi_load_acquire(&runtime->idle_loops) == runtime->loop_count;
+    // ORDER(idle) observe: pairs with become_idle() and post_call(); all that the loops completed has
+    // been done. In this order: once all loops are idle only a late post can make another one, and
+    // does so before it is taken off the count itself.
+    return wi_load_acquire(&runtime->idle_loops) == runtime->loop_count &&
+           wi_load_acquire(&runtime->late_posts) == 0;
 }
 
 static void
 turn_by_hand(struct wi_runtime *runtime)
 {
+    int handled = 1;
+
     while (!all_idle(runtime)) {
+        int64_t wait_ns = handled == 0 ? STOP_TURN_NS : 0; // only when no loop found anything
+
+        handled = 0;
         for (unsigned i = 0; i < runtime->loop_count; i++) {
-            wi_loop_turn(&runtime->loops[i], i == 0 ? STOP_TURN_NS : 0);
+            handled += wi_loop_turn(&runtime->loops[i], i == 0 ? wait_ns : 0);
         }
     }
 }

@@ -41,6 +41,7 @@ struct wi_runtime {
     wi_atomic_u32 waiters;    // plain threads asleep in a wait
     wi_atomic_u32 wait_epoch; // moves when something may have ended
     wi_atomic_u32 idle_loops; // while stopping: loops that have closed everything
+    wi_atomic_u32 late_posts; // while stopping: posts by loops that have not run yet
     alignas(WI_CACHE_LINE) wi_atomic_u64 credit; // bytes that may still be queued in all
     struct wi_free_list free_tokens;
     struct wi_free_list free_watches;

@@ -65,8 +65,7 @@ wi_lane_enter(struct wi_lane *lane)
     // ORDER(enter), producer half: say "entering", fence, look at the state. wi_runtime_stop() does
     // the mirror image: set the state, fence, look who is entering.
     wi_fence_full();
-    if (wi_unlikely(wi_runtime_is_stopping(lane->cache.loop->runtime)) &&
-        !wi_on_runtime(lane->cache.loop->runtime)) { // a loop cannot end while another one runs
+    if (wi_unlikely(wi_runtime_is_stopping(lane->cache.loop->runtime))) {
         wi_store_release(&lane->entering, false); // ORDER(enter) publish
         return false;
     }

@@ -12,6 +12,7 @@ struct post {
     struct wi_op op;
     weir_post_fn *fn;
     void *arg;
+    bool is_late; // posted by a loop while stopping: the stop waits for it
 };
 
 // A public timer, likewise, but with a handle.
@@ -45,6 +46,9 @@ post_call(struct wi_loop *loop, struct wi_task *task)
     struct post *post = post_of(task);
 
     post->fn(wi_loop_public(loop), post->arg);
+    if (wi_unlikely(post->is_late)) {
+        wi_sub_acq_rel(&loop->runtime->late_posts, 1); // ORDER(idle) publish: see all_idle()
+    }
     wi_op_recycle(loop, &post->op);
 }
 
@@ -75,21 +79,16 @@ submit(struct wi_loop *loop, struct wi_lane *lane, struct wi_op *op)
 // The calling thread: an operation for the loop, and the lane it will travel on (NULL: none, this
 // is the loop's own thread). On success the lane is entered.
 static int
-reserve(struct wi_loop *loop, bool while_stopping, struct wi_lane **ret_lane,
-        struct wi_op **ret_op)
+reserve(struct wi_loop *loop, bool while_stopping, struct wi_lane **ret_lane, struct wi_op **ret_op)
 {
     struct wi_lane *lane = NULL;
-
-    if (!while_stopping && wi_runtime_is_stopping(loop->runtime)) {
-        return -WEIR_EENDED;
-    }
 
     if (!wi_on_loop(loop)) {
         lane = wi_thread_lane(loop);
         if (lane == NULL) {
             return -ENOMEM;
         }
-        if (!wi_lane_enter(lane)) {
+        if (!wi_lane_enter(lane) && !while_stopping) {
             return -WEIR_EENDED;
         }
         if (!wi_lane_reserve(lane)) {
@@ -97,6 +96,8 @@ reserve(struct wi_loop *loop, bool while_stopping, struct wi_lane **ret_lane,
             wi_count(&lane->refused[WEIR_REFUSED_LANE], 1);
             return -WEIR_ELANEFULL;
         }
+    } else if (!while_stopping && wi_runtime_is_stopping(loop->runtime)) {
+        return -WEIR_EENDED;
     }
     *ret_op = wi_op_take(lane != NULL ? &lane->cache : &loop->cache);
     if (*ret_op == NULL) {
@@ -123,13 +124,18 @@ weir_post(struct weir_loop *public, weir_post_fn *fn, void *arg)
     if (loop == NULL || fn == NULL) {
         return -EINVAL;
     }
-    // A loop that is being closed down may still post: it runs what was posted before it ends.
+    // A loop that is being closed down may still post: the stop waits until late posts have run.
     result = reserve(loop, wi_on_runtime(loop->runtime), &lane, &op);
     if (result < 0) {
         return result;
     }
     post_of(&op->task)->fn = fn;
     post_of(&op->task)->arg = arg;
+    post_of(&op->task)->is_late = wi_runtime_is_stopping(loop->runtime);
+    if (wi_unlikely(post_of(&op->task)->is_late)) {
+        wi_add_relaxed(&loop->runtime->late_posts,
+                       1); // within a post that counts itself, or a turn
+    }
     wi_op_open(op, &post_ops, false);
     submit(loop, lane, op);
     return 0;

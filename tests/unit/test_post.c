@@ -171,7 +171,7 @@ post_and_note(struct weir_loop *loop, void *arg)
 }
 
 static void
-what_was_posted_runs_while_stopping_but_posts_no_more(void **state)
+what_was_posted_runs_while_stopping_and_may_post_on(void **state)
 {
     struct weir_runtime *runtime = runtime_make(1, WEIR_MANUAL);
     struct weir_loop *loop = weir_runtime_loop(runtime, 0);
@@ -183,10 +183,62 @@ what_was_posted_runs_while_stopping_but_posts_no_more(void **state)
     }
     assert_int_equal(weir_runtime_stop(runtime, 0), 0);
     assert_int_equal(chain.runs, 5000);
-    assert_int_equal(chain.result, -WEIR_EENDED);
+    assert_int_equal(chain.result, 0);
     assert_int_equal(weir_post(loop, post_and_note, &chain), -WEIR_EENDED);
     assert_int_equal(weir_runtime_free(runtime), 0);
     assert_int_equal(chain.runs, 5000);
+}
+
+// A function that goes from loop to loop while the runtime stops: also a loop that has closed
+// everything runs what is posted to it.
+struct walker {
+    struct weir_loop *loops[3];
+    unsigned left;
+    unsigned runs;
+    wi_atomic_u32 begun;
+};
+
+static void
+walk(struct weir_loop *loop, void *arg)
+{
+    struct walker *walker = arg;
+
+    FAILED_UNLESS(weir_loop_current() == loop);
+    wi_store_release(&walker->begun, 1);
+    walker->runs++;
+    if (walker->left > 0) {
+        walker->left--;
+        FAILED_UNLESS(weir_post(walker->loops[walker->left % 3], walk, walker) == 0);
+    }
+}
+
+static bool
+has_begun(void *arg)
+{
+    return wi_load_acquire(&((struct walker *)arg)->begun) != 0;
+}
+
+static void
+a_stop_waits_for_posts_between_loops(void **state)
+{
+    static const unsigned flags[] = {0, WEIR_MANUAL};
+
+    (void)state;
+    for (unsigned round = 0; round < 200; round++) {
+        struct weir_runtime *runtime = runtime_make(3, flags[round % 2]);
+        struct walker walker = {.left = 300};
+
+        for (unsigned i = 0; i < 3; i++) {
+            walker.loops[i] = weir_runtime_loop(runtime, i);
+        }
+        assert_int_equal(weir_post(walker.loops[0], walk, &walker), 0);
+        if (flags[round % 2] == 0) {
+            await(has_begun, &walker);
+        }
+        runtime_end(runtime);
+        assert_int_equal(walker.runs, 301);
+    }
+    no_failures();
 }
 
 static void
@@ -224,7 +276,8 @@ main(void)
         cmocka_unit_test(each_post_arrives_once_and_in_order_per_thread),
         cmocka_unit_test(small_lanes_refuse_and_lose_nothing),
         cmocka_unit_test(posts_from_the_loop_use_no_lane_and_end_the_turn_in_time),
-        cmocka_unit_test(what_was_posted_runs_while_stopping_but_posts_no_more),
+        cmocka_unit_test(what_was_posted_runs_while_stopping_and_may_post_on),
+        cmocka_unit_test(a_stop_waits_for_posts_between_loops),
         cmocka_unit_test(memory_that_runs_out_refuses_and_calls_nothing),
     };
 

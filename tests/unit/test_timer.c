@@ -60,7 +60,7 @@ arguments_are_checked(void **state)
     assert_int_equal(weir_timer_start(loop, &timer, &op), -EINVAL);
     timer.fn = note;
     assert_int_equal(weir_token_create(other, (weir_token){0}, &timer.token), 0);
-    assert_int_equal(weir_timer_start(loop, &timer, &op), -EINVAL);
+    assert_int_equal(weir_timer_start(loop, &timer, &op), -WEIR_ESTALE);
     assert_int_equal(weir_token_create(runtime, (weir_token){0}, &timer.token), 0);
     assert_int_equal(weir_token_fire(timer.token, 0, 0), 0);
     assert_int_equal(weir_timer_start(loop, &timer, &op), -ECANCELED);
