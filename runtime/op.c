@@ -83,8 +83,8 @@ mark_and_link(struct wi_op *op, uint64_t handle, uint64_t bits)
         // ORDER(cancel) publish: pairs with the acquire in wi_op_claim() and wi_op_finish_named().
     } while (!wi_cas_release(&op->word, &seen, seen | bits | WI_OP_LINKED));
     if (!(seen & WI_OP_LINKED)) {
-        // The LINKED bit keeps the slot, and so its lane, until the loop has taken the node off: from
-        // the push on neither is ours to look at.
+        // The LINKED bit keeps the slot, and so its lane, until the loop has taken the node off:
+        // from the push on neither is ours to look at.
         struct wi_loop *loop = op->home->loop;
 
         wi_stack_push(&loop->cancels, &op->node);

@@ -222,9 +222,9 @@ all_idle(const void *arg)
 {
     const struct wi_runtime *runtime = arg;
 
-    // ORDER(idle) observe: pairs with become_idle() and post_call(); all that the loops completed has
-    // been done. In this order: once all loops are idle only a late post can make another one, and
-    // does so before it is taken off the count itself.
+    // ORDER(idle) observe: pairs with become_idle() and post_call(); all that the loops completed
+    // has been done. In this order: once all loops are idle only a late post can make another one,
+    // and does so before it is taken off the count itself.
     return wi_load_acquire(&runtime->idle_loops) == runtime->loop_count &&
            wi_load_acquire(&runtime->late_posts) == 0;
 }
