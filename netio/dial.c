@@ -23,7 +23,7 @@ begin(struct wi_loop *loop, struct wi_stream *stream)
 
     wi_wheel_disarm(&loop->wheel, &stream->timer);
     wi_stream_set_peer(stream, &dialling->address.as.any, dialling->address.size);
-    if (stream->phase == WI_PHASE_CONNECTING && stream->polled) {
+    if (stream->phase == WI_PHASE_CONNECTING && dialling->is_polled) {
         stream->phase = WI_PHASE_OPEN;
         result = 0;
     } else {
@@ -86,7 +86,7 @@ connect_in_progress(struct wi_loop *loop, struct wi_stream *stream)
         return;
     }
     stream->flags |= WI_S_POLL_OUT;
-    stream->polled = true;
+    stream->extra->dialling->is_polled = true;
     wi_stream_arm(loop, stream, stream->extra->dialling->deadline_ns);
 }
 
@@ -131,7 +131,7 @@ wi_stream_connect(struct wi_loop *loop, struct wi_stream *stream)
 void
 wi_dial_timer_fired(struct wi_loop *loop, struct wi_stream *stream)
 {
-    if (!stream->polled) {
+    if (!stream->extra->dialling->is_polled) {
         try_connect(loop, stream);
     } else {
         wi_stream_die(loop, stream, -ETIMEDOUT, WEIR_ORIGIN_DEADLINE, 0);

@@ -7,6 +7,40 @@
 
 /* ---- order ---- */
 
+static void
+place_arrivals(struct wi_loop *loop, struct wi_stream *stream)
+{
+    while (stream->arrivals != NULL) {
+        struct wi_write *write = stream->arrivals;
+
+        stream->arrivals = wi_write_next(write);
+        wi_write_place(loop, stream, write);
+    }
+    stream->arrival_hint = NULL;
+}
+
+bool
+wi_stream_take_right(struct wi_loop *loop, struct wi_stream *stream)
+{
+    if (wi_likely(stream->flags & WI_S_RIGHT)) {
+        return true;
+    }
+    switch (wi_gate_take_right(wi_gate_of(stream))) {
+    case WI_TAKE_HANDED:
+        // What a submitter began is in its lane: it goes in front of all else.
+        stream->flags |= WI_S_RIGHT;
+        wi_loop_look(loop);
+        place_arrivals(loop, stream);
+        return true;
+    case WI_TAKE_FREE:
+        stream->flags |= WI_S_RIGHT;
+        return true;
+    case WI_TAKE_NO:
+    default:
+        return false;
+    }
+}
+
 void
 wi_stream_settle(struct wi_loop *loop, struct wi_stream *stream)
 {
@@ -15,23 +49,15 @@ wi_stream_settle(struct wi_loop *loop, struct wi_stream *stream)
 
     if (wi_unlikely(stream->arrivals != NULL)) {
         wi_loop_look(loop); // a submit that returned before these began is in a marked lane
-        while (stream->arrivals != NULL) {
-            struct wi_write *write = stream->arrivals;
-
-            stream->arrivals = wi_write_next(write);
-            wi_write_place(loop, stream, write);
-        }
-        stream->arrival_hint = NULL;
+        place_arrivals(loop, stream);
     }
-    drained = stream->drained;
-    if (drained == 0) {
+    if (stream->drained == 0) {
         return;
     }
-    stream->drained = 0;
     // The right first: while the count says "in flight", no submitter may take it.
-    if ((stream->flags & (WI_S_INLINE | WI_S_RIGHT)) == WI_S_INLINE && wi_gate_take_right(gate)) {
-        stream->flags |= WI_S_RIGHT;
-    }
+    wi_stream_take_right(loop, stream);
+    drained = stream->drained;
+    stream->drained = 0;
     // ORDER(gate) publish: what these submits brought is in the queue before they stop counting.
     if ((wi_sub_acq_rel(&gate->word, drained * WI_GATE_INFLIGHT) & WI_GATE_INFLIGHTS) ==
         drained * WI_GATE_INFLIGHT) {
@@ -51,8 +77,10 @@ wi_stream_admit(struct wi_loop *loop, struct wi_stream *stream)
         if (wi_write_level(write) == WEIR_ACCEPTED && !(write->flags & WI_WRITE_EARLY)) {
             uint64_t size = wi_write_left(write);
 
+            // A write above the whole budget completes when it is written (K8).
             if (extra->write_behind != WEIR_WRITE_BEHIND_UNLIMITED &&
                 (extra->write_behind == WEIR_WRITE_BEHIND_NONE ||
+                 write->size > extra->write_behind ||
                  extra->behind + size > extra->write_behind)) {
                 break; // FIFO: smaller ones behind it wait too
             }
@@ -69,18 +97,13 @@ wi_stream_admit(struct wi_loop *loop, struct wi_stream *stream)
     }
 }
 
-static void
-leave_budget(struct wi_loop *loop, struct wi_stream *stream, struct wi_write *write)
+void
+wi_stream_unqueue(struct wi_stream *stream, struct wi_write *write)
 {
-    struct wi_stream_extra *extra = stream->extra;
-
-    if (extra == NULL) {
-        return;
+    if (wi_unlikely(stream->extra != NULL && stream->extra->behind_next == write)) {
+        stream->extra->behind_next = wi_write_next(write);
     }
-    if (extra->behind_next == write) {
-        extra->behind_next = wi_write_next(write);
-    }
-    (void)loop;
+    wi_sendq_remove(&stream->queue, write);
 }
 
 /* ---- what the kernel answered ---- */
@@ -177,8 +200,7 @@ finish_head(struct wi_loop *loop, struct wi_stream *stream)
 {
     struct wi_write *write = stream->queue.head;
 
-    leave_budget(loop, stream, write);
-    wi_sendq_remove(&stream->queue, write);
+    wi_stream_unqueue(stream, write);
     if (write->flags & WEIR_FIN) {
         send_fin(loop, stream);
     }
@@ -233,13 +255,7 @@ may_send(struct wi_loop *loop, struct wi_stream *stream)
     if (wi_timer_is_armed(&stream->timer) && stream->phase == WI_PHASE_OPEN) {
         wi_wheel_disarm(&loop->wheel, &stream->timer); // the cork's
     }
-    if (!(stream->flags & WI_S_RIGHT)) {
-        if (!wi_gate_take_right(wi_gate_of(stream))) {
-            return false;
-        }
-        stream->flags |= WI_S_RIGHT;
-    }
-    return true;
+    return wi_stream_take_right(loop, stream);
 }
 
 static ssize_t
@@ -281,6 +297,7 @@ send_once(struct wi_loop *loop, struct wi_stream *stream, uint64_t size_max)
     }
     take_sent(loop, stream, (uint64_t)sent);
     if (gather.lost != NULL) {
+        wi_stream_unqueue(stream, gather.lost);
         wi_write_end(loop, stream, gather.lost, -ECANCELED, WEIR_ORIGIN_LOCAL_CANCEL);
     }
     if ((uint64_t)sent < gather.size) {
@@ -301,8 +318,7 @@ end_nowaits(struct wi_loop *loop, struct wi_stream *stream)
         struct wi_write *next = wi_write_next(write);
 
         if ((write->flags & WEIR_NOWAIT) && write->op.owner == 0) {
-            leave_budget(loop, stream, write);
-            wi_sendq_remove(&stream->queue, write);
+            wi_stream_unqueue(stream, write);
             wi_write_end(loop, stream, write, -EAGAIN, WEIR_ORIGIN_TRANSPORT);
         }
         write = next;
@@ -327,6 +343,9 @@ static void
 rest_sending(struct wi_loop *loop, struct wi_stream *stream)
 {
     if (stream->phase == WI_PHASE_CLOSING && !(stream->flags & WI_S_SEND_OVER)) {
+        if (!wi_stream_take_right(loop, stream) || !wi_sendq_is_empty(&stream->queue)) {
+            return; // a submitter is sending, or left a part to be sent first
+        }
         send_fin(loop, stream);
     }
     stop_watching_room(loop, stream);

@@ -31,9 +31,8 @@ wi_gate_leave(struct wi_gate *gate)
     // ORDER(gate) publish: what was done while holding comes before the loop frees the slot.
     uint64_t before = wi_sub_acq_rel(&gate->word, WI_GATE_INFLIGHT);
 
-    if ((before & WI_GATE_INFLIGHTS) == WI_GATE_INFLIGHT &&
-        wi_gate_state(before) != WI_GATE_OPEN) {
-        wi_gate_ask(gate, WI_ASK_SETTLE); // the loop may wait for exactly this
+    if ((before & WI_GATE_INFLIGHTS) == WI_GATE_INFLIGHT && (before & WI_GATE_AWAITED)) {
+        wi_gate_ask(gate, WI_ASK_SETTLE); // the loop waits for exactly this
     }
 }
 
@@ -95,29 +94,41 @@ wi_gate_refusal(const struct wi_gate *gate, uint64_t word)
 }
 
 bool
-wi_gate_take_right(struct wi_gate *gate)
+wi_gate_is_quiet(struct wi_gate *gate, uint64_t clear)
 {
     uint64_t word = wi_load_relaxed(&gate->word);
+    uint64_t after;
+    bool quiet;
 
     do {
+        quiet = (word & WI_GATE_INFLIGHTS) == 0;
+        after = quiet ? word & ~(clear | WI_GATE_AWAITED) : word | WI_GATE_AWAITED;
+        // ORDER(gate) observe: what was done while holding is seen once nobody holds.
+    } while (!wi_cas_acq_rel(&gate->word, &word, after));
+    return quiet;
+}
+
+enum wi_gate_take
+wi_gate_take_right(struct wi_gate *gate)
+{
+    // ORDER(right) observe: pairs with a submitter that left the right to the loop; its head is in
+    // the lane.
+    uint64_t word = wi_load_acquire(&gate->word);
+
+    for (;;) {
         uint64_t wanted;
 
-        switch (wi_gate_right(word)) {
-        case WI_RIGHT_LOOP:
-            return true;
-        case WI_RIGHT_NOBODY:
-            wanted = word | wi_gate_right_bits(WI_RIGHT_LOOP);
-            break;
-        case WI_RIGHT_SUBMITTER:
-        default:
-            wanted = word | WI_GATE_WANTED;
-            break;
+        if (wi_gate_right(word) == WI_RIGHT_LOOP) {
+            return WI_TAKE_HANDED;
         }
-        // ORDER(right) observe: pairs with a submitter giving it back; what it sent was sent before.
+        wanted = word | (wi_gate_right(word) == WI_RIGHT_NOBODY
+                             ? wi_gate_right_bits(WI_RIGHT_LOOP)
+                             : WI_GATE_WANTED);
+        // ORDER(right) observe: what the last holder sent was sent before.
         if (wi_cas_acq_rel(&gate->word, &word, wanted)) {
-            return wi_gate_right(wanted) == WI_RIGHT_LOOP;
+            return wi_gate_right(wanted) == WI_RIGHT_LOOP ? WI_TAKE_FREE : WI_TAKE_NO;
         }
-    } while (true);
+    }
 }
 
 void

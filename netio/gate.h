@@ -24,7 +24,9 @@
  *               SUBMITTER ──► LOOP       some of it did not: the loop goes on with the rest
  *
  * *In flight* counts submits between this word and their arrival on the loop, and calls that touch
- * the stream from outside. The slot is freed only at zero. Streams that do not enable inline writes
+ * the stream from outside. The slot is freed only at zero. A loop that finds it above zero when it
+ * wants to free the slot sets AWAITED in the same step; then whoever brings it to zero asks for
+ * SETTLE, and the slot cannot have been freed before that. Nobody else asks without holding. Streams that do not enable inline writes
  * leave the right with the loop for ever, so their loop never touches it.
  */
 
@@ -40,6 +42,7 @@
 #define WI_GATE_HIGH      (UINT64_C(1) << 8) // somebody was refused: tell when there is room
 #define WI_GATE_EXTRA     (UINT64_C(1) << 9) // other threads may look at the extra part
 #define WI_GATE_ABORTED   (UINT64_C(1) << 11) // an abort was asked for: its code stays
+#define WI_GATE_AWAITED   (UINT64_C(1) << 10) // the loop waits for the last one in flight
 #define WI_GATE_INFLIGHT  (UINT64_C(1) << 16)
 #define WI_GATE_INFLIGHTS (UINT64_C(0xffffff) << 16)
 #define WI_GATE_TICKET    (UINT64_C(1) << 40)
@@ -178,8 +181,19 @@ bool wi_gate_reopen(struct wi_gate *gate, enum wi_gate_state from);
 /** Any thread that holds it, or the loop. What a submit is refused with in this state; 0: OPEN. */
 int wi_gate_refusal(const struct wi_gate *gate, uint64_t word);
 
-/** Loop thread. Get the right to write. False: a submitter has it; WI_ASK_RIGHT will come. */
-bool wi_gate_take_right(struct wi_gate *gate);
+/** Loop thread. Does nobody hold the slot? If so, clear bits in the same step; if not, the last one
+ *  out asks for SETTLE. */
+bool wi_gate_is_quiet(struct wi_gate *gate, uint64_t clear);
+
+/** How the loop came by the right. */
+enum wi_gate_take {
+    WI_TAKE_NO,     // a submitter has it; WI_ASK_RIGHT will come
+    WI_TAKE_FREE,   // nobody had it
+    WI_TAKE_HANDED, // a submitter left it to the loop, and perhaps a head in its lane
+};
+
+/** Loop thread. Get the right to write. */
+enum wi_gate_take wi_gate_take_right(struct wi_gate *gate);
 
 /** Loop thread. */
 void wi_gate_drop_right(struct wi_gate *gate);

@@ -39,46 +39,30 @@ take_right(struct wi_gate *gate, struct wi_write *write)
     return true;
 }
 
-// Give the right back with nothing left over. A loop that waits for it gets it at once, so that no
-// later submitter passes what the loop holds.
+// Give the right on. A loop that waits for it gets it at once, so that no later submitter passes
+// what the loop holds. We hold the slot until all that has been told.
 static void
-give_right_back(struct wi_gate *gate)
+give_right(struct wi_gate *gate, enum wi_gate_right to)
 {
     uint64_t word = wi_load_relaxed(&gate->word);
     uint64_t after;
-    uint32_t asks = 0;
 
     do {
-        after = (word & ~(WI_GATE_RIGHT | WI_GATE_WANTED)) - WI_GATE_INFLIGHT;
-        if (word & WI_GATE_WANTED) {
-            after |= wi_gate_right_bits(WI_RIGHT_LOOP);
-        }
-        // ORDER(right) publish: what we sent comes before what the next holder sends.
+        after = (word & ~(WI_GATE_RIGHT | WI_GATE_WANTED)) |
+                wi_gate_right_bits(word & WI_GATE_WANTED ? WI_RIGHT_LOOP : to);
+        // ORDER(right) publish: what we sent, and the head we left in the lane, come before what the
+        // next holder sends.
     } while (!wi_cas_acq_rel(&gate->word, &word, after));
     if (word & WI_GATE_WANTED) {
-        asks |= WI_ASK_RIGHT;
+        wi_gate_ask(gate, WI_ASK_RIGHT);
     }
-    if (wi_gate_state(after) != WI_GATE_OPEN && (after & WI_GATE_INFLIGHTS) == 0) {
-        asks |= WI_ASK_SETTLE;
-    }
-    if (asks != 0) {
-        wi_gate_ask(gate, asks);
-    }
+    wi_gate_leave(gate);
 }
 
 void
 wi_submit_hand_over(struct wi_gate *gate)
 {
-    uint64_t word = wi_load_relaxed(&gate->word);
-    uint64_t after;
-
-    do {
-        after = (word & ~(WI_GATE_RIGHT | WI_GATE_WANTED)) | wi_gate_right_bits(WI_RIGHT_LOOP);
-        // ORDER(right) publish: the head is in the lane before the loop has the right.
-    } while (!wi_cas_acq_rel(&gate->word, &word, after));
-    // Ours is in flight until the loop has taken the head, so the slot is still this stream's unless
-    // the loop has been through already; then this is a harmless look at a free slot.
-    wi_gate_ask(gate, WI_ASK_RIGHT);
+    give_right(gate, WI_RIGHT_LOOP);
 }
 
 static ssize_t
@@ -121,8 +105,10 @@ unspend(struct wi_lane *lane, const struct wi_gate *gate, uint64_t size)
 
 // What the kernel left goes down the lane as the head.
 static int
-leave_head(const struct wi_gate *gate, struct wi_write *write, uint64_t sent, bool named)
+leave_head(struct wi_gate *gate, struct wi_write *write, uint64_t sent, bool named)
 {
+    wi_add_acq_rel(&gate->word, WI_GATE_INFLIGHT); // ORDER(gate): the operation's own, to its arrival
+    wi_add_relaxed(&gate->queued, write->size);
     if (wi_credit_is_limited(gate->loop->runtime)) {
         write->flags |= WI_WRITE_SPENT;
     }
@@ -145,7 +131,7 @@ finish_inline(struct wi_lane *lane, struct wi_gate *gate, struct wi_write *write
         wi_count(&lane->inline_done, 1);
     }
     unspend(lane, gate, size);
-    give_right_back(gate);
+    give_right(gate, WI_RIGHT_NOBODY);
     return sent > 0 ? 1 : (int)sent;
 }
 

@@ -248,9 +248,9 @@ static void
 adapt_read_size(struct wi_stream *stream, size_t size, size_t room)
 {
     if (size == room && stream->read_blocks < READ_BLOCKS_MAX) {
-        stream->read_blocks *= 2;
+        stream->read_blocks = (uint8_t)(stream->read_blocks * 2);
     } else if (size <= WEIR_BLOCK_SIZE && stream->read_blocks > 1) {
-        stream->read_blocks /= 2;
+        stream->read_blocks = (uint8_t)(stream->read_blocks / 2);
     }
 }
 

@@ -47,7 +47,7 @@ wi_sendq_prepend(struct wi_sendq *queue, struct wi_write *write)
 static bool
 may_be_passed(const struct wi_write *write)
 {
-    return !wi_op_is_claimed(&write->op) && write->size != 0 &&
+    return !wi_op_is_claimed(&write->op) && write->op.owner == 0 && write->size != 0 &&
            !(write->flags & (WEIR_START | WEIR_FIN | WEIR_PRIORITY));
 }
 
@@ -163,7 +163,6 @@ wi_sendq_gather(struct wi_sendq *queue, struct wi_gather *gather)
         if (!wi_op_is_claimed(&write->op) && !(write->flags & WI_WRITE_EARLY) &&
             !wi_op_claim(&write->op)) {
             gather->lost = write;
-            wi_sendq_remove(queue, write);
             return;
         }
         gather->wants_ack |= wi_write_level(write) == WEIR_ACKED;

@@ -26,7 +26,7 @@ struct wi_gather {
     size_t flat_left;
     bool has_fin;   // ends with an operation that carries FIN
     bool wants_ack; // some operation is of level ACKED
-    struct wi_write *lost; // a canceller won it: the caller ends it and gathers again
+    struct wi_write *lost; // a canceller won it: the caller unqueues it and gathers again
 };
 
 /** Pieces up to this size are copied flat: measured, an iovec costs more (docs/benchmarks.md). */
@@ -47,7 +47,7 @@ void wi_sendq_insert_priority(struct wi_sendq *queue, struct wi_write *write);
 void wi_sendq_remove(struct wi_sendq *queue, struct wi_write *write);
 
 /** Claim operations from the head on and describe their unsent bytes. Stops at the bounds, behind a
- *  FIN, and at an operation a canceller won (gather->lost, removed). */
+ *  FIN, and at an operation a canceller won (gather->lost). */
 void wi_sendq_gather(struct wi_sendq *queue, struct wi_gather *gather);
 
 /** The kernel took @p size bytes: account them to the head. True: the head is done (all its bytes, or

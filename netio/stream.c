@@ -381,7 +381,10 @@ wi_stream_die(struct wi_loop *loop, struct wi_stream *stream, int status, enum w
               uint64_t code)
 {
     // What this side ended is told as ended; the reason of the stream says more.
-    int end_status = status == 0 || origin == WEIR_ORIGIN_LOCAL_CLOSE ? -WEIR_EENDED : status;
+    bool here = status == 0 || origin == WEIR_ORIGIN_LOCAL_CLOSE ||
+                origin == WEIR_ORIGIN_LOCAL_CANCEL;
+    int end_status = here ? -WEIR_EENDED : status;
+    enum weir_origin end_origin = here ? WEIR_ORIGIN_LOCAL_CLOSE : origin;
     bool was_over = (stream->flags & WI_S_SEND_OVER) != 0;
 
     if (stream->phase == WI_PHASE_DEAD || stream->phase == WI_PHASE_FREE) {
@@ -393,7 +396,7 @@ wi_stream_die(struct wi_loop *loop, struct wi_stream *stream, int status, enum w
     stream->phase = WI_PHASE_DEAD;
     wi_wheel_disarm(&loop->wheel, &stream->timer);
     wi_loop_forget(loop, &stream->source);
-    end_writes(loop, stream, end_status, origin);
+    end_writes(loop, stream, end_status, end_origin);
     wi_stream_end_pulls(loop, stream, status, origin);
     close_socket(stream, status != 0 && origin != WEIR_ORIGIN_PEER_RESET);
     if (!was_over) {
@@ -442,19 +445,17 @@ static void
 free_slot(struct wi_loop *loop, struct wi_stream *stream)
 {
     struct wi_gate *gate = wi_gate_of(stream);
-    uint64_t word;
 
-    wi_stream_retire_handle(stream);
+    // The handle was taken away before: a caller that found it still counts itself and looks again.
     // ORDER(gate), loop half: take the handle away, fence, look at the count; wi_gate_hold() counts
     // itself first and looks at the handle then. One of the two sees the other.
     wi_fence_full();
     wi_stream_forget_later(loop, stream);
-    word = wi_load_acquire(&gate->word);
-    if ((word & WI_GATE_INFLIGHTS) != 0 || wi_load_acquire(&gate->asked) != 0 ||
-        (stream->flags & (WI_S_WORK | WI_S_EVENT)) != 0) {
-        return; // its leaving, or the request's running, brings us back here
+    if (wi_load_acquire(&gate->asked) != 0 ||
+        (stream->flags & (WI_S_WORK | WI_S_EVENT)) != 0 ||
+        !wi_gate_is_quiet(gate, UINT64_C(0xffff))) {
+        return; // a request's running, or the last one's leaving, brings us back here
     }
-    wi_and_acq_rel(&gate->word, ~UINT64_C(0xffff)); // CLOSED; the count and the ticket stay
     wi_add_relaxed(&loop->streams, (uint32_t)-1);
     loop->open_things--;
     wi_count(&loop->counters.closed, 1);
@@ -464,16 +465,13 @@ free_slot(struct wi_loop *loop, struct wi_stream *stream)
 void
 wi_stream_settle_death(struct wi_loop *loop, struct wi_stream *stream)
 {
-    struct wi_gate *gate = wi_gate_of(stream);
-    uint64_t word = wi_load_acquire(&gate->word);
-
     wi_assert(stream->phase == WI_PHASE_DEAD);
     if (stream->flags & WI_S_CLOSED_TOLD) {
         free_slot(loop, stream);
         return;
     }
-    if ((word & WI_GATE_INFLIGHTS) != 0 || wi_gate_right(word) == WI_RIGHT_SUBMITTER) {
-        return;
+    if (!wi_gate_is_quiet(wi_gate_of(stream), 0)) {
+        return; // whoever has the right to write is in flight too
     }
     close_socket(stream, stream->status != 0);
     if (!(stream->events & WI_EVENT_CLOSED)) {

@@ -102,6 +102,7 @@ struct wi_dialling {
     uint64_t timeout_ns;
     bool is_lazy;
     bool fast_open;
+    bool is_polled; // the poller has it since it began to connect
     struct weir_stream_options options; // for the socket that is made later
 };
 
@@ -163,8 +164,7 @@ struct wi_stream {
     uint32_t input_size;
     uint16_t events;      // enum wi_event
     uint8_t transport;
-    uint8_t read_blocks : 7; // how much to read at once; doubles while reads are full
-    uint8_t polled : 1;      // the poller has it since it began to connect
+    uint8_t read_blocks;  // how much to read at once; doubles while reads are full
     struct wi_stream_extra *extra;
     uint64_t sent;
 
@@ -272,6 +272,13 @@ extern const struct wi_source_ops wi_stream_source_ops;
 
 /** Loop thread. Out-of-order arrivals take their places; the gate's count is put right. */
 void wi_stream_settle(struct wi_loop *loop, struct wi_stream *stream);
+
+/** Loop thread. Have the right to write; what a submitter began inline is in the queue then. False: a
+ *  submitter is sending, and WI_ASK_RIGHT will come. */
+bool wi_stream_take_right(struct wi_loop *loop, struct wi_stream *stream);
+
+/** Loop thread. Take a write off the queue, and out of the account of level ACCEPTED. */
+void wi_stream_unqueue(struct wi_stream *stream, struct wi_write *write);
 
 /** Loop thread. Send what can be sent. */
 void wi_stream_flush(struct wi_loop *loop, struct wi_stream *stream);

@@ -403,9 +403,7 @@ submit_local(struct wi_loop *loop, struct wi_gate *gate, const struct weir_write
         wi_loop_look(loop);
         wi_stream_settle(loop, stream);
     }
-    if ((stream->flags & (WI_S_INLINE | WI_S_RIGHT)) == WI_S_INLINE && wi_gate_take_right(gate)) {
-        stream->flags |= WI_S_RIGHT; // no inline submit may pass this one
-    }
+    wi_stream_take_right(loop, stream); // no inline submit may pass this one
     wi_stream_count_queued(stream, size);
     wi_write_accept(loop, stream, write);
     if (request->flags & WEIR_FIN) {
@@ -423,9 +421,11 @@ refuse(struct wi_lane *lane, enum weir_refusal reason, int status)
     return status;
 }
 
-// Everything that can be refused before anything is taken, in the documented order.
+// Everything that can be refused before anything is taken, in the documented order. Under a high mark
+// this is a first look; the exact one comes when the bytes are counted.
 static int
-may_submit(struct wi_lane *lane, struct wi_gate *gate, const struct weir_write *request)
+may_submit(struct wi_lane *lane, struct wi_gate *gate, const struct weir_write *request,
+           uint64_t handle, uint64_t size)
 {
     int status = wi_gate_refusal(gate, wi_load_relaxed(&gate->word));
 
@@ -443,58 +443,98 @@ may_submit(struct wi_lane *lane, struct wi_gate *gate, const struct weir_write *
     if (wi_unlikely(request->level == WEIR_ACKED && !(gate->options & WI_GATE_ACKED))) {
         return -ENOTSUP;
     }
-    return 0;
-}
-
-// The bytes count from here on. Under a high mark an overshoot is taken back.
-static int
-queue_bytes(struct wi_lane *lane, struct wi_gate *gate, uint64_t size)
-{
-    uint64_t before = wi_add_relaxed(&gate->queued, size) - wi_load_relaxed(&gate->finished);
-
-    if (wi_unlikely(gate->high != 0) && is_over(gate, (int64_t)before > 0 ? before : 0, size)) {
-        wi_sub_relaxed(&gate->queued, size);
+    if (wi_unlikely(gate->high != 0) && is_over(gate, wi_gate_queued(gate), size)) {
+        gate = wi_gate_hold(handle);
+        if (gate == NULL) {
+            return refuse(lane, WEIR_REFUSED_STALE, -WEIR_ESTALE);
+        }
+        note_high(gate);
+        wi_gate_leave(gate);
         return refuse(lane, WEIR_REFUSED_STREAM, -WEIR_ESTREAMFULL);
     }
     return 0;
 }
 
-// The point at which it is decided: the stream takes the submit, or says why not. A FIN moves the
-// state in the same step, so no later submit passes.
+// Holding the slot. The bytes count from here on; under a high mark an overshoot is taken back.
 static int
-enter_gate(struct wi_gate *gate, const struct weir_write *request, uint64_t handle,
-           struct wi_write *write)
+queue_bytes(struct wi_gate *gate, uint64_t size)
 {
-    uint64_t word = wi_load_relaxed(&gate->word);
+    uint64_t before = wi_add_relaxed(&gate->queued, size) - wi_load_relaxed(&gate->finished);
+
+    if (wi_unlikely(gate->high != 0) && is_over(gate, (int64_t)before > 0 ? before : 0, size)) {
+        wi_sub_relaxed(&gate->queued, size);
+        note_high(gate);
+        return -WEIR_ESTREAMFULL;
+    }
+    return 0;
+}
+
+static int
+refusal_of(const struct wi_gate *gate, uint64_t word, uint64_t handle)
+{
     int status;
 
-    if (wi_likely(!(request->flags & WEIR_FIN))) {
-        // ORDER(gate) both ways: see wi_gate_hold().
-        word = wi_add_acq_rel(&gate->word, WI_GATE_INFLIGHT + WI_GATE_TICKET);
-    } else {
-        uint64_t ended;
-
-        do {
-            ended = word + WI_GATE_INFLIGHT + WI_GATE_TICKET;
-            if (wi_gate_state(word) == WI_GATE_OPEN) {
-                ended = (ended & ~WI_GATE_STATE) | WI_GATE_ENDED;
-            }
-        } while (!wi_cas_acq_rel(&gate->word, &word, ended));
-    }
-    write->ticket |= wi_gate_ticket(word);
     if (wi_unlikely(wi_load_acquire(&gate->handle) != handle)) {
-        status = -WEIR_ESTALE;
-    } else {
-        status = wi_gate_refusal(gate, word);
-        if (wi_unlikely(status != 0) && (gate->options & WI_GATE_SWALLOW) &&
-            status != -WEIR_ETORN) {
-            status = 0; // it goes to the loop, and ends there with success
-        }
+        return -WEIR_ESTALE;
+    }
+    status = wi_gate_refusal(gate, word);
+    if (wi_unlikely(status != 0) && (gate->options & WI_GATE_SWALLOW) && status != -WEIR_ETORN) {
+        return 0; // it goes to the loop, and ends there with success
+    }
+    return status;
+}
+
+// The point at which it is decided: the stream takes the submit, or says why not.
+static int
+enter_gate(struct wi_gate *gate, uint64_t handle, struct wi_write *write)
+{
+    // ORDER(gate) both ways: see wi_gate_hold().
+    uint64_t word = wi_add_acq_rel(&gate->word, WI_GATE_INFLIGHT + WI_GATE_TICKET);
+    int status = refusal_of(gate, word, handle);
+
+    write->ticket |= wi_gate_ticket(word);
+    if (wi_likely(status == 0)) {
+        status = queue_bytes(gate, write->size);
     }
     if (wi_unlikely(status != 0)) {
         wi_gate_leave(gate);
     }
     return status;
+}
+
+// With a FIN the state moves in the same step, so no later submit passes; the bytes are counted
+// before, for the step cannot be taken back.
+static int
+enter_gate_last(struct wi_gate *gate, uint64_t handle, struct wi_write *write)
+{
+    uint64_t word;
+    uint64_t ended;
+    int status;
+
+    if (wi_gate_hold(handle) == NULL) {
+        return -WEIR_ESTALE;
+    }
+    status = queue_bytes(gate, write->size);
+    if (status != 0) {
+        wi_gate_leave(gate);
+        return status;
+    }
+    word = wi_load_relaxed(&gate->word);
+    do {
+        status = refusal_of(gate, word, handle);
+        ended = word + WI_GATE_TICKET; // the hold becomes the operation's
+        if (wi_gate_state(word) == WI_GATE_OPEN) {
+            ended = (ended & ~WI_GATE_STATE) | WI_GATE_ENDED;
+        }
+        // ORDER(gate) both ways: see wi_gate_hold().
+    } while (status == 0 && !wi_cas_acq_rel(&gate->word, &word, ended));
+    if (status != 0) {
+        wi_sub_relaxed(&gate->queued, write->size);
+        wi_gate_leave(gate);
+        return status;
+    }
+    write->ticket |= wi_gate_ticket(word);
+    return 0;
 }
 
 static enum weir_refusal
@@ -503,6 +543,8 @@ reason_of(int status)
     switch (status) {
     case -WEIR_ESTALE:
         return WEIR_REFUSED_STALE;
+    case -WEIR_ESTREAMFULL:
+        return WEIR_REFUSED_STREAM;
     case -WEIR_ELOOPFULL:
         return WEIR_REFUSED_LOOP;
     case -WEIR_EPROCFULL:
@@ -528,7 +570,8 @@ commit_foreign(struct wi_lane *lane, struct wi_gate *gate, const struct weir_wri
     if (wi_credit_is_limited(loop->runtime)) {
         write->flags |= WI_WRITE_SPENT;
     }
-    result = enter_gate(gate, request, handle, write);
+    result = wi_unlikely(request->flags & WEIR_FIN) ? enter_gate_last(gate, handle, write)
+                                                    : enter_gate(gate, handle, write);
     if (wi_unlikely(result < 0) && (write->flags & WI_WRITE_SPENT)) {
         lane->credit += write->size;
     }
@@ -546,22 +589,15 @@ submit_foreign(struct wi_gate *gate, uint64_t handle, const struct weir_write *r
     if (wi_unlikely(lane == NULL)) {
         return -ENOMEM;
     }
-    result = may_submit(lane, gate, request);
+    result = may_submit(lane, gate, request, handle, size);
     if (wi_unlikely(result < 0)) {
-        return result;
-    }
-    result = queue_bytes(lane, gate, size);
-    if (wi_unlikely(result < 0)) {
-        note_high(gate);
         return result;
     }
     if (wi_unlikely(!wi_lane_reserve(lane))) {
-        wi_sub_relaxed(&gate->queued, size);
         return refuse(lane, WEIR_REFUSED_LANE, -WEIR_ELANEFULL);
     }
     write = wi_write_of(wi_op_take(&lane->cache));
     if (wi_unlikely(write == NULL)) {
-        wi_sub_relaxed(&gate->queued, size);
         return refuse(lane, WEIR_REFUSED_MEMORY, -ENOMEM);
     }
     result = fill(write, gate, request, size);
@@ -581,7 +617,6 @@ submit_foreign(struct wi_gate *gate, uint64_t handle, const struct weir_write *r
         }
     }
     if (wi_unlikely(result < 0)) {
-        wi_sub_relaxed(&gate->queued, size);
         wi_op_put_back(&lane->cache, &write->op);
         return refuse(lane, reason_of(result), result);
     }
@@ -596,7 +631,6 @@ submit_foreign(struct wi_gate *gate, uint64_t handle, const struct weir_write *r
     return 0;
 
 not_queued:
-    wi_sub_relaxed(&gate->queued, size);
     if (result == 1) {
         keep_bytes(request);
         wi_write_release(write);

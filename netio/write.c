@@ -178,10 +178,7 @@ wi_write_end_early(struct wi_loop *loop, struct wi_stream *stream, struct wi_wri
 static void
 remove_unsent(struct wi_loop *loop, struct wi_stream *stream, struct wi_write *write)
 {
-    if (stream->extra != NULL && stream->extra->behind_next == write) {
-        stream->extra->behind_next = wi_write_next(write);
-    }
-    wi_sendq_remove(&stream->queue, write);
+    wi_stream_unqueue(stream, write);
     if (write->flags & WEIR_FIN) { // the end is taken back with it
         stream->flags &= ~(unsigned)WI_S_FIN_QUEUED;
         wi_gate_reopen(write->gate, WI_GATE_ENDED);
@@ -199,7 +196,7 @@ cancel_partly_sent(struct wi_loop *loop, struct wi_stream *stream, struct wi_wri
     uint64_t code = write->abort_code;
     bool aborts = wi_write_tear(write) == WEIR_TEAR_ABORT;
 
-    wi_sendq_remove(&stream->queue, write);
+    wi_stream_unqueue(stream, write);
     wi_stream_lose(loop, stream, write, status, origin);
     if (aborts) {
         wi_stream_die(loop, stream, -ECONNABORTED, WEIR_ORIGIN_LOCAL_CANCEL, code);
@@ -305,12 +302,15 @@ enqueue(struct wi_loop *loop, struct wi_stream *stream, struct wi_write *write)
 void
 wi_write_accept(struct wi_loop *loop, struct wi_stream *stream, struct wi_write *write)
 {
-    int refusal = refusal_now(stream);
+    bool has_begun = write->op.owner != 0; // inline: what is on the wire must be followed
+    int refusal = has_begun && stream->phase < WI_PHASE_DEAD && !(stream->flags & WI_S_SEND_OVER)
+                      ? 0
+                      : refusal_now(stream);
     int status = wi_op_arrive(loop, &write->op,
                               refusal == 0 ? deadline_of(loop, stream, write) : WEIR_NEVER,
                               refusal == 0 && (write->flags & WI_WRITE_TOKEN) ? write->token : 0);
 
-    if (wi_unlikely(status < 0 && write->op.owner != 0)) { // began inline: a part is on the wire
+    if (wi_unlikely(status < 0 && has_begun && refusal == 0)) {
         write->op.flags &= ~(unsigned)WI_OP_TOKENED;
         wi_sendq_prepend(&stream->queue, write);
         write_cancel(loop, &write->op, status, WEIR_ORIGIN_LOCAL_CANCEL);

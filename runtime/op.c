@@ -276,7 +276,8 @@ op_is_over(const void *arg)
 int
 weir_op_wait(weir_op op, uint64_t deadline_ns)
 {
-    struct wi_runtime *runtime = wi_runtime_by_handle(op.bits, WI_HANDLE_OP);
+    struct wi_runtime *runtime;
+    struct wi_op *waited = wi_op_by_handle(op.bits, &runtime);
 
     if (wi_is_forked()) {
         return -ECHILD;
@@ -284,8 +285,9 @@ weir_op_wait(weir_op op, uint64_t deadline_ns)
     if (wi_tls.loop != NULL) {
         return -EDEADLK;
     }
-    if (runtime == NULL) {
+    if (waited == NULL) {
         return 0;
     }
+    mark_and_link(waited, op.bits, WI_OP_AWAITED);
     return wi_wait_until(runtime, op_is_over, &op, deadline_ns);
 }

@@ -189,14 +189,14 @@ wi_op_claim(struct wi_op *op)
         wi_store_relaxed(&op->word, seen | WI_OP_TX);
         return true;
     }
-    // ORDER(cancel) observe: pairs with the release in wi_op_cancel(), so that the -ECANCELED
-    // callback sees everything the canceller did before it called weir_cancel().
-    while (wi_op_state(seen) == WI_OP_QUEUED && !(seen & WI_OP_CANCEL)) {
-        if (wi_cas_acquire(&op->word, &seen, seen | WI_OP_TX)) {
-            return true; // else it was cancelled, or a thread began to wait for it: look again
+    do { // a try fails only when a canceller, or one who waits, changed the word: twice at most
+        if (wi_op_state(seen) != WI_OP_QUEUED || (seen & WI_OP_CANCEL)) {
+            return false;
         }
-    }
-    return false;
+        // ORDER(cancel) observe: pairs with the release in mark_and_link(), so that the -ECANCELED
+        // callback sees everything the canceller did before it called weir_cancel().
+    } while (!wi_cas_acquire(&op->word, &seen, seen | WI_OP_TX));
+    return true;
 }
 
 /** Loop thread. Is it between claim and finish? */

@@ -48,13 +48,14 @@ enlist(struct wi_runtime *runtime)
         wi_store_relaxed(&fork_hooked, false);
         return -ENOMEM;
     }
-    for (unsigned i = 1; i < WI_RUNTIMES_MAX; i++) { // 0 would let a zero handle name something
+    for (unsigned i = 0; i < WI_RUNTIMES_MAX; i++) {
         uintptr_t none = 0;
 
         runtime->index = i;
         // ORDER(runtimes) both ways: the place was left by destroy(); handles, which carry the
         // index, reach other threads after this.
         if (wi_cas_acq_rel(&wi_runtimes[i], &none, (uintptr_t)runtime)) {
+            runtime->is_enlisted = true;
             return 0;
         }
     }
@@ -113,7 +114,7 @@ destroy(struct wi_runtime *runtime)
         wi_loop_fini(&runtime->loops[i]);
     }
     // From here on handles name nothing, also in what the user's free functions call.
-    if (runtime->index != 0) {
+    if (runtime->is_enlisted) {
         wi_store_release(&wi_runtimes[runtime->index], (uintptr_t)0); // ORDER(runtimes) publish
     }
     wi_threads_release(runtime);
@@ -202,7 +203,6 @@ wi_runtime_create(const struct weir_runtime_options *options, const struct wi_se
     }
     if (result == 0) {
         result = enlist(runtime);
-        runtime->index = result == 0 ? runtime->index : 0;
     }
     if (result == 0 && !(checked.flags & WEIR_MANUAL)) {
         result = start_threads(runtime);

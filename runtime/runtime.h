@@ -27,7 +27,8 @@ struct wi_runtime {
     struct weir_runtime_options options;
     const struct wi_service *service;
     uint64_t serial; // never reused
-    unsigned index;  // in the registry, and in handles; 1 …
+    unsigned index;  // in the registry, and in handles
+    bool is_enlisted;
     unsigned loop_count;
     struct wi_slots ops;
     struct wi_slots gates;

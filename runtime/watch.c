@@ -176,6 +176,7 @@ static int
 start(struct wi_loop *loop, const struct wi_watch *wanted, uint32_t events, weir_watch *ret_watch)
 {
     struct wi_watch *watch = take_slot(loop->runtime);
+    weir_watch before = *ret_watch;
     int result;
 
     if (watch == NULL) {
@@ -196,7 +197,7 @@ start(struct wi_loop *loop, const struct wi_watch *wanted, uint32_t events, weir
     if (result < 0) {
         wi_store_release(&watch->generation, wi_load_relaxed(&watch->generation) + 1);
         wi_free_put(&loop->runtime->watches, &loop->runtime->free_watches, watch->slot);
-        ret_watch->bits = 0;
+        *ret_watch = before;
         return result;
     }
     tell(watch, WATCH_STARTED);
