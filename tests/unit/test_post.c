@@ -116,6 +116,40 @@ small_lanes_refuse_and_lose_nothing(void **state)
     post_from_threads(8);
 }
 
+// One post at a time, so that each is the last one: an entry whose mark or wake-up was lost would
+// wait for ever. With a loop that spins the two sides meet in the middle of a drain; without, in the
+// middle of falling asleep.
+static void
+ping(uint64_t spin_ns, uint32_t rounds)
+{
+    struct weir_runtime_options options = {.loops = 1, .spin_ns = spin_ns};
+    struct weir_runtime *runtime = runtime_make_with(&options);
+    struct goal goal = {.wanted = 0};
+    uint64_t random = rounds;
+
+    while (goal.wanted < rounds) {
+        goal.wanted++;
+        assert_int_equal(weir_post(weir_runtime_loop(runtime, 0), post_goal, &goal), 0);
+        for (uint64_t spins = random_upto(&random, 400); spins > 0 && !reached(&goal); spins--) {
+        }
+        if (!reached(&goal)) {
+            await(reached, &goal);
+        }
+        for (uint64_t spins = random_upto(&random, 400); spins > 0; spins--) {
+            atomic_signal_fence(memory_order_seq_cst); // time passes
+        }
+    }
+    runtime_end(runtime);
+}
+
+static void
+the_last_post_is_never_left_behind(void **state)
+{
+    (void)state;
+    ping(UINT64_C(1000000000), 200000);
+    ping(0, 100000);
+}
+
 // ---- on the loop --------------------------------------------------------------------------------
 
 struct chain {
@@ -275,6 +309,7 @@ main(void)
         cmocka_unit_test(arguments_are_checked),
         cmocka_unit_test(each_post_arrives_once_and_in_order_per_thread),
         cmocka_unit_test(small_lanes_refuse_and_lose_nothing),
+        cmocka_unit_test(the_last_post_is_never_left_behind),
         cmocka_unit_test(posts_from_the_loop_use_no_lane_and_end_the_turn_in_time),
         cmocka_unit_test(what_was_posted_runs_while_stopping_and_may_post_on),
         cmocka_unit_test(a_stop_waits_for_posts_between_loops),
