@@ -20,11 +20,12 @@ CONTESTANTS = {
     "echo": ["epoll", "uv", "event", "asio", "nng", "weir"],
     "idle": ["epoll", "uv", "event", "asio", "nng", "weir"],
     "xthread": ["epoll:stack", "epoll:vyukov", "epoll:spsc", "epoll:mutex", "epoll:mutex-send",
-                "uv:usual", "uv:gather", "asio:usual", "asio:gather", "event", "nng", "weir"],
+                "uv:usual", "uv:gather", "asio:usual", "asio:gather", "event", "nng", "weir",
+                "weir:copy"],
     "bulk": ["epoll:stack", "epoll:mutex-send", "uv:usual", "uv:gather", "asio:usual",
              "asio:gather", "event", "nng", "weir"],
     "lat": ["epoll:stack", "epoll:vyukov", "epoll:mutex-send", "uv:usual", "asio:usual", "event",
-            "nng", "weir"],
+            "nng", "weir", "weir:inline"],
 }
 
 

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef BENCH_WRITERS_WEIR_H
+#define BENCH_WRITERS_WEIR_H
+
+// Writes from foreign threads on weir: one weir_write() for each, with its own completion.
+//
+//   borrow   the bytes stay the producer's until the completion
+//   copy     WEIR_COPY
+//   inline   borrow, and the stream may send inside the call
+
+#include "lib/fail.h"
+#include "lib/net.h"
+#include "lib/writers.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <weir/weir.h>
+
+#define LANE_ENTRIES_MIN 512
+#define STOP_NS          UINT64_C(5000000000)
+
+static struct {
+    unsigned write_flags;
+    struct weir_runtime *runtime;
+    unsigned stream_count;
+    weir_stream *streams;
+} writer;
+
+static const char *const style_names[] = {"borrow", "copy", "inline", NULL};
+
+static void
+require_weir(int result, const char *what)
+{
+    errno = -result;
+    bench_require(result >= 0, what);
+}
+
+static void
+on_written(weir_stream stream, const struct weir_result *result, void *arg)
+{
+    (void)stream;
+    require_weir(result->status, "write");
+    bench_write_done(arg);
+}
+
+static void
+writer_submit(struct bench_write *write)
+{
+    struct iovec bytes = {.iov_base = (void *)(uintptr_t)write->data, .iov_len = write->size};
+    struct weir_write request = {
+        .iov = &bytes,
+        .iov_count = 1,
+        .flags = writer.write_flags,
+        .done = on_written,
+        .arg = write,
+    };
+    int result = weir_write(writer.streams[write->connection], &request, NULL);
+
+    require_weir(result, "weir_write");
+    if (result == 1) {
+        bench_write_done(write);
+    }
+}
+
+// A lane with room for more than a producer's window is never full.
+static unsigned
+lane_entries(unsigned window)
+{
+    unsigned entries = LANE_ENTRIES_MIN;
+
+    while (entries <= window) {
+        entries *= 2;
+    }
+    return entries;
+}
+
+static void
+writer_open(const struct bench_target *target)
+{
+    bool is_inline = strcmp(target->variant, "inline") == 0;
+    bool is_copied = strcmp(target->variant, "copy") == 0;
+    struct weir_runtime_options options = {
+        .loops = 1,
+        .lane_entries = lane_entries(target->window),
+    };
+    struct weir_stream_options stream_options = {
+        .flags = WEIR_STREAM_NODELAY | (is_inline ? (unsigned)WEIR_STREAM_INLINE : 0),
+    };
+
+    writer.write_flags =
+        (is_inline ? (unsigned)WEIR_INLINE_OK : 0) | (is_copied ? (unsigned)WEIR_COPY : 0);
+    require_weir(weir_runtime_create(&options, &writer.runtime), "weir_runtime_create");
+    writer.stream_count = target->connections;
+    writer.streams = calloc(writer.stream_count, sizeof(*writer.streams));
+    bench_require(writer.streams != NULL, "calloc");
+    for (unsigned i = 0; i < writer.stream_count; i++) {
+        require_weir(weir_adopt(weir_runtime_loop(writer.runtime, 0), bench_connect(target->port),
+                                &stream_options, &writer.streams[i]),
+                     "weir_adopt");
+    }
+}
+
+static void
+writer_close(void)
+{
+    for (unsigned i = 0; i < writer.stream_count; i++) {
+        require_weir(weir_close(writer.streams[i], WEIR_CLOSE_FLUSH, 0, 0), "weir_close");
+    }
+    require_weir(weir_runtime_stop(writer.runtime, weir_deadline_after(STOP_NS)),
+                 "weir_runtime_stop");
+    require_weir(weir_runtime_free(writer.runtime), "weir_runtime_free");
+    free(writer.streams);
+}
+
+static uint64_t
+writer_send_calls(void)
+{
+    struct weir_stats stats;
+
+    require_weir(weir_stats(writer.runtime, &stats), "weir_stats");
+    return stats.system_sends;
+}
+
+static const struct bench_backend weir_backend = {
+    .name = "weir",
+    .variant_option = "style",
+    .variants = style_names,
+    .write_size = sizeof(struct bench_write),
+    .open = writer_open,
+    .close = writer_close,
+    .submit = writer_submit,
+    .send_calls = writer_send_calls,
+};
+
+#endif /* BENCH_WRITERS_WEIR_H */
