@@ -46,7 +46,7 @@ garbage_names_nothing_and_harms_nothing(void **state)
         uint64_t bits = i == 0 ? 0 : random_next(&random);
 
         if (i % 2 == 0) { // the right runtime, so that only slot and generation are wrong
-            bits = (bits & ~(UINT64_C(31) << 56)) | UINT64_C(1) << 56;
+            bits = (bits & ~(UINT64_C(31) << 56)) | (uint64_t)wi_runtime_of(runtime)->index << 56;
         }
         assert_int_equal(weir_cancel((weir_op){bits}), WEIR_CANCEL_LATE);
         assert_false(weir_op_is_busy((weir_op){bits}));

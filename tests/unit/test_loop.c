@@ -153,22 +153,39 @@ one_producer_pays_for_a_sleep_only(void **state)
     runtime_end(runtime);
 }
 
+static void *
+post_a_few(void *arg)
+{
+    struct posting *posting = arg;
+
+    for (unsigned i = 0; i < 10; i++) {
+        FAILED_UNLESS(weir_post(posting->loop, post_goal, &posting->goal) == 0);
+    }
+    return NULL;
+}
+
+static void
+stay_busy(struct weir_loop *loop, void *arg)
+{
+    uint64_t wakes = load(&wi_loop_of(loop)->wakes);
+
+    thread_run_joined(post_a_few, arg);
+    FAILED_UNLESS(load(&wi_loop_of(loop)->wakes) == wakes);
+}
+
 static void
 a_busy_loop_is_not_woken(void **state)
 {
     struct weir_runtime *runtime = runtime_make(1, WEIR_MANUAL);
     struct weir_loop *loop = weir_runtime_loop(runtime, 0);
-    struct goal goal = {.wanted = 10};
+    struct posting posting = {.goal.wanted = 10, .loop = loop};
 
     (void)state;
-    for (unsigned i = 0; i < 10; i++) {
-        assert_int_equal(weir_post(loop, post_goal, &goal), 0);
-        assert_true(weir_loop_turn(loop, -1) > 0); // finds work before it announces a sleep
-    }
-    assert_true(reached(&goal));
-    assert_int_equal(load(&wi_loop_of(loop)->wakes), 0);
-    assert_int_equal(load(&wi_loop_of(loop)->counters.sleeps), 0);
+    assert_int_equal(weir_post(loop, stay_busy, &posting), 0);
+    loop_settle(loop);
+    assert_true(reached(&posting.goal));
     runtime_end(runtime);
+    no_failures();
 }
 
 // ---- lanes that rest ----------------------------------------------------------------------------
@@ -273,10 +290,11 @@ deferred_work_is_bounded_per_turn_and_keeps_the_loop_awake(void **state)
     loop_leave();
     assert_int_equal(weir_loop_timeout_ns(loop), 0);
     for (unsigned turn = 1; turn <= 3; turn++) {
-        assert_int_equal(weir_loop_turn(loop, -1), WI_LOOP_ROUNDS_MAX);
+        assert_true(weir_loop_turn(loop, -1) >= WI_LOOP_ROUNDS_MAX);
         assert_int_equal(again.runs, turn * WI_LOOP_ROUNDS_MAX);
     }
-    assert_int_equal(weir_loop_turn(loop, 0), 0);
+    loop_settle(loop);
+    assert_int_equal(again.runs, 3 * WI_LOOP_ROUNDS_MAX);
     runtime_end(runtime);
 }
 
@@ -450,7 +468,8 @@ a_loop_that_spins_is_on_time_and_finds_posts(void **state)
         assert_true(weir_loop_turn(loop, -1) >= 0);
     }
     assert_true(weir_now_ns() < deadline + 10000 * MS);
-    assert_int_equal(load(&wi_loop_of(loop)->counters.sleeps), 0);
+    assert_true(load(&wi_loop_of(loop)->counters.waits) >
+                2 * load(&wi_loop_of(loop)->counters.turns)); // it polled again and again
     goal.wanted++;
     assert_int_equal(weir_post(loop, post_goal, &goal), 0);
     assert_true(weir_loop_turn(loop, -1) > 0);

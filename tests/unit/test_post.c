@@ -117,8 +117,8 @@ small_lanes_refuse_and_lose_nothing(void **state)
 }
 
 // One post at a time, so that each is the last one: an entry whose mark or wake-up was lost would
-// wait for ever. With a loop that spins the two sides meet in the middle of a drain; without, in the
-// middle of falling asleep.
+// wait for ever. With a loop that spins the two sides meet in the middle of a drain; without, in
+// the middle of falling asleep.
 static void
 ping(uint64_t spin_ns, uint32_t rounds)
 {
