@@ -358,8 +358,9 @@ wi_loop_turn(struct wi_loop *loop, int64_t timeout_ns)
     wi_tls.loop = loop;
     count = turn(loop, timeout_ns);
     wi_tls.loop = NULL;
-    // Between turns the program may sleep on the loop's descriptor: producers signal it, and what is
-    // left to do signals it now.
+    wi_tls.at = NULL;
+    // Between turns the program may sleep on the loop's descriptor: producers signal it, and what
+    // is left to do signals it now.
     if (!may_sleep(loop) || loop->deferred != NULL || loop->posts != NULL) {
         wi_os_wake(loop->wake_fd);
     }
