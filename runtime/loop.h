@@ -87,6 +87,7 @@ struct wi_tls {
     struct wi_loop *loop;   // the loop this thread is, or is turning now
     uint64_t serial;        // of the runtime that `lanes` belongs to
     struct wi_lane **lanes; // by loop index
+    void *at;               // the upper layer's: what the callback running now is about
 };
 extern __thread struct wi_tls wi_tls __attribute__((tls_model("initial-exec")));
 
