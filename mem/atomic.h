@@ -70,7 +70,7 @@ wi_fence_full(void)
 }
 
 /** A counter with one writer: other threads read it, nobody else writes it. */
-static inline void
+static inline __attribute__((always_inline)) void
 wi_count(wi_atomic_u64 *counter, uint64_t more)
 {
     wi_store_relaxed(counter, wi_load_relaxed(counter) + more);

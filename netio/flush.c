@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 
+#include "mem/block.h"
 #include "netio/acks.h"
 #include "netio/net.h"
 
@@ -307,6 +308,21 @@ send_once(struct wi_loop *loop, struct wi_stream *stream, uint64_t size_max)
     return gather.size;
 }
 
+// The kernel took a part, nothing, or said why not.
+static WI_COLD void
+plain_not_whole(struct wi_loop *loop, struct wi_stream *stream, ssize_t sent)
+{
+    wi_op_claim(&stream->queue.head->op);
+    if (sent < 0 && sent != -EAGAIN) {
+        wi_stream_fail_sending(loop, stream, (int)sent);
+        return;
+    }
+    sent = sent < 0 ? 0 : sent;
+    wi_count(&loop->counters.bytes_sent, (uint64_t)sent);
+    take_sent(loop, stream, (uint64_t)sent);
+    watch_for_room(loop, stream);
+}
+
 // NOWAIT is one try: what is left of such writes ends now.
 static void
 end_nowaits(struct wi_loop *loop, struct wi_stream *stream)
@@ -354,6 +370,50 @@ rest_sending(struct wi_loop *loop, struct wi_stream *stream)
         stream->flags &= ~(unsigned)WI_S_RIGHT;
         wi_gate_drop_right(wi_gate_of(stream));
     }
+}
+
+// The commonest flush of all: one plain write in one piece on a healthy stream. The same steps as
+// below, without asking what cannot be. False: not for here.
+bool
+wi_stream_flush_plain(struct wi_loop *loop, struct wi_stream *stream)
+{
+    struct wi_write *write = stream->queue.head;
+    const struct weir_block *block;
+    struct iovec piece;
+    ssize_t sent;
+
+    if ((stream->flags & (WI_S_RIGHT | WI_S_BLOCKED | WI_S_CORKED | WI_S_FIN_QUEUED | WI_S_INLINE)) !=
+            WI_S_RIGHT ||
+        stream->phase != WI_PHASE_OPEN || stream->drained != 0 || stream->extra != NULL ||
+        write == NULL || write != stream->queue.tail || (write->op.flags & WI_OP_NAMED) ||
+        (write->flags & ~(unsigned)WI_WRITE_CHAIN) != 0 || write->op.owner != 0 ||
+        stream->arrivals != NULL || wi_timer_is_armed(&stream->timer)) {
+        return false;
+    }
+    piece = write->from.one;
+    if (write->flags & WI_WRITE_CHAIN) {
+        block = write->from.chain.head;
+        if (block == NULL || block->next != NULL) {
+            return false;
+        }
+        piece = (struct iovec){.iov_base = block->data + block->begin,
+                               .iov_len = wi_block_size(block)};
+    }
+    if (piece.iov_len == 0 || piece.iov_len > WI_NET_SEND_MAX) {
+        return false;
+    }
+    sent = wi_os_send(stream->fd, piece.iov_base, piece.iov_len);
+    wi_count(&loop->counters.sends, 1);
+    if (wi_unlikely(sent != (ssize_t)piece.iov_len)) {
+        plain_not_whole(loop, stream, sent);
+        return true;
+    }
+    wi_count(&loop->counters.bytes_sent, (uint64_t)sent);
+    stream->sent += (uint64_t)sent;
+    stream->queue = (struct wi_sendq){0};
+    write->op.owner = (uint64_t)sent;
+    wi_write_end_plain(loop, stream, write);
+    return true;
 }
 
 void

@@ -146,7 +146,7 @@ wi_gate_queued(const struct wi_gate *gate)
 }
 
 /** Any thread. Wait-free. The gate a handle names now, not held; NULL: stale. */
-static inline struct wi_gate *
+WI_INLINE struct wi_gate *
 wi_gate_find(uint64_t handle)
 {
     struct wi_runtime *runtime = wi_runtime_by_handle(handle, WI_HANDLE_STREAM);
@@ -160,6 +160,18 @@ wi_gate_find(uint64_t handle)
         return NULL;
     }
     return gate;
+}
+
+/** Any thread. Wait-free. The same, with a first look at the stream whose callback runs here. */
+WI_INLINE struct wi_gate *
+wi_gate_here(uint64_t handle)
+{
+    struct wi_gate *gate = wi_tls.at;
+
+    if (wi_likely(gate != NULL && wi_load_relaxed(&gate->handle) == handle)) {
+        return gate;
+    }
+    return wi_gate_find(handle);
 }
 
 /** Any thread. Wait-free. Find and hold: the slot is not freed until wi_gate_leave(). */

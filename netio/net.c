@@ -13,7 +13,7 @@
 static void
 work_on(struct wi_loop *loop, struct wi_stream *stream)
 {
-    if (stream->phase == WI_PHASE_FREE) {
+    if (wi_likely(wi_stream_flush_plain(loop, stream)) || stream->phase == WI_PHASE_FREE) {
         return;
     }
     wi_stream_settle(loop, stream);

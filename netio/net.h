@@ -45,8 +45,26 @@ wi_net_of(struct wi_loop *loop)
 
 extern const struct wi_service wi_net_service;
 
+/** Loop thread. Its turn for work will come before this turn ends. */
+WI_INLINE void
+wi_stream_needs_work(struct wi_loop *loop, struct wi_stream *stream)
+{
+    struct wi_net *net = wi_net_of(loop);
+
+    if (stream->flags & WI_S_WORK) {
+        return;
+    }
+    stream->flags |= WI_S_WORK;
+    stream->next_work = net->work;
+    net->work = stream;
+    if (!net->work_deferred) {
+        net->work_deferred = true;
+        wi_loop_defer(loop, &net->work_task);
+    }
+}
+
 /** Loop thread. An ended operation: its completion runs at the end of the turn. */
-static inline void
+WI_INLINE void
 wi_net_done(struct wi_loop *loop, struct wi_task *task)
 {
     struct wi_net *net = wi_net_of(loop);

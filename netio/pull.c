@@ -372,7 +372,7 @@ weir_read(weir_stream stream, const struct weir_read *request, weir_op *ret_op)
 int
 weir_take(weir_stream handle, size_t size, struct weir_chain *ret_chain)
 {
-    struct wi_gate *gate = wi_gate_find(handle.bits);
+    struct wi_gate *gate = wi_gate_here(handle.bits);
     struct wi_stream *stream;
     int result = 0;
 

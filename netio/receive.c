@@ -120,18 +120,12 @@ settle_consumed(struct wi_loop *loop, struct wi_stream *stream, size_t consumed)
     (void)loop;
 }
 
-// Call the data function. True: it left something that it has not looked at.
+// What the data function answered. True: it left something that it has not looked at.
 static bool
-present(struct wi_loop *loop, struct wi_stream *stream)
+settle_answer(struct wi_loop *loop, struct wi_stream *stream, struct weir_consumed answer)
 {
-    struct weir_consumed answer;
-    size_t shown;
+    size_t shown = stream->input_size; // less what weir_take() took
 
-    stream->flags |= WI_S_IN_DATA;
-    answer = stream->handlers->data(wi_stream_handle(stream), weir_chain_begin(&stream->input),
-                                    weir_chain_end(&stream->input), stream->user);
-    stream->flags &= ~(unsigned)WI_S_IN_DATA;
-    shown = stream->input_size; // less what weir_take() took
     if (answer.consumed == WEIR_CONSUME_PENDING) {
         if (wi_consume_open(stream, shown)) {
             stream->flags |= WI_S_DATA_PENDING;
@@ -149,15 +143,29 @@ present(struct wi_loop *loop, struct wi_stream *stream)
     return answer.examined < shown && stream->input_size != 0;
 }
 
+// Call the data function; as settle_answer().
+static bool
+present(struct wi_loop *loop, struct wi_stream *stream)
+{
+    struct weir_consumed answer;
+
+    stream->flags |= WI_S_IN_DATA;
+    wi_tls.at = wi_gate_of(stream);
+    answer = stream->handlers->data(wi_stream_handle(stream), weir_chain_begin(&stream->input),
+                                    weir_chain_end(&stream->input), stream->user);
+    stream->flags &= ~(unsigned)WI_S_IN_DATA;
+    return settle_answer(loop, stream, answer);
+}
+
 static void
 deliver(struct wi_loop *loop, struct wi_stream *stream)
 {
-    if (stream->flags & WI_S_DISCARD) {
+    unsigned shows = 0;
+
+    if (wi_unlikely(stream->flags & WI_S_DISCARD)) {
         weir_chain_return(&stream->input);
         stream->input_size = 0;
-    } else if (stream->handlers != NULL && stream->handlers->data != NULL) {
-        unsigned shows = 0;
-
+    } else if (wi_likely(stream->handlers != NULL && stream->handlers->data != NULL)) {
         while (stream->input_size != 0 && present(loop, stream) && wi_stream_may_read(stream)) {
             if (++shows == SHOWS_MAX) { // it looks at little: let others have the loop
                 stream->events |= WI_EVENT_AGAIN;
@@ -167,6 +175,15 @@ deliver(struct wi_loop *loop, struct wi_stream *stream)
         }
     } else {
         wi_stream_feed_pulls(loop, stream);
+    }
+}
+
+// After a first call from ready_plain() that did not take everything.
+static __attribute__((noinline)) void
+deliver_rest(struct wi_loop *loop, struct wi_stream *stream, struct weir_consumed answer)
+{
+    if (settle_answer(loop, stream, answer) && wi_stream_may_read(stream)) {
+        deliver(loop, stream);
     }
 }
 
@@ -348,6 +365,25 @@ wi_stream_eof_is_due(const struct wi_stream *stream)
 
 /* ---- the poller's word ---- */
 
+// What a first read of one block brought that is not some bytes: a full block, nothing, an end.
+static WI_COLD void
+first_read(struct wi_loop *loop, struct wi_stream *stream, struct weir_block *block, ssize_t size)
+{
+    stream->flags |= WI_S_READABLE;
+    if (size <= 0) {
+        weir_block_return(block);
+        input_ended(loop, stream, size);
+    } else {
+        append_fresh(stream, block, (size_t)size);
+        adapt_read_size(stream, (size_t)size, WEIR_BLOCK_SIZE);
+        stream->input_size += (uint32_t)size;
+        stream->received += (uint64_t)size;
+        wi_count(&loop->counters.bytes_received, (uint64_t)size);
+        deliver(loop, stream);
+    }
+    wi_stream_read(loop, stream);
+}
+
 static void
 note_room(struct wi_loop *loop, struct wi_stream *stream)
 {
@@ -364,11 +400,52 @@ note_room(struct wi_loop *loop, struct wi_stream *stream)
     wi_stream_needs_work(loop, stream);
 }
 
-static void
-stream_ready(struct wi_loop *loop, struct wi_source *source, uint32_t events)
+// The commonest readiness of all: some bytes, fewer than a block, for a data function that takes them
+// all. The same steps as above, without asking what cannot be. False: not for here.
+WI_INLINE bool
+ready_plain(struct wi_loop *loop, struct wi_stream *stream, uint32_t events)
 {
-    struct wi_stream *stream = wi_container_of(source, struct wi_stream, source);
+    struct weir_consumed answer;
+    struct weir_block *block;
+    ssize_t size;
 
+    if ((events & ~(uint32_t)(EPOLLIN | EPOLLOUT)) != 0 || !(events & EPOLLIN) ||
+        stream->phase != WI_PHASE_OPEN || stream->input.head != NULL || stream->read_blocks != 1 ||
+        (stream->flags & (WI_S_PAUSED | WI_S_FULL | WI_S_DATA_PENDING | WI_S_DISCARD | WI_S_BLOCKED |
+                          WI_S_RDHUP | WI_S_EOF)) != 0 ||
+        stream->handlers == NULL || stream->handlers->data == NULL) {
+        return false;
+    }
+    block = weir_block_lease(WEIR_BLOCK_SIZE);
+    if (wi_unlikely(block == NULL)) {
+        return false;
+    }
+    size = wi_os_receive(stream->fd, block->data, WEIR_BLOCK_SIZE);
+    wi_count(&loop->counters.reads, 1);
+    if (wi_unlikely(size <= 0 || size == (ssize_t)WEIR_BLOCK_SIZE)) {
+        first_read(loop, stream, block, size);
+        return true;
+    }
+    block->end = (uint32_t)size;
+    stream->input = (struct weir_chain){.head = block, .tail = block};
+    stream->input_size = (uint32_t)size;
+    stream->received += (uint64_t)size;
+    stream->flags = (stream->flags & ~(unsigned)WI_S_READABLE) | WI_S_IN_DATA;
+    wi_count(&loop->counters.bytes_received, (uint64_t)size);
+    wi_tls.at = wi_gate_of(stream);
+    answer = stream->handlers->data(wi_stream_handle(stream), (struct weir_iter){.block = block},
+                                    (struct weir_iter){.block = block, .index = (uint32_t)size},
+                                    stream->user);
+    stream->flags &= ~(unsigned)WI_S_IN_DATA;
+    if (wi_unlikely(stream->input_size != 0 || answer.consumed != 0)) {
+        deliver_rest(loop, stream, answer);
+    }
+    return true;
+}
+
+static __attribute__((noinline)) void
+ready(struct wi_loop *loop, struct wi_stream *stream, uint32_t events)
+{
     if (wi_unlikely(stream->phase == WI_PHASE_CONNECTING)) {
         wi_stream_connected(loop, stream, events);
         return;
@@ -393,6 +470,16 @@ stream_ready(struct wi_loop *loop, struct wi_source *source, uint32_t events)
         note_reset(loop, stream);
     } else if ((events & EPOLLRDHUP) && !wi_stream_has_reader(stream)) {
         peek_fin(loop, stream);
+    }
+}
+
+static void
+stream_ready(struct wi_loop *loop, struct wi_source *source, uint32_t events)
+{
+    struct wi_stream *stream = wi_container_of(source, struct wi_stream, source);
+
+    if (wi_unlikely(!ready_plain(loop, stream, events))) {
+        ready(loop, stream, events);
     }
 }
 

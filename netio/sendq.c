@@ -6,19 +6,6 @@
 
 #include <string.h>
 
-void
-wi_sendq_append(struct wi_sendq *queue, struct wi_write *write)
-{
-    write->op.task.next = NULL;
-    write->op.prev = queue->tail == NULL ? NULL : &queue->tail->op;
-    if (queue->tail == NULL) {
-        queue->head = write;
-    } else {
-        queue->tail->op.task.next = &write->op.task;
-    }
-    queue->tail = write;
-}
-
 static void
 insert_after(struct wi_sendq *queue, struct wi_write *before, struct wi_write *write)
 {

@@ -38,7 +38,18 @@ wi_sendq_is_empty(const struct wi_sendq *queue)
     return queue->head == NULL;
 }
 
-void wi_sendq_append(struct wi_sendq *queue, struct wi_write *write);
+WI_INLINE void
+wi_sendq_append(struct wi_sendq *queue, struct wi_write *write)
+{
+    write->op.task.next = NULL;
+    write->op.prev = queue->tail == NULL ? NULL : &queue->tail->op;
+    if (queue->tail == NULL) {
+        queue->head = write;
+    } else {
+        queue->tail->op.task.next = &write->op.task;
+    }
+    queue->tail = write;
+}
 void wi_sendq_prepend(struct wi_sendq *queue, struct wi_write *write);
 /** In front of what has not started, behind earlier ones with priority; never past START, FIN or a
  *  barrier. At most WI_PRIORITY_RUN such in a row: then it takes its ordinary place. */

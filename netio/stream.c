@@ -228,23 +228,6 @@ wi_stream_start(struct wi_loop *loop, struct wi_stream *stream)
 /* ---- lists ---- */
 
 void
-wi_stream_needs_work(struct wi_loop *loop, struct wi_stream *stream)
-{
-    struct wi_net *net = wi_net_of(loop);
-
-    if (stream->flags & WI_S_WORK) {
-        return;
-    }
-    stream->flags |= WI_S_WORK;
-    stream->next_work = net->work;
-    net->work = stream;
-    if (!net->work_deferred) {
-        net->work_deferred = true;
-        wi_loop_defer(loop, &net->work_task);
-    }
-}
-
-void
 wi_stream_event(struct wi_loop *loop, struct wi_stream *stream, unsigned event)
 {
     struct wi_net *net = wi_net_of(loop);

@@ -223,9 +223,6 @@ int wi_stream_start(struct wi_loop *loop, struct wi_stream *stream);
 /** Loop thread. The extra part, made when needed; NULL: memory ran out. */
 struct wi_stream_extra *wi_stream_need_extra(struct wi_stream *stream);
 
-/** Loop thread. Its turn for work will come before this turn ends. */
-void wi_stream_needs_work(struct wi_loop *loop, struct wi_stream *stream);
-
 /** Loop thread. Its budget of this turn is used up: work and reading go on in the next one. */
 void wi_stream_needs_later(struct wi_loop *loop, struct wi_stream *stream);
 
@@ -279,6 +276,9 @@ bool wi_stream_take_right(struct wi_loop *loop, struct wi_stream *stream);
 
 /** Loop thread. Take a write off the queue, and out of the account of level ACCEPTED. */
 void wi_stream_unqueue(struct wi_stream *stream, struct wi_write *write);
+
+/** Loop thread. Send one plain write by fewer steps. False: wi_stream_flush() must. */
+bool wi_stream_flush_plain(struct wi_loop *loop, struct wi_stream *stream);
 
 /** Loop thread. Send what can be sent. */
 void wi_stream_flush(struct wi_loop *loop, struct wi_stream *stream);

@@ -11,7 +11,8 @@
 
 // How an operation ended, packed above the runtime's marks in op.flags: only the loop's own line is
 // written when it ends.
-#define OUTCOME_LATE         (1u << 8)
+#define OUTCOME_LATE_SHIFT   8
+#define OUTCOME_LATE         (1u << OUTCOME_LATE_SHIFT)
 #define OUTCOME_STATUS_SHIFT 12
 #define OUTCOME_ORIGIN_SHIFT 24
 #define OUTCOME_STATUS_MASK  0xfffu
@@ -65,6 +66,15 @@ wi_write_end(struct wi_loop *loop, struct wi_stream *stream, struct wi_write *wr
 }
 
 void
+wi_write_end_plain(struct wi_loop *loop, struct wi_stream *stream, struct wi_write *write)
+{
+    wi_stream_count_finished(stream, write->size);
+    wi_store_relaxed(&write->op.word, wi_load_relaxed(&write->op.word) | WI_OP_DONE);
+    write->op.task.ops = &done_ops;
+    wi_net_done(loop, &write->op.task);
+}
+
+void
 wi_write_release(struct wi_write *write)
 {
     if (write->flags & WI_WRITE_CHAIN) {
@@ -86,7 +96,7 @@ tell_done(struct wi_loop *loop, struct wi_write *write)
 {
     unsigned outcome = write->op.flags;
     struct weir_result result = {
-        .op = {wi_op_handle(&write->op)},
+        .op = {write->op.flags & WI_OP_NAMED ? wi_op_handle(&write->op) : 0},
         .status = -(int)(outcome >> OUTCOME_STATUS_SHIFT & OUTCOME_STATUS_MASK),
         .origin = (enum weir_origin)(outcome >> OUTCOME_ORIGIN_SHIFT & 0xf),
         .late_cancel = (outcome & OUTCOME_LATE) != 0,
@@ -119,17 +129,53 @@ tell_done(struct wi_loop *loop, struct wi_write *write)
     write->done(wi_stream_handle(stream), &result, write->arg);
 }
 
-void
-wi_write_complete(struct wi_loop *loop, struct wi_write *write)
+// Most completions: all of it sent, nothing else to say.
+WI_INLINE void
+tell_success(struct wi_loop *loop, struct wi_write *write)
+{
+    struct weir_result result = {
+        .op = {write->op.flags & WI_OP_NAMED ? wi_op_handle(&write->op) : 0},
+        .accepted = write->size,
+        .sent = write->op.owner,
+        .turn_ns = loop->now_ns,
+    };
+
+    wi_tls.at = write->gate;
+    write->done(wi_stream_handle(stream_of(write)), &result, write->arg);
+}
+
+static __attribute__((noinline)) void
+complete_other(struct wi_loop *loop, struct wi_write *write)
 {
     bool told = (write->flags & (WI_WRITE_EARLY | WI_WRITE_QUIET)) != 0;
 
-    if (write->flags & (WI_WRITE_CHAIN | WI_WRITE_PACKED | WI_WRITE_SHARED | WI_WRITE_HEAP |
-                        WEIR_GIVE)) {
-        wi_write_release(write);
-    }
+    wi_write_release(write);
     if (write->done != NULL && !told) {
         tell_done(loop, write);
+    }
+    wi_op_recycle(loop, &write->op);
+}
+
+void
+wi_write_complete(struct wi_loop *loop, struct wi_write *write)
+{
+    struct weir_block *block = write->from.chain.head;
+
+    if (wi_unlikely((write->flags & ~(unsigned)WI_WRITE_CHAIN) != 0 ||
+                    write->op.flags >> OUTCOME_LATE_SHIFT != 0 ||
+                    wi_write_level(write) != WEIR_SENT)) {
+        complete_other(loop, write);
+        return;
+    }
+    if (write->flags != 0) {
+        if (wi_likely(block != NULL && block->next == NULL)) {
+            weir_block_return(block);
+        } else {
+            weir_chain_return(&write->from.chain);
+        }
+    }
+    if (write->done != NULL) {
+        tell_success(loop, write);
     }
     wi_op_recycle(loop, &write->op);
 }

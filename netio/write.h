@@ -127,6 +127,9 @@ void wi_write_place(struct wi_loop *loop, struct wi_stream *stream, struct wi_wr
 void wi_write_end(struct wi_loop *loop, struct wi_stream *stream, struct wi_write *write,
                   int status, enum weir_origin origin);
 
+/** Loop thread. The same for a plain, unnamed write that was wholly sent. */
+void wi_write_end_plain(struct wi_loop *loop, struct wi_stream *stream, struct wi_write *write);
+
 /** Loop thread. Level ACCEPTED reached: complete, keep for its bytes. */
 void wi_write_end_early(struct wi_loop *loop, struct wi_stream *stream, struct wi_write *write);
 

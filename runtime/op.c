@@ -232,6 +232,17 @@ wi_op_release(struct wi_loop *loop, struct wi_op *op)
 void
 wi_op_recycle(struct wi_loop *loop, struct wi_op *op)
 {
+    uint64_t word = wi_load_relaxed(&op->word);
+
+    // Most operations: nobody had a handle, nobody can have linked the node.
+    if (wi_likely(!(op->flags & (WI_OP_NAMED | WI_OP_RELEASED | WI_OP_QUIET)) &&
+                  wi_op_generation(word) < WI_GENERATION_MAX - 1)) {
+        wi_count(&loop->counters.completed, 1);
+        wi_store_relaxed(&op->word, (uint64_t)(wi_op_generation(word) + 1) << 32);
+        op->flags = 0;
+        send_home(loop, op);
+        return;
+    }
     if (!(op->flags & WI_OP_RELEASED)) {
         wi_op_release(loop, op);
     }

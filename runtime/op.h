@@ -132,7 +132,7 @@ wi_op_generation(uint64_t word)
 /** Owner thread of the cache. NULL: memory ran out. */
 WI_COLD struct wi_op *wi_op_take_slow(struct wi_cache *cache);
 
-static inline struct wi_op *
+WI_INLINE struct wi_op *
 wi_op_take(struct wi_cache *cache)
 {
     struct wi_op *op = cache->free;
@@ -145,7 +145,7 @@ wi_op_take(struct wi_cache *cache)
 }
 
 /** Owner thread of the cache. Put back what was taken and never opened. */
-static inline void
+WI_INLINE void
 wi_op_put_back(struct wi_cache *cache, struct wi_op *op)
 {
     op->task.next = (struct wi_task *)(void *)cache->free;
@@ -153,7 +153,7 @@ wi_op_put_back(struct wi_cache *cache, struct wi_op *op)
 }
 
 /** The submitter. FREE → QUEUED; the ring or the loop itself publishes it. */
-static inline void
+WI_INLINE void
 wi_op_open(struct wi_op *op, const struct wi_op_ops *ops, bool named)
 {
     uint64_t word = wi_load_relaxed(&op->word);
@@ -180,7 +180,7 @@ uint64_t wi_op_handle(const struct wi_op *op);
 struct wi_op *wi_op_by_handle(uint64_t handle, struct wi_runtime **ret_runtime);
 
 /** Loop thread. QUEUED → TX. False: a canceller won; finish it unsent. */
-static inline bool
+WI_INLINE bool
 wi_op_claim(struct wi_op *op)
 {
     uint64_t seen = wi_load_relaxed(&op->word);
@@ -209,7 +209,7 @@ wi_op_is_claimed(const struct wi_op *op)
 /** Loop thread. Fix the outcome: → DONE. True: a cancel had come before. */
 bool wi_op_finish_named(struct wi_op *op);
 
-static inline bool
+WI_INLINE bool
 wi_op_finish(struct wi_op *op)
 {
     if (op->flags & (WI_OP_NAMED | WI_OP_TIMED | WI_OP_TOKENED)) {

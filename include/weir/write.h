@@ -60,7 +60,7 @@ enum weir_tear {
 
 /** How a write ended. */
 struct weir_result {
-    weir_op op;             /* the handle the write had */
+    weir_op op;             /* the handle the write was given, or 0 when none was asked for */
     int status;             /* 0 or a negative errno */
     enum weir_origin origin;
     bool late_cancel;       /* a cancel came, too late to matter */
