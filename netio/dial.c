@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 
 #include "mem/heap.h"
+#include "netio/acks.h"
 #include "netio/arrival.h"
 #include "netio/net.h"
 #include "netio/socket.h"
@@ -24,8 +25,8 @@ begin(struct wi_loop *loop, struct wi_stream *stream)
     wi_wheel_disarm(&loop->wheel, &stream->timer);
     wi_stream_set_peer(stream, &dialling->address.as.any, dialling->address.size);
     if (stream->phase == WI_PHASE_CONNECTING && dialling->is_polled) {
+        result = wi_gate_of(stream)->options & WI_GATE_ACKED ? wi_acks_enable(stream) : 0;
         stream->phase = WI_PHASE_OPEN;
-        result = 0;
     } else {
         result = wi_stream_start(loop, stream);
     }

@@ -82,7 +82,7 @@ poll_timeout(struct wi_loop *loop, int64_t timeout_ns)
         return 0;
     }
     if (loop->wheel.armed != 0) {
-        uint64_t due = wi_wheel_wait_ns(&loop->wheel, wi_os_now_ns());
+        uint64_t due = wi_wheel_wait_ns(&loop->wheel, loop->now_ns);
 
         wait = due < wait ? due : wait;
     }
@@ -248,7 +248,7 @@ run_timers(struct wi_loop *loop)
     unsigned count = 0;
     struct wi_timer *timer;
 
-    if (loop->wheel.armed == 0) {
+    if (!wi_wheel_may_be_due(&loop->wheel, loop->now_ns)) {
         return 0;
     }
     while (count < TIMERS_MAX && (timer = wi_wheel_take(&loop->wheel, loop->now_ns)) != NULL) {

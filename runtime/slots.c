@@ -24,20 +24,44 @@ wi_slots_init(struct wi_slots *slots, unsigned objects, size_t object_size, size
     while (tail_size != 0 && slots->segment_align < slots->segment_size) {
         slots->segment_align *= 2; // the owner finds the tail from any object by a mask
     }
-    slots->directory = wi_heap_zalloc(slots->segments_max * sizeof(slots->directory[0]));
+    slots->directory =
+        wi_heap_zalloc((slots->segments_max / WI_SLOTS_PAGE + 1) * sizeof(slots->directory[0]));
     return slots->directory == NULL ? -ENOMEM : 0;
 }
 
 void
 wi_slots_fini(struct wi_slots *slots)
 {
-    uint32_t count = wi_load_relaxed(&slots->segments);
+    for (uint32_t i = 0; slots->directory != NULL && i <= slots->segments_max / WI_SLOTS_PAGE; i++) {
+        wi_atomic_ptr *page = (wi_atomic_ptr *)wi_load_relaxed(&slots->directory[i]);
 
-    for (uint32_t i = 0; slots->directory != NULL && i < count && i < slots->segments_max; i++) {
-        wi_heap_free((void *)wi_load_relaxed(&slots->directory[i]));
+        for (uint32_t j = 0; page != NULL && j < WI_SLOTS_PAGE; j++) {
+            wi_heap_free((void *)wi_load_relaxed(&page[j]));
+        }
+        wi_heap_free((void *)page);
     }
     wi_heap_free((void *)slots->directory);
     slots->directory = NULL;
+}
+
+// Any thread. The directory's page for a segment; of two that make it one is kept. NULL: no memory.
+static wi_atomic_ptr *
+page_of(struct wi_slots *slots, uint32_t index)
+{
+    wi_atomic_ptr *place = &slots->directory[index / WI_SLOTS_PAGE];
+    uintptr_t found = wi_load_acquire(place); // ORDER(slots) observe: as wi_slots_at()
+    wi_atomic_ptr *page;
+
+    if (found != 0) {
+        return (wi_atomic_ptr *)found;
+    }
+    page = wi_heap_zalloc(WI_SLOTS_PAGE * sizeof(page[0]));
+    // ORDER(slots) publish: pairs with wi_slots_at().
+    if (page != NULL && !wi_cas_acq_rel(place, &found, (uintptr_t)page)) {
+        wi_heap_free((void *)page);
+        page = (wi_atomic_ptr *)found;
+    }
+    return page;
 }
 
 void *
@@ -50,6 +74,11 @@ wi_slots_grow(struct wi_slots *slots, uint32_t *ret_first)
         return NULL;
     }
     index = wi_add_relaxed(&slots->segments, 1);
+    // A number whose page cannot be made is lost; it was never given out.
+    if (index < slots->segments_max && page_of(slots, index) == NULL) {
+        wi_heap_free(segment);
+        return NULL;
+    }
     if (index >= slots->segments_max) {
         wi_sub_relaxed(&slots->segments, 1);
         wi_heap_free(segment);
@@ -64,7 +93,8 @@ void
 wi_slots_publish(struct wi_slots *slots, uint32_t first, void *segment)
 {
     // ORDER(slots) publish: pairs with wi_slots_at().
-    wi_store_release(&slots->directory[first >> slots->shift], (uintptr_t)segment);
+    wi_store_release(&page_of(slots, first >> slots->shift)[(first >> slots->shift) % WI_SLOTS_PAGE],
+                     (uintptr_t)segment);
 }
 
 static wi_atomic_u32 *

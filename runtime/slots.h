@@ -8,13 +8,17 @@
  * moved or freed while the runtime lives.
  */
 
+#include "mem/assert.h"
 #include "mem/atomic.h"
 #include "runtime/handle.h"
 
 #include <stddef.h>
 
+/** Segments on one page of the directory. */
+#define WI_SLOTS_PAGE 512u
+
 struct wi_slots {
-    wi_atomic_ptr *directory; // segment by segment; NULL: not made yet
+    wi_atomic_ptr *directory; // pages of segments; NULL: not made yet
     unsigned shift;           // log2 of the objects in a segment
     unsigned segments_max;
     size_t object_size;
@@ -50,15 +54,20 @@ static inline void *
 wi_slots_at(const struct wi_slots *slots, uint32_t slot)
 {
     uint32_t index = slot >> slots->shift;
+    wi_atomic_ptr *page;
     char *segment;
 
-    if (index >= slots->segments_max) {
+    if (wi_unlikely(index >= slots->segments_max)) {
         return NULL;
     }
-    // ORDER(slots) observe: pairs with wi_slots_publish(); a segment is seen initialised or not at
-    // all. Without it a garbage handle could read a segment before its objects were set up.
-    segment = (char *)wi_load_acquire(&slots->directory[index]);
-    if (segment == NULL) {
+    // ORDER(slots) observe: pairs with wi_slots_publish(); a page and a segment are seen initialised or
+    // not at all. Without it a garbage handle could read a segment before its objects were set up.
+    page = (wi_atomic_ptr *)wi_load_acquire(&slots->directory[index / WI_SLOTS_PAGE]);
+    if (wi_unlikely(page == NULL)) {
+        return NULL;
+    }
+    segment = (char *)wi_load_acquire(&page[index % WI_SLOTS_PAGE]);
+    if (wi_unlikely(segment == NULL)) {
         return NULL;
     }
     return segment + (size_t)(slot & ((1u << slots->shift) - 1)) * slots->object_size;

@@ -58,6 +58,7 @@ wi_wheel_init(struct wi_wheel *wheel, uint64_t now_ns)
 {
     memset(wheel, 0, sizeof(*wheel));
     wheel->tick = now_ns / WI_WHEEL_TICK_NS;
+    wheel->soonest_ns = UINT64_MAX;
 }
 
 void
@@ -71,6 +72,9 @@ wi_wheel_arm(struct wi_wheel *wheel, struct wi_timer *timer, enum wi_timer_kind 
     wi_wheel_disarm(wheel, timer);
     timer->when = (tick < last ? tick : last) << 8 | kind;
     wheel->armed++;
+    if (tick * WI_WHEEL_TICK_NS < wheel->soonest_ns) {
+        wheel->soonest_ns = tick * WI_WHEEL_TICK_NS;
+    }
     if (due_tick(timer) < wheel->taking_below) {
         link_at(&wheel->later, timer);
     } else {
@@ -166,6 +170,21 @@ finish_taking(struct wi_wheel *wheel)
     }
 }
 
+static uint64_t
+soonest(const struct wi_wheel *wheel)
+{
+    uint64_t stop;
+
+    if (wheel->armed == 0) {
+        return UINT64_MAX;
+    }
+    if (wheel->places[0][wheel->tick & PLACE_MASK] != NULL) {
+        return 0;
+    }
+    stop = next_stop(wheel);
+    return stop == UINT64_MAX ? UINT64_MAX : stop * WI_WHEEL_TICK_NS;
+}
+
 struct wi_timer *
 wi_wheel_take(struct wi_wheel *wheel, uint64_t now_ns)
 {
@@ -177,6 +196,7 @@ wi_wheel_take(struct wi_wheel *wheel, uint64_t now_ns)
     timer = wheel->places[0][wheel->tick & PLACE_MASK];
     if (timer == NULL) {
         finish_taking(wheel);
+        wheel->soonest_ns = soonest(wheel);
         return NULL;
     }
     wi_assert(due_tick(timer) <= wheel->tick);
@@ -188,18 +208,12 @@ wi_wheel_take(struct wi_wheel *wheel, uint64_t now_ns)
 uint64_t
 wi_wheel_wait_ns(const struct wi_wheel *wheel, uint64_t now_ns)
 {
-    uint64_t stop;
-
     if (wheel->armed == 0) {
         return UINT64_MAX;
     }
-    if (wheel->places[0][wheel->tick & PLACE_MASK] != NULL || wheel->later != NULL) {
-        return 0; // `later` is left over when the taking was broken off
+    if (wheel->later != NULL) {
+        return 0; // left over when the taking was broken off
     }
-    stop = next_stop(wheel);
-    if (stop == UINT64_MAX) {
-        return UINT64_MAX;
-    }
-    stop *= WI_WHEEL_TICK_NS;
-    return stop > now_ns ? stop - now_ns : 0;
+    // What was the soonest may have been disarmed: then one turn finds nothing, and looks anew.
+    return wheel->soonest_ns > now_ns ? wheel->soonest_ns - now_ns : 0;
 }

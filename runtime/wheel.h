@@ -39,6 +39,7 @@ struct wi_timer {
 struct wi_wheel {
     uint64_t tick; // every timer due at or before this tick has fired
     uint64_t armed;
+    uint64_t soonest_ns; // nothing is due, or to be dealt out, before this
     struct wi_timer *later;             // armed overdue while due ones are taken: for the next turn
     uint64_t taking_below;              // timers due before this tick are being taken; 0: not now
     uint64_t occupied[WI_WHEEL_LEVELS]; // a bit per place that is not empty
@@ -64,6 +65,13 @@ static inline enum wi_timer_kind
 wi_timer_kind(const struct wi_timer *timer)
 {
     return (enum wi_timer_kind)(timer->when & 0xff);
+}
+
+/** Loop thread. May anything be due by @p now_ns? */
+static inline bool
+wi_wheel_may_be_due(const struct wi_wheel *wheel, uint64_t now_ns)
+{
+    return now_ns >= wheel->soonest_ns;
 }
 
 /**
