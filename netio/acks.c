@@ -59,10 +59,10 @@ complete_acked(struct wi_loop *loop, struct wi_stream *stream)
 
         wi_sendq_remove(&acks->waiting, write);
         wi_write_end(loop, stream, write, 0, WEIR_ORIGIN_NONE);
+        wi_stream_needs_work(loop, stream); // a close or a low mark may wait for this
     }
     if (wi_sendq_is_empty(&acks->waiting)) {
         wi_wheel_disarm(&loop->wheel, &acks->timer);
-        wi_stream_needs_work(loop, stream); // a close may wait for this
     }
 }
 

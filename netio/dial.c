@@ -26,7 +26,7 @@ begin(struct wi_loop *loop, struct wi_stream *stream)
     wi_stream_set_peer(stream, &dialling->address.as.any, dialling->address.size);
     if (stream->phase == WI_PHASE_CONNECTING && dialling->is_polled) {
         result = wi_gate_of(stream)->options & WI_GATE_ACKED ? wi_acks_enable(stream) : 0;
-        stream->phase = WI_PHASE_OPEN;
+        stream->phase = WI_PHASE_OPEN; // never plain: it has an extra part
     } else {
         result = wi_stream_start(loop, stream);
     }

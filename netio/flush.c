@@ -52,6 +52,7 @@ wi_stream_settle(struct wi_loop *loop, struct wi_stream *stream)
         wi_loop_look(loop); // a submit that returned before these began is in a marked lane
         place_arrivals(loop, stream);
     }
+    stream->flags &= ~(unsigned)WI_S_FOREIGN;
     if (stream->drained == 0) {
         return;
     }
@@ -124,6 +125,7 @@ end_queue(struct wi_loop *loop, struct wi_stream *stream, int status, enum weir_
 {
     if (stream->extra != NULL) {
         stream->extra->behind_next = NULL;
+        stream->extra->behind = 0; // after a tear the budget is whole again
     }
     while (!wi_sendq_is_empty(&stream->queue)) {
         struct wi_write *write = stream->queue.head;
@@ -250,11 +252,13 @@ may_send(struct wi_loop *loop, struct wi_stream *stream)
             uint64_t cork = stream->extra != NULL ? stream->extra->cork_ns : WI_CORK_DEFAULT_NS;
 
             wi_stream_arm(loop, stream, loop->now_ns + cork);
+            stream->flags |= WI_S_CORK_TIMED;
         }
         return false;
     }
     if (wi_timer_is_armed(&stream->timer) && stream->phase == WI_PHASE_OPEN) {
         wi_wheel_disarm(&loop->wheel, &stream->timer); // the cork's
+        stream->flags &= ~(unsigned)WI_S_CORK_TIMED;
     }
     return wi_stream_take_right(loop, stream);
 }
@@ -298,7 +302,7 @@ send_once(struct wi_loop *loop, struct wi_stream *stream, uint64_t size_max)
     }
     take_sent(loop, stream, (uint64_t)sent);
     if (gather.lost != NULL) {
-        wi_stream_unqueue(stream, gather.lost);
+        wi_write_take_back(loop, stream, gather.lost);
         wi_write_end(loop, stream, gather.lost, -ECANCELED, WEIR_ORIGIN_LOCAL_CANCEL);
     }
     if ((uint64_t)sent < gather.size) {
@@ -372,47 +376,52 @@ rest_sending(struct wi_loop *loop, struct wi_stream *stream)
     }
 }
 
-// The commonest flush of all: one plain write in one piece on a healthy stream. The same steps as
+// The commonest flush of all: one plain write in one piece on a plain stream. The same steps as
 // below, without asking what cannot be. False: not for here.
 bool
 wi_stream_flush_plain(struct wi_loop *loop, struct wi_stream *stream)
 {
     struct wi_write *write = stream->queue.head;
     const struct weir_block *block;
-    struct iovec piece;
+    const void *data;
+    size_t size;
     ssize_t sent;
 
-    if ((stream->flags & (WI_S_RIGHT | WI_S_BLOCKED | WI_S_CORKED | WI_S_FIN_QUEUED | WI_S_INLINE)) !=
-            WI_S_RIGHT ||
-        stream->phase != WI_PHASE_OPEN || stream->drained != 0 || stream->extra != NULL ||
-        write == NULL || write != stream->queue.tail || (write->op.flags & WI_OP_NAMED) ||
-        (write->flags & ~(unsigned)WI_WRITE_CHAIN) != 0 || write->op.owner != 0 ||
-        stream->arrivals != NULL || wi_timer_is_armed(&stream->timer)) {
+    if (!stream->is_plain || write == NULL || write != stream->queue.tail ||
+        (stream->flags & (WI_S_RIGHT | WI_S_BLOCKED | WI_S_CORKED | WI_S_FIN_QUEUED | WI_S_FOREIGN |
+                          WI_S_CORK_TIMED)) != WI_S_RIGHT ||
+        (write->op.flags & WI_OP_NAMED) || (write->flags & ~(unsigned)WI_WRITE_CHAIN) != 0 ||
+        write->op.owner != 0) {
         return false;
     }
-    piece = write->from.one;
     if (write->flags & WI_WRITE_CHAIN) {
         block = write->from.chain.head;
-        if (block == NULL || block->next != NULL) {
+        if (block != write->from.chain.tail) {
             return false;
         }
-        piece = (struct iovec){.iov_base = block->data + block->begin,
-                               .iov_len = wi_block_size(block)};
+        data = block->data + block->begin;
+        size = wi_block_size(block);
+    } else {
+        data = write->from.one.iov_base;
+        size = write->from.one.iov_len;
     }
-    if (piece.iov_len == 0 || piece.iov_len > WI_NET_SEND_MAX) {
+    if (size - 1 >= WI_NET_SEND_MAX) {
         return false;
     }
-    sent = wi_os_send(stream->fd, piece.iov_base, piece.iov_len);
+    sent = wi_os_send(stream->fd, data, size);
     wi_count(&loop->counters.sends, 1);
-    if (wi_unlikely(sent != (ssize_t)piece.iov_len)) {
+    if (wi_unlikely(sent != (ssize_t)size)) {
         plain_not_whole(loop, stream, sent);
         return true;
     }
-    wi_count(&loop->counters.bytes_sent, (uint64_t)sent);
-    stream->sent += (uint64_t)sent;
+    wi_count(&loop->counters.bytes_sent, size);
+    stream->sent += size;
     stream->queue = (struct wi_sendq){0};
-    write->op.owner = (uint64_t)sent;
-    wi_write_end_plain(loop, stream, write);
+    write->op.owner = size;
+    wi_stream_count_finished(stream, size);
+    wi_store_relaxed(&write->op.word, wi_load_relaxed(&write->op.word) | WI_OP_DONE);
+    write->op.task.ops = &wi_write_done_ops;
+    wi_net_done(loop, &write->op.task);
     return true;
 }
 

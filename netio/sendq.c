@@ -217,5 +217,6 @@ wi_sendq_advance(struct wi_sendq *queue, uint64_t *size)
     }
     wi_write_advance(write, *size);
     *size = 0;
-    return (write->flags & (WEIR_SOME | WEIR_NOWAIT)) != 0;
+    // What has been called accepted goes out whole.
+    return (write->flags & (WEIR_SOME | WEIR_NOWAIT)) != 0 && !(write->flags & WI_WRITE_EARLY);
 }

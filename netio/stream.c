@@ -6,6 +6,7 @@
 #include "mem/heap.h"
 #include "netio/acks.h"
 #include "netio/net.h"
+#include "runtime/credit.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -106,11 +107,23 @@ make_extra(const struct weir_stream_options *options)
     return extra;
 }
 
+void
+wi_stream_judge(struct wi_stream *stream)
+{
+    const struct wi_gate *gate = wi_gate_of(stream);
+
+    stream->is_plain = stream->phase == WI_PHASE_OPEN && stream->extra == NULL &&
+                       !(stream->flags & WI_S_INLINE) && gate->high == 0 &&
+                       stream->handlers != NULL && stream->handlers->data != NULL &&
+                       !wi_credit_is_limited(gate->loop->runtime);
+}
+
 struct wi_stream_extra *
 wi_stream_need_extra(struct wi_stream *stream)
 {
     if (stream->extra == NULL) {
         stream->extra = make_extra(NULL);
+        wi_stream_judge(stream);
     }
     return stream->extra;
 }
@@ -221,6 +234,7 @@ wi_stream_start(struct wi_loop *loop, struct wi_stream *stream)
         return result;
     }
     stream->phase = WI_PHASE_OPEN;
+    wi_stream_judge(stream);
     wi_stream_needs_work(loop, stream);
     return 0;
 }
@@ -289,14 +303,7 @@ wi_stream_lose(struct wi_loop *loop, struct wi_stream *stream, struct wi_write *
 static void
 end_writes(struct wi_loop *loop, struct wi_stream *stream, int status, enum weir_origin origin)
 {
-    while (stream->arrivals != NULL) {
-        struct wi_write *write = stream->arrivals;
-
-        stream->arrivals = wi_write_next(write);
-        write->op.task.next = NULL;
-        wi_op_arrive(loop, &write->op, WEIR_NEVER, 0);
-        wi_stream_lose(loop, stream, write, status, origin);
-    }
+    wi_acks_end(loop, stream, status, origin); // in the order in which they would have gone
     if (stream->extra != NULL) {
         stream->extra->behind_next = NULL;
     }
@@ -306,7 +313,15 @@ end_writes(struct wi_loop *loop, struct wi_stream *stream, int status, enum weir
         wi_sendq_remove(&stream->queue, write);
         wi_stream_lose(loop, stream, write, status, origin);
     }
-    wi_acks_end(loop, stream, status, origin);
+    while (stream->arrivals != NULL) {
+        struct wi_write *write = stream->arrivals;
+
+        stream->arrivals = wi_write_next(write);
+        write->op.task.next = NULL;
+        wi_op_arrive(loop, &write->op, WEIR_NEVER, 0);
+        wi_stream_lose(loop, stream, write, status, origin);
+    }
+    stream->arrival_hint = NULL;
 }
 
 // A submitter that holds the right may be inside a send: its descriptor stays until it is back.
@@ -377,6 +392,7 @@ wi_stream_die(struct wi_loop *loop, struct wi_stream *stream, int status, enum w
     wi_gate_move(wi_gate_of(stream), WI_GATE_DRAINING);
     wi_store_relaxed(&wi_gate_of(stream)->close_argument, code);
     stream->phase = WI_PHASE_DEAD;
+    wi_stream_judge(stream);
     wi_wheel_disarm(&loop->wheel, &stream->timer);
     wi_loop_forget(loop, &stream->source);
     end_writes(loop, stream, end_status, end_origin);

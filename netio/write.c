@@ -31,7 +31,7 @@ done_run(struct wi_loop *loop, struct wi_task *task)
     wi_write_complete(loop, wi_write_of_task(task));
 }
 
-static const struct wi_task_ops done_ops = {.run = done_run};
+const struct wi_task_ops wi_write_done_ops = {.run = done_run};
 
 // A canceller that was told WON: whatever else happened meanwhile, this is how it ends.
 static bool
@@ -61,16 +61,7 @@ wi_write_end(struct wi_loop *loop, struct wi_stream *stream, struct wi_write *wr
         write->op.flags |= (unsigned)-status << OUTCOME_STATUS_SHIFT |
                            (unsigned)origin << OUTCOME_ORIGIN_SHIFT;
     }
-    write->op.task.ops = &done_ops;
-    wi_net_done(loop, &write->op.task);
-}
-
-void
-wi_write_end_plain(struct wi_loop *loop, struct wi_stream *stream, struct wi_write *write)
-{
-    wi_stream_count_finished(stream, write->size);
-    wi_store_relaxed(&write->op.word, wi_load_relaxed(&write->op.word) | WI_OP_DONE);
-    write->op.task.ops = &done_ops;
+    write->op.task.ops = &wi_write_done_ops;
     wi_net_done(loop, &write->op.task);
 }
 
@@ -177,7 +168,13 @@ wi_write_complete(struct wi_loop *loop, struct wi_write *write)
     if (write->done != NULL) {
         tell_success(loop, write);
     }
-    wi_op_recycle(loop, &write->op);
+    if (wi_likely(write->op.home == &loop->cache && !(write->op.flags & WI_OP_NAMED) &&
+                  wi_op_generation(wi_load_relaxed(&write->op.word)) < WI_GENERATION_MAX - 1)) {
+        wi_count(&loop->counters.completed, 1);
+        wi_op_recycle_unnamed(&loop->cache, &write->op);
+    } else {
+        wi_op_recycle(loop, &write->op);
+    }
 }
 
 // The early completion travels in its own small task, for the write stays in the queue. It is the
@@ -213,7 +210,9 @@ wi_write_end_early(struct wi_loop *loop, struct wi_stream *stream, struct wi_wri
 
     (void)stream;
     wi_op_unbind(loop, &write->op);
-    wi_op_finish(&write->op);
+    if (wi_op_finish(&write->op)) {
+        write->op.flags |= OUTCOME_LATE; // claimed before, so no canceller was told that it won
+    }
     write->flags |= WI_WRITE_EARLY;
     early->task.ops = &early_ops;
     wi_net_done(loop, &early->task);
@@ -221,8 +220,8 @@ wi_write_end_early(struct wi_loop *loop, struct wi_stream *stream, struct wi_wri
 
 /* ---- cancelling ---- */
 
-static void
-remove_unsent(struct wi_loop *loop, struct wi_stream *stream, struct wi_write *write)
+void
+wi_write_take_back(struct wi_loop *loop, struct wi_stream *stream, struct wi_write *write)
 {
     wi_stream_unqueue(stream, write);
     if (write->flags & WEIR_FIN) { // the end is taken back with it
@@ -268,7 +267,7 @@ write_cancel(struct wi_loop *loop, struct wi_op *op, int status, enum weir_origi
         if (!wi_op_is_claimed(op)) {
             wi_op_claim(op); // a canceller that won keeps it from us, and wi_write_end() knows
         }
-        remove_unsent(loop, stream, write);
+        wi_write_take_back(loop, stream, write);
         wi_write_end(loop, stream, write, status, origin);
     } else if (wi_write_tear(write) == WEIR_TEAR_FINISH) {
         op->flags |= OUTCOME_LATE;
@@ -331,7 +330,7 @@ enqueue(struct wi_loop *loop, struct wi_stream *stream, struct wi_write *write)
         stream->flags |= flags & WEIR_FIN ? (unsigned)WI_S_FIN_QUEUED : 0;
         stream->flags |= flags & WEIR_NOWAIT ? (unsigned)WI_S_NOWAITS : 0;
         if ((flags & WEIR_START) && stream->phase == WI_PHASE_NEW) {
-            stream->flags |= flags & WEIR_NOTIFY ? (unsigned)WI_S_NOTIFY : 0;
+            stream->extra->dialling->notifies |= (flags & WEIR_NOTIFY) != 0;
             wi_stream_connect(loop, stream);
         }
     }
@@ -356,17 +355,20 @@ wi_write_accept(struct wi_loop *loop, struct wi_stream *stream, struct wi_write 
                               refusal == 0 ? deadline_of(loop, stream, write) : WEIR_NEVER,
                               refusal == 0 && (write->flags & WI_WRITE_TOKEN) ? write->token : 0);
 
-    if (wi_unlikely(status < 0 && has_begun && refusal == 0)) {
-        write->op.flags &= ~(unsigned)WI_OP_TOKENED;
+    if (wi_unlikely(has_begun && (write->flags & (WEIR_SOME | WEIR_NOWAIT)))) {
+        wi_write_end(loop, stream, write, 0, WEIR_ORIGIN_NONE); // some bytes were enough
+    } else if (wi_unlikely(status < 0 && has_begun && refusal == 0)) {
+        wi_op_unbind(loop, &write->op); // the token has listed it
         wi_sendq_prepend(&stream->queue, write);
         write_cancel(loop, &write->op, status, WEIR_ORIGIN_LOCAL_CANCEL);
-        return;
-    }
-    if (wi_unlikely(refusal != 0)) {
+    } else if (wi_unlikely(refusal != 0)) {
         wi_write_end(loop, stream, write, refusal,
                      stream->origin != 0 ? (enum weir_origin)stream->origin
                                          : WEIR_ORIGIN_LOCAL_CLOSE);
     } else if (wi_unlikely(status < 0)) {
+        if (write->flags & WEIR_FIN) { // the gate was closed when it was submitted
+            wi_gate_reopen(write->gate, WI_GATE_ENDED);
+        }
         wi_write_end(loop, stream, write, status, WEIR_ORIGIN_LOCAL_CANCEL);
     } else {
         enqueue(loop, stream, write);
@@ -409,12 +411,17 @@ wi_write_place(struct wi_loop *loop, struct wi_stream *stream, struct wi_write *
     if (!wi_ticket_before(ticket, stream->next_ticket)) {
         stream->next_ticket = wi_ticket_next(ticket);
     } // else it was concurrent with what has gone before it
-    if (wi_unlikely((stream->flags & WI_S_TEARS) &&
-                    wi_ticket_before(ticket, stream->torn_ticket))) {
-        wi_op_arrive(loop, &write->op, WEIR_NEVER, 0);
-        wi_write_end(loop, stream, write, -WEIR_ETORN, WEIR_ORIGIN_LOCAL_CLOSE);
-        wi_stream_needs_work(loop, stream);
-        return;
+    if (wi_unlikely(stream->flags & WI_S_TEARS)) {
+        if (wi_ticket_before(ticket, stream->torn_ticket)) {
+            wi_op_arrive(loop, &write->op, WEIR_NEVER, 0);
+            wi_stream_lose(loop, stream, write, -WEIR_ETORN, WEIR_ORIGIN_LOCAL_CLOSE);
+            wi_stream_needs_work(loop, stream);
+            return;
+        }
+        if (((ticket - stream->torn_ticket) & WI_TICKET_MASK) > WI_TICKET_MASK / 4) {
+            // No lane holds so many: they have all come. Before the numbers meet again, forget it.
+            stream->flags &= ~WI_S_TEARS;
+        }
     }
     wi_write_accept(loop, stream, write);
 }
@@ -426,6 +433,7 @@ write_arrive(struct wi_loop *loop, struct wi_task *task)
     struct wi_stream *stream = stream_of(write);
 
     stream->drained++;
+    stream->flags |= WI_S_FOREIGN;
     if (wi_likely((write->ticket & WI_TICKET_MASK) == stream->next_ticket &&
                   stream->arrivals == NULL)) {
         wi_write_place(loop, stream, write);

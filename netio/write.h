@@ -7,6 +7,7 @@
  * The write operation: one slot, from submit to completion. docs/states.md tells its life.
  */
 
+#include "runtime/handle.h"
 #include "runtime/op.h"
 #include "weir/write.h"
 
@@ -119,6 +120,9 @@ extern const struct wi_op_ops wi_write_ops;
 /** Loop thread. Take it into the stream's queue, or end it. It carries its place in the order. */
 void wi_write_accept(struct wi_loop *loop, struct wi_stream *stream, struct wi_write *write);
 
+/** Loop thread. Nothing of it was sent and nothing will be: off the queue, and so is its FIN. */
+void wi_write_take_back(struct wi_loop *loop, struct wi_stream *stream, struct wi_write *write);
+
 /** Loop thread. It came from another thread and its turn in the order has come: accept it, or end it
  *  if it was torn. */
 void wi_write_place(struct wi_loop *loop, struct wi_stream *stream, struct wi_write *write);
@@ -127,8 +131,8 @@ void wi_write_place(struct wi_loop *loop, struct wi_stream *stream, struct wi_wr
 void wi_write_end(struct wi_loop *loop, struct wi_stream *stream, struct wi_write *write,
                   int status, enum weir_origin origin);
 
-/** Loop thread. The same for a plain, unnamed write that was wholly sent. */
-void wi_write_end_plain(struct wi_loop *loop, struct wi_stream *stream, struct wi_write *write);
+/** Among the loop's ended operations: run the completion. */
+extern const struct wi_task_ops wi_write_done_ops;
 
 /** Loop thread. Level ACCEPTED reached: complete, keep for its bytes. */
 void wi_write_end_early(struct wi_loop *loop, struct wi_stream *stream, struct wi_write *write);

@@ -338,6 +338,29 @@ stopping_to_read_works_with_an_answer_pending(void **state)
     close_anyhow(pair);
 }
 
+// A FIN taken back on its way to the loop leaves the stream as it was: open.
+static void
+a_fin_cancelled_on_its_way_leaves_the_stream_open(void **state)
+{
+    struct fixture *fixture = fixture_manual(state);
+    struct pair *pair = pair_open(fixture, &(struct pair_options){0});
+    struct recorder *recorder = recorder_make(fixture);
+    struct weir_write request = request_make(recorder, 0, 10);
+    weir_op op;
+
+    request.flags = WEIR_FIN;
+    assert_status(weir_write(pair->stream, &request, &op), 0);
+    assert_status(request_submit(pair, recorder, 1, 10, 0), -WEIR_EENDED);
+    assert_status(weir_cancel(op), WEIR_CANCEL_WON);
+    recorder_wait(recorder, 1);
+    expect_result(recorder_of(recorder, 0), -ECANCELED, WEIR_ORIGIN_LOCAL_CANCEL, 0);
+    assert_status(request_submit(pair, recorder, 2, 10, WEIR_FIN), 0);
+    recorder_wait(recorder, 2);
+    expect_result(recorder_of(recorder, 2), 0, WEIR_ORIGIN_NONE, 10);
+    peer_read_pattern(fixture, pair->peer, 10, 0, 2);
+    peer_expect_eof(fixture, pair->peer);
+}
+
 int
 main(void)
 {
@@ -356,6 +379,7 @@ main(void)
         EACH(pulls_get_their_bytes_after_a_write_failed),
         EACH(stopping_to_read_discards_input_and_keeps_writing),
         EACH(stopping_to_read_works_with_an_answer_pending),
+        EACH(a_fin_cancelled_on_its_way_leaves_the_stream_open),
     };
 
     return RUN_CASES("conformance.end_half_close", cases);

@@ -379,6 +379,71 @@ acked_completes_when_the_peers_kernel_has_the_bytes(void **state)
     assert_int_equal(recorder_of(recorder, 1).acked, MIB);
 }
 
+// However the stream came to be.
+static void
+acked_works_on_a_dialled_stream(void **state)
+{
+    struct fixture *fixture = fixture_manual(state);
+    struct pair *pair = pair_open(
+        fixture,
+        &(struct pair_options){.made = PAIR_DIALLED, .stream.flags = WEIR_STREAM_ACKED});
+    struct recorder *recorder = recorder_make(fixture);
+
+    if (ack_write(pair, recorder, 0, 100) == -ENOTSUP) {
+        skip();
+    }
+    recorder_wait(recorder, 1);
+    expect_result(recorder_of(recorder, 0), 0, WEIR_ORIGIN_NONE, 100);
+    peer_read_pattern(fixture, pair->peer, 100, 0, 0);
+}
+
+// Section 5: a tear ends what was accepted; the budget is whole again for what is written after it.
+static void
+a_tear_gives_the_budget_back(void **state)
+{
+    struct fixture *fixture = fixture_manual(state);
+    struct pair *pair = pair_open(
+        fixture, &(struct pair_options){.stream.write_behind = 1000, .small = true});
+    struct recorder *recorder = recorder_make(fixture);
+    struct recorder *torn = recorder_make(fixture);
+    struct weir_write request = request_make(torn, 0, MIB);
+    weir_op op;
+
+    assert_status(weir_write(pair->stream, &request, &op), 0);
+    pair_block(pair);
+    request = request_make(recorder, 1, 1000);
+    request.level = WEIR_ACCEPTED;
+    request.flags = WEIR_COPY;
+    assert_status(weir_write(pair->stream, &request, NULL), 0);
+    recorder_wait(recorder, 1);
+    assert_status(weir_cancel(op), WEIR_CANCEL_PENDING);
+    recorder_wait(torn, 1);
+    assert_status(weir_resume_torn(pair->stream), 0);
+    assert_status(weir_write(pair->stream, &request, NULL), 0);
+    fixture_settle(fixture);
+    assert_int_equal(recorder_count(recorder), 2);
+}
+
+// What has completed as accepted is sent whole: "some" was answered before a byte went.
+static void
+accepted_with_some_goes_out_whole(void **state)
+{
+    struct fixture *fixture = fixture_manual(state);
+    struct pair *pair = pair_open(
+        fixture,
+        &(struct pair_options){.stream.write_behind = WEIR_WRITE_BEHIND_UNLIMITED, .small = true});
+    struct recorder *recorder = recorder_make(fixture);
+    struct weir_write request = request_make(recorder, 0, MIB);
+
+    request.level = WEIR_ACCEPTED;
+    request.flags = WEIR_COPY | WEIR_SOME;
+    assert_status(weir_write(pair->stream, &request, NULL), 0);
+    recorder_wait(recorder, 1);
+    peer_read_pattern(fixture, pair->peer, MIB, 0, 0);
+    fixture_settle(fixture);
+    assert_int_equal(weir_queued(pair->stream), 0);
+}
+
 // Contract 4.3: the sent one is done, the acknowledged one behind it in its own order.
 static void
 acked_completions_come_in_order(void **state)
@@ -426,6 +491,9 @@ main(void)
         EACH_TCP(acked_without_the_streams_option_is_enotsup),
         EACH_UNIX(acked_on_a_unix_socket_is_enotsup),
         EACH_TCP(acked_completes_when_the_peers_kernel_has_the_bytes),
+        EACH_TCP(acked_works_on_a_dialled_stream),
+        EACH(a_tear_gives_the_budget_back),
+        EACH(accepted_with_some_goes_out_whole),
         EACH_TCP(acked_completions_come_in_order),
     };
 
