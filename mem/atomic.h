@@ -15,6 +15,15 @@
 
 #define WI_CACHE_LINE 64
 
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+#define WI_SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer) || __has_feature(address_sanitizer) ||                         \
+    __has_feature(memory_sanitizer)
+#define WI_SANITIZED 1
+#endif
+#endif
+
 typedef _Atomic(uint64_t) wi_atomic_u64;
 typedef _Atomic(uint32_t) wi_atomic_u32;
 typedef _Atomic(bool) wi_atomic_bool;
@@ -73,7 +82,13 @@ wi_fence_full(void)
 static inline __attribute__((always_inline)) void
 wi_count(wi_atomic_u64 *counter, uint64_t more)
 {
+#if defined(__x86_64__) && !defined(WI_SANITIZED)
+    // One instruction where the compiler makes three of a relaxed load and store. Not locked: there
+    // is one writer, and an aligned word is never seen half written.
+    __asm__("addq %1, %0" : "+m"(*(uint64_t *)(void *)counter) : "er"(more));
+#else
     wi_store_relaxed(counter, wi_load_relaxed(counter) + more);
+#endif
 }
 
 #endif /* WI_ATOMIC_H */

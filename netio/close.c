@@ -20,13 +20,27 @@ take_earlier(struct wi_loop *loop, struct wi_stream *stream)
     wi_stream_settle(loop, stream);
 }
 
+// The deadline that was asked for. An abort on its way has put its code there instead.
+static uint64_t
+close_deadline(struct wi_loop *loop, const struct wi_stream *stream)
+{
+    const struct wi_gate *gate = wi_gate_of(stream);
+    uint64_t deadline = wi_load_acquire(&gate->close_argument); // ORDER(abort): before the bit
+
+    if (deadline == 0 || (wi_load_acquire(&gate->word) & WI_GATE_ABORTED)) {
+        return loop->now_ns + CLOSE_DEFAULT_NS;
+    }
+    return deadline;
+}
+
 static void
 begin_close(struct wi_loop *loop, struct wi_stream *stream, bool waits_for_peer)
 {
-    uint64_t deadline = wi_load_relaxed(&wi_gate_of(stream)->close_argument);
+    uint64_t deadline = close_deadline(loop, stream);
 
-    if (stream->phase == WI_PHASE_CLOSING) {
+    if (stream->phase == WI_PHASE_CLOSING) { // asked again: perhaps harder, perhaps sooner
         stream->flags |= waits_for_peer ? 0 : (uint32_t)WI_S_FLUSH;
+        wi_stream_arm(loop, stream, deadline);
         wi_stream_needs_work(loop, stream);
         return;
     }
@@ -43,19 +57,24 @@ begin_close(struct wi_loop *loop, struct wi_stream *stream, bool waits_for_peer)
         return;
     }
     if (stream->phase == WI_PHASE_NEW || stream->phase == WI_PHASE_CONNECTING) {
-        stream->flags |= WI_S_CLOSE_LATER | (waits_for_peer ? 0 : (uint32_t)WI_S_FLUSH);
+        stream->extra->dialling->closes = true;
+        stream->flags |= waits_for_peer ? 0 : (uint32_t)WI_S_FLUSH;
         if (stream->phase == WI_PHASE_NEW) {
             wi_stream_connect(loop, stream);
         }
-        return; // its timer bounds the connecting; wi_stream_started() goes on
+        if (stream->phase == WI_PHASE_CONNECTING) {
+            wi_dial_bound(loop, stream, deadline);
+        }
+        return; // wi_stream_close_on_start() goes on
     }
     stream->phase = WI_PHASE_CLOSING;
+    wi_stream_judge(stream);
     stream->flags |= waits_for_peer ? 0 : (uint32_t)WI_S_FLUSH;
     if (!wi_stream_has_reader(stream)) {
         stream->flags |= WI_S_DISCARD;
         stream->flags &= ~(unsigned)(WI_S_PAUSED | WI_S_FULL);
     }
-    wi_stream_arm(loop, stream, deadline != 0 ? deadline : loop->now_ns + CLOSE_DEFAULT_NS);
+    wi_stream_arm(loop, stream, deadline);
     wi_stream_event(loop, stream, WI_EVENT_READ);
     wi_stream_needs_work(loop, stream);
 }
@@ -63,8 +82,9 @@ begin_close(struct wi_loop *loop, struct wi_stream *stream, bool waits_for_peer)
 void
 wi_stream_close_on_start(struct wi_loop *loop, struct wi_stream *stream)
 {
-    if (stream->flags & WI_S_CLOSE_LATER) {
-        stream->flags &= ~(unsigned)WI_S_CLOSE_LATER;
+    if (stream->extra != NULL && stream->extra->dialling != NULL &&
+        stream->extra->dialling->closes) {
+        stream->extra->dialling->closes = false;
         begin_close(loop, stream, !(stream->flags & WI_S_FLUSH));
     }
 }
@@ -76,6 +96,10 @@ wi_stream_finish_close(struct wi_loop *loop, struct wi_stream *stream)
     if (stream->phase != WI_PHASE_CLOSING || !(stream->flags & WI_S_SEND_OVER) ||
         !wi_sendq_is_empty(&stream->queue) || wi_stream_waits_for_acks(stream)) {
         return;
+    }
+    if (!(stream->flags & (WI_S_FLUSH | WI_S_EOF_TOLD | WI_S_FIN_SENT | WI_S_DISCARD)) &&
+        (stream->flags & WI_S_READABLE) && wi_stream_may_read(stream)) {
+        return; // sending failed; what had arrived is read first, and that ends it
     }
     if ((stream->flags & (WI_S_FLUSH | WI_S_EOF_TOLD)) || !(stream->flags & WI_S_FIN_SENT)) {
         wi_stream_die(loop, stream, stream->status, (enum weir_origin)stream->origin, 0);
@@ -94,9 +118,11 @@ static void
 stop_reading(struct wi_loop *loop, struct wi_stream *stream)
 {
     stream->flags |= WI_S_DISCARD;
-    stream->flags &= ~(unsigned)(WI_S_PAUSED | WI_S_FULL | WI_S_DATA_PENDING);
-    weir_chain_return(&stream->input);
-    stream->input_size = 0;
+    stream->flags &= ~(unsigned)(WI_S_PAUSED | WI_S_FULL);
+    if (!(stream->flags & WI_S_DATA_PENDING)) { // else somebody looks at it until weir_consume()
+        weir_chain_return(&stream->input);
+        stream->input_size = 0;
+    }
     wi_stream_end_pulls(loop, stream, 0, WEIR_ORIGIN_NONE);
     stream->flags |= WI_S_READABLE;
     wi_stream_event(loop, stream, WI_EVENT_READ);
@@ -138,8 +164,12 @@ wi_stream_asked(struct wi_loop *loop, struct wi_control *control)
     }
     if (stream->phase != WI_PHASE_DEAD) {
         asked_about_reading(loop, stream, asked);
-        if (asked & WI_ASK_UNTEAR) {
+        if ((asked & WI_ASK_UNTEAR) &&
+            wi_gate_state(wi_load_relaxed(&gate->word)) != WI_GATE_TORN) { // torn again meanwhile
             stream->flags &= ~(unsigned)WI_S_TORN;
+        }
+        if ((asked & WI_ASK_FAILED) && !(stream->flags & WI_S_SEND_OVER)) {
+            wi_stream_fail_sending(loop, stream, wi_load_relaxed(&gate->status));
         }
         if (asked & WI_ASK_UNCORK) {
             stream->flags &= ~(unsigned)WI_S_CORKED;
@@ -155,6 +185,20 @@ wi_stream_asked(struct wi_loop *loop, struct wi_control *control)
 
 /* ---- any thread ---- */
 
+// Of several deadlines the earliest holds: a stop must not wait for what a close before it allowed.
+// 0: none yet.
+static void
+note_deadline(struct wi_gate *gate, uint64_t deadline_ns)
+{
+    uint64_t seen = wi_load_acquire(&gate->close_argument); // ORDER(abort): before the bit
+
+    // Once an abort is asked for, what is there is its code.
+    while (!(wi_load_acquire(&gate->word) & WI_GATE_ABORTED) &&
+           (seen == 0 || deadline_ns < seen) &&
+           !wi_cas_acq_rel(&gate->close_argument, &seen, deadline_ns)) {
+    }
+}
+
 int
 weir_close(weir_stream handle, enum weir_close_mode mode, uint64_t deadline_ns, uint64_t code)
 {
@@ -164,7 +208,6 @@ weir_close(weir_stream handle, enum weir_close_mode mode, uint64_t deadline_ns, 
         [WEIR_CLOSE_ABORT] = WI_ASK_ABORT,
     };
     struct wi_gate *gate;
-    bool first;
 
     if ((unsigned)mode >= sizeof(asks) / sizeof(asks[0]) || code > WEIR_CODE_MAX) {
         return wi_is_forked() ? -ECHILD : -EINVAL;
@@ -174,13 +217,13 @@ weir_close(weir_stream handle, enum weir_close_mode mode, uint64_t deadline_ns, 
         return wi_stale();
     }
     // From here every later submit is refused; what was accepted goes first.
-    first = wi_gate_state(wi_gate_move(gate, WI_GATE_DRAINING)) != WI_GATE_DRAINING;
+    wi_gate_move(gate, WI_GATE_DRAINING);
     if (mode == WEIR_CLOSE_ABORT) {
         if (!(wi_or_acq_rel(&gate->word, WI_GATE_ABORTED) & WI_GATE_ABORTED)) {
-            wi_store_relaxed(&gate->close_argument, code);
+            wi_store_release(&gate->close_argument, code); // ORDER(abort): behind the bit
         }
-    } else if (first) {
-        wi_store_relaxed(&gate->close_argument, deadline_ns);
+    } else {
+        note_deadline(gate, deadline_ns != 0 ? deadline_ns : weir_deadline_after(CLOSE_DEFAULT_NS));
     }
     wi_gate_ask(gate, asks[mode]);
     wi_gate_leave(gate);

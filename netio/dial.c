@@ -115,10 +115,15 @@ try_connect(struct wi_loop *loop, struct wi_stream *stream)
 void
 wi_stream_connect(struct wi_loop *loop, struct wi_stream *stream)
 {
-    struct wi_dialling *dialling = stream->extra->dialling;
-    uint64_t timeout = dialling->timeout_ns != 0 ? dialling->timeout_ns : DIAL_TIMEOUT_NS;
-    int result = make_socket(stream);
+    struct wi_dialling *dialling = stream->extra == NULL ? NULL : stream->extra->dialling;
+    uint64_t timeout;
+    int result;
 
+    if (dialling == NULL) {
+        return; // adopted, and not quite here: it starts when it is
+    }
+    timeout = dialling->timeout_ns != 0 ? dialling->timeout_ns : DIAL_TIMEOUT_NS;
+    result = make_socket(stream);
     dialling->deadline_ns = timeout < WEIR_NEVER - loop->now_ns ? loop->now_ns + timeout
                                                                 : WEIR_NEVER;
     stream->phase = WI_PHASE_CONNECTING;
@@ -126,6 +131,19 @@ wi_stream_connect(struct wi_loop *loop, struct wi_stream *stream)
         fail(loop, stream, result);
     } else {
         try_connect(loop, stream);
+    }
+}
+
+void
+wi_dial_bound(struct wi_loop *loop, struct wi_stream *stream, uint64_t deadline_ns)
+{
+    struct wi_dialling *dialling = stream->extra->dialling;
+
+    if (deadline_ns < dialling->deadline_ns) {
+        dialling->deadline_ns = deadline_ns;
+        if (dialling->is_polled) {
+            wi_stream_arm(loop, stream, deadline_ns);
+        } // else the next try looks at it
     }
 }
 
@@ -187,9 +205,11 @@ dial_run(struct wi_loop *loop, struct wi_task *task)
 
     wi_op_arrive_quietly(&arrival->op);
     wi_stream_join(loop, stream);
-    if (!stream->extra->dialling->is_lazy) {
+    // A START from another thread may have come before, or a token have ended it.
+    if (!stream->extra->dialling->is_lazy && stream->phase == WI_PHASE_NEW) {
         wi_stream_connect(loop, stream);
     }
+    wi_gate_leave(arrival->gate); // held since it was opened
     wi_op_recycle(loop, &arrival->op);
 }
 
@@ -275,7 +295,7 @@ wi_dial(struct weir_loop *public, const struct weir_dial *request,
         wi_arrival_drop(loop, lane, arrival);
         return result;
     }
-    arrival->gate = gate;
+    arrival->gate = wi_gate_held(gate); // the slot must not go before it has arrived
     *ret_stream = wi_stream_handle(wi_stream_of(gate));
     wi_arrival_send(loop, lane, arrival, &dial_ops);
     return 0;
@@ -293,13 +313,14 @@ adopt_run(struct wi_loop *loop, struct wi_task *task)
     wi_op_arrive_quietly(&arrival->op);
     wi_stream_join(loop, stream);
     wi_stream_set_peer(stream, (const struct sockaddr *)&arrival->peer, arrival->peer_size);
-    result = wi_stream_start(loop, stream);
+    result = stream->phase == WI_PHASE_NEW ? wi_stream_start(loop, stream) : 0; // else it is dead
     wi_stream_event(loop, stream, WI_EVENT_STARTED);
     if (result < 0) {
         wi_stream_die(loop, stream, result, WEIR_ORIGIN_TRANSPORT, 0);
     } else {
         wi_stream_close_on_start(loop, stream);
     }
+    wi_gate_leave(arrival->gate); // held since it was opened
     wi_op_recycle(loop, &arrival->op);
 }
 
@@ -363,7 +384,7 @@ weir_adopt(struct weir_loop *public, int fd, const struct weir_stream_options *o
         wi_arrival_drop(loop, lane, arrival);
         return result;
     }
-    arrival->gate = gate;
+    arrival->gate = wi_gate_held(gate); // the slot must not go before it has arrived
     arrival->peer = peer;
     arrival->peer_size = peer_size;
     *ret_stream = wi_stream_handle(wi_stream_of(gate));

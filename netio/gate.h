@@ -82,6 +82,7 @@ enum wi_ask {
     WI_ASK_RIGHT = 1 << 8,  // the right to write came back
     WI_ASK_SETTLE = 1 << 9, // the last one in flight left without arriving
     WI_ASK_UNCORK = 1 << 10,
+    WI_ASK_FAILED = 1 << 11, // an inline send failed: the reason is in `status`
 };
 
 struct wi_gate {
@@ -176,6 +177,14 @@ wi_gate_here(uint64_t handle)
 
 /** Any thread. Wait-free. Find and hold: the slot is not freed until wi_gate_leave(). */
 struct wi_gate *wi_gate_hold(uint64_t handle);
+
+/** Whoever has just opened it: hold for a message that speaks of it. The gate. */
+static inline struct wi_gate *
+wi_gate_held(struct wi_gate *gate)
+{
+    wi_add_acq_rel(&gate->word, WI_GATE_INFLIGHT); // ORDER(gate): as wi_gate_hold()
+    return gate;
+}
 
 /** Any thread that holds it. */
 void wi_gate_leave(struct wi_gate *gate);

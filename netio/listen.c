@@ -300,6 +300,10 @@ part_asked(struct wi_loop *loop, struct wi_control *control)
                    weir_strerror(result));
         }
     }
+    if ((pending & PART_STARTED) && loop->stopping) { // the stop has not seen it
+        weir_listener_close((weir_listener){
+            handle_of(part->listener, wi_load_relaxed(&part->listener->generation))});
+    }
     if ((pending & PART_CLOSED) && !part->closing) {
         part->closing = true;
         part->last.ops = &last_ops;

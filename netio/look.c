@@ -76,6 +76,7 @@ weir_stream_set_handlers(weir_stream handle, const struct weir_handlers *handler
     stream = wi_stream_of(gate);
     stream->handlers = handlers;
     stream->user = user;
+    wi_stream_judge(stream);
     if (handlers != NULL && handlers->data != NULL) {
         gate->options |= WI_GATE_PUSH;
         wi_stream_event(gate->loop, stream, WI_EVENT_READ | WI_EVENT_AGAIN);

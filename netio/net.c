@@ -120,7 +120,8 @@ tell_started(struct wi_loop *loop, struct wi_stream *stream)
                                   stream->phase == WI_PHASE_DEAD ? stream->status : 0,
                                   stream->user);
     }
-    if ((stream->flags & WI_S_NOTIFY) && stream->phase != WI_PHASE_DEAD) {
+    if (stream->extra != NULL && stream->extra->dialling != NULL &&
+        stream->extra->dialling->notifies && stream->phase != WI_PHASE_DEAD) {
         stream->events |= WI_EVENT_ACCEPTED;
     }
 }
@@ -207,6 +208,10 @@ tell(struct wi_loop *loop, struct wi_stream *stream)
 {
     unsigned events = stream->events;
 
+    if (events & WI_EVENT_STARTED) { // it started in a callback just now: that is told first
+        wi_stream_event(loop, stream, 0);
+        return;
+    }
     // Reading is for the next round: what it brings goes before the completions there.
     stream->events &= (uint16_t)(WI_EVENT_AGAIN | WI_EVENT_READ);
     if (events & WI_EVENT_READ) {
@@ -301,7 +306,7 @@ stream_timer_fired(struct wi_loop *loop, struct wi_timer *timer)
         wi_dial_timer_fired(loop, stream);
         break;
     case WI_PHASE_OPEN: // the cork's life is over
-        stream->flags &= ~(unsigned)WI_S_CORKED;
+        stream->flags &= ~(unsigned)(WI_S_CORKED | WI_S_CORK_TIMED);
         wi_stream_needs_work(loop, stream);
         break;
     case WI_PHASE_CLOSING:

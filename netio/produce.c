@@ -118,6 +118,23 @@ leave_section(struct wi_gate *gate)
     return true;
 }
 
+// The stream is gone. On its loop the blocks went back before `closed`; on any other thread, another
+// loop's too, they are the caller's still. The slot tells the loop, whoever is in it now.
+static int
+commit_stale(weir_stream handle, struct weir_iter end)
+{
+    struct wi_runtime *runtime = wi_runtime_by_handle(handle.bits, WI_HANDLE_STREAM);
+    const struct wi_gate *gate =
+        runtime == NULL ? NULL : wi_slots_at(&runtime->gates, wi_handle_slot(handle.bits));
+    struct weir_chain chain = {0};
+
+    if (gate != NULL && !wi_on_loop(gate->loop) && section_chain(end, &chain) == 0) {
+        cut_behind(&chain, end);
+        weir_chain_return(&chain);
+    }
+    return wi_stale();
+}
+
 int
 weir_commit(weir_stream handle, struct weir_iter end, const struct weir_write *request,
             weir_op *ret_op)
@@ -129,14 +146,7 @@ weir_commit(weir_stream handle, struct weir_iter end, const struct weir_write *r
     int result;
 
     if (gate == NULL) {
-        struct wi_runtime *runtime = wi_runtime_by_handle(handle.bits, WI_HANDLE_STREAM);
-
-        // On a loop the blocks went back before `closed`; elsewhere they are the caller's still.
-        if (runtime != NULL && !wi_on_runtime(runtime) && section_chain(end, &chain) == 0) {
-            cut_behind(&chain, end);
-            weir_chain_return(&chain);
-        }
-        return wi_stale();
+        return commit_stale(handle, end);
     }
     result = section_chain(end, &chain);
     if (result == 0 && (chain.head->head != owner_mark(gate) || !leave_section(gate))) {

@@ -258,6 +258,7 @@ pull_arrive(struct wi_loop *loop, struct wi_task *task)
 
     pull_accept(loop, stream, pull);
     stream->drained++; // it held the gate until here
+    stream->flags |= WI_S_FOREIGN;
     wi_stream_needs_work(loop, stream);
 }
 
@@ -369,32 +370,47 @@ weir_read(weir_stream stream, const struct weir_read *request, weir_op *ret_op)
     return result;
 }
 
-int
-weir_take(weir_stream handle, size_t size, struct weir_chain *ret_chain)
+// Where weir_take() may not, or not all of it.
+static __attribute__((noinline)) int
+take_part(weir_stream handle, size_t size, struct weir_chain *ret_chain)
 {
     struct wi_gate *gate = wi_gate_here(handle.bits);
     struct wi_stream *stream;
-    int result = 0;
+    int result;
 
     if (gate == NULL) {
         return wi_stale();
     }
     stream = wi_stream_of(gate);
     if (!wi_on_loop(gate->loop) || !(stream->flags & WI_S_IN_DATA) || ret_chain == NULL ||
-        ret_chain->head != NULL || (size != SIZE_MAX && size > stream->input_size)) {
+        ret_chain->head != NULL || size > stream->input_size) {
         return -EINVAL;
-    }
-    if (size >= stream->input_size) {
-        *ret_chain = stream->input;
-        stream->input = (struct weir_chain){0};
-        stream->input_size = 0;
-        return 0;
     }
     result = weir_chain_split(&stream->input, size, ret_chain);
     if (result == 0) {
         stream->input_size -= (uint32_t)size;
     }
     return result;
+}
+
+int
+weir_take(weir_stream handle, size_t size, struct weir_chain *ret_chain)
+{
+    struct wi_gate *gate = wi_tls.at;
+    struct wi_stream *stream;
+
+    if (wi_likely(gate != NULL && wi_load_relaxed(&gate->handle) == handle.bits &&
+                  ret_chain != NULL && ret_chain->head == NULL)) {
+        stream = wi_stream_of(gate);
+        if (wi_likely((stream->flags & WI_S_IN_DATA) &&
+                      (size == SIZE_MAX || size == stream->input_size))) {
+            *ret_chain = stream->input;
+            stream->input = (struct weir_chain){0};
+            stream->input_size = 0;
+            return 0;
+        }
+    }
+    return take_part(handle, size, ret_chain);
 }
 
 /* ---- provided buffers ---- */

@@ -195,7 +195,7 @@ wi_stream_consumed(struct wi_loop *loop, struct wi_stream *stream, size_t consum
 
     stream->flags &= ~(unsigned)WI_S_DATA_PENDING;
     settle_consumed(loop, stream, consumed);
-    if (examined < shown && stream->input_size != 0) {
+    if ((examined < shown || (stream->flags & WI_S_DISCARD)) && stream->input_size != 0) {
         stream->events |= WI_EVENT_AGAIN;
     }
     wi_stream_event(loop, stream, WI_EVENT_READ);
@@ -409,11 +409,10 @@ ready_plain(struct wi_loop *loop, struct wi_stream *stream, uint32_t events)
     struct weir_block *block;
     ssize_t size;
 
-    if ((events & ~(uint32_t)(EPOLLIN | EPOLLOUT)) != 0 || !(events & EPOLLIN) ||
-        stream->phase != WI_PHASE_OPEN || stream->input.head != NULL || stream->read_blocks != 1 ||
+    if (!stream->is_plain || (events & ~(uint32_t)EPOLLOUT) != EPOLLIN ||
+        stream->input.head != NULL || stream->read_blocks != 1 ||
         (stream->flags & (WI_S_PAUSED | WI_S_FULL | WI_S_DATA_PENDING | WI_S_DISCARD | WI_S_BLOCKED |
-                          WI_S_RDHUP | WI_S_EOF)) != 0 ||
-        stream->handlers == NULL || stream->handlers->data == NULL) {
+                          WI_S_RDHUP | WI_S_EOF)) != 0) {
         return false;
     }
     block = weir_block_lease(WEIR_BLOCK_SIZE);

@@ -59,7 +59,7 @@ wi_stream_set_peer(struct wi_stream *stream, const struct sockaddr *address, soc
         stream->peer_family = AF_INET;
         return;
     }
-    stream->peer_family = address->sa_family;
+    stream->peer_family = (uint8_t)address->sa_family;
     if (size <= sizeof(address->sa_family)) {
         return; // an unnamed Unix peer: nothing more to remember
     }

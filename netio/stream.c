@@ -208,6 +208,7 @@ wi_stream_join(struct wi_loop *loop, struct wi_stream *stream)
     loop->open_things++;
     wi_count(&loop->counters.opened, 1);
     if (loop->stopping) { // it was on its way when the others were told to close
+        wi_loop_not_idle(loop);
         weir_close(wi_stream_handle(stream), WEIR_CLOSE_DRAIN,
                    wi_load_relaxed(&loop->runtime->stop_deadline), 0);
     }

@@ -50,13 +50,13 @@ enum wi_stream_mark {
     WI_S_DATA_PENDING = 1 << 16, // the data function answered PENDING
     WI_S_INLINE = 1 << 17,       // foreign threads may send inline
     WI_S_RIGHT = 1 << 18,        // the loop has the right to write
-    WI_S_CLOSE_LATER = 1 << 19,  // closed while connecting: when it has started
+    WI_S_FOREIGN = 1 << 19,      // other threads' submits have arrived since the last settling
     WI_S_RESET_TOLD = 1 << 20,
     WI_S_SEND_OVER = 1 << 21,    // the write side is over; send_closed is due or told
     WI_S_FLUSH = 1 << 22,        // closing without waiting for the peer
     WI_S_STOP_TOLD = 1 << 23,
     WI_S_RDHUP = 1 << 24,        // the poller said that the peer will send no more: read to the end
-    WI_S_NOTIFY = 1 << 25,       // START asked for peer_accepted
+    WI_S_CORK_TIMED = 1 << 25,   // the timer is a cork's
     WI_S_CLOSED_TOLD = 1 << 26,
     WI_S_NOWAITS = 1 << 27,      // there are NOWAIT writes in the queue
     WI_S_SWALLOW = 1 << 28,
@@ -101,6 +101,8 @@ struct wi_dialling {
     struct weir_address bind;
     uint64_t timeout_ns;
     bool is_lazy;
+    bool notifies;    // START asked for peer_accepted
+    bool closes;      // closed while connecting: to be done when it has started
     bool fast_open;
     bool is_polled; // the poller has it since it began to connect
     struct weir_stream_options options; // for the socket that is made later
@@ -172,7 +174,8 @@ struct wi_stream {
     uint64_t received;
     wi_atomic_u32 peer_ip; // the peer, when it is IPv4; while free: the free list's link
     uint16_t peer_port;
-    uint16_t peer_family;
+    uint8_t peer_family;
+    bool is_plain; // see wi_stream_judge()
     struct wi_control control;
     struct wi_timer timer; // connecting, cork, closing
 };
@@ -270,6 +273,13 @@ extern const struct wi_source_ops wi_stream_source_ops;
 /** Loop thread. Out-of-order arrivals take their places; the gate's count is put right. */
 void wi_stream_settle(struct wi_loop *loop, struct wi_stream *stream);
 
+/**
+ * Loop thread. A plain stream is open, has a data function and no extra part, limit, inline writes or
+ * closing: what the short ways of reading, writing and flushing rest on. Judged anew whenever one of
+ * these changes.
+ */
+void wi_stream_judge(struct wi_stream *stream);
+
 /** Loop thread. Have the right to write; what a submitter began inline is in the queue then. False: a
  *  submitter is sending, and WI_ASK_RIGHT will come. */
 bool wi_stream_take_right(struct wi_loop *loop, struct wi_stream *stream);
@@ -341,6 +351,8 @@ bool wi_stream_has_reader(const struct wi_stream *stream);
 void wi_stream_connect(struct wi_loop *loop, struct wi_stream *stream);
 /** Loop thread. It has started or never will: tell the thread that waits for it, if one does. */
 void wi_dial_finish_waiting(struct wi_stream *stream);
+/** Loop thread. CONNECTING, and to be closed by then: connecting takes no longer. */
+void wi_dial_bound(struct wi_loop *loop, struct wi_stream *stream, uint64_t deadline_ns);
 /** Loop thread. The timer of a stream that has not started. */
 void wi_dial_timer_fired(struct wi_loop *loop, struct wi_stream *stream);
 /** Any thread. weir_dial(), with somebody waiting. */

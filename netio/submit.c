@@ -150,16 +150,16 @@ submit_plain(struct wi_loop *loop, struct wi_gate *gate, const struct weir_write
     struct wi_write *write;
     uint64_t size;
 
-    if (!wi_request_is_plain(request) || stream->extra != NULL || gate->high != 0 ||
+    write = wi_write_of(loop->cache.free);
+    if (!stream->is_plain || !wi_request_is_plain(request) || write == NULL ||
         (wi_load_acquire(&gate->word) & (WI_GATE_STATE | WI_GATE_INFLIGHTS)) != WI_GATE_OPEN ||
-        !(stream->flags & WI_S_RIGHT) || stream->arrivals != NULL || request->shared != NULL ||
-        loop->cache.free == NULL || wi_credit_is_limited(loop->runtime)) {
+        (stream->flags & (WI_S_RIGHT | WI_S_FOREIGN | WI_S_CORKED)) != WI_S_RIGHT ||
+        request->shared != NULL) {
         return 1;
     }
-    write = wi_write_of(loop->cache.free);
     if (chain != NULL) {
-        if (chain->head == NULL || chain->head->next != NULL || request->iov_count != 0 ||
-            chain->head->magic != WI_BLOCK_LEASED) {
+        if (chain->head == NULL || chain->head != chain->tail || request->iov_count != 0 ||
+            chain->head->next != NULL || chain->head->magic != WI_BLOCK_LEASED) {
             return 1;
         }
         size = wi_block_size(chain->head);
@@ -186,7 +186,6 @@ submit_plain(struct wi_loop *loop, struct wi_gate *gate, const struct weir_write
     wi_count(&loop->counters.accepted, 1);
     wi_stream_count_queued(stream, size);
     wi_sendq_append(&stream->queue, write);
-    stream->flags &= ~(unsigned)WI_S_CORKED;
     wi_stream_needs_work(loop, stream);
     return 0;
 }
@@ -448,7 +447,7 @@ weir_write(weir_stream stream, const struct weir_write *request, weir_op *ret_op
 
     // From a callback of the same stream.
     if (wi_likely(gate != NULL && wi_load_relaxed(&gate->handle) == stream.bits &&
-                  request != NULL && ret_op == NULL && wi_on_loop(gate->loop)) &&
+                  request != NULL && ret_op == NULL) &&
         submit_plain(gate->loop, gate, request) == 0) {
         return 0;
     }

@@ -313,6 +313,16 @@ become_idle(struct wi_loop *loop)
     }
 }
 
+void
+wi_loop_not_idle(struct wi_loop *loop)
+{
+    if (loop->idle) {
+        loop->idle = false;
+        // ORDER(idle) publish: before whatever sent the thing here can call its own loop idle.
+        wi_sub_acq_rel(&loop->runtime->idle_loops, 1);
+    }
+}
+
 static int
 turn(struct wi_loop *loop, int64_t timeout_ns)
 {

@@ -167,6 +167,9 @@ void wi_loop_look(struct wi_loop *loop);
 /** Loop thread. The source is going away: drop events of it that were taken but not yet handled. */
 void wi_loop_forget(struct wi_loop *loop, struct wi_source *source);
 
+/** Loop thread. Stopping, and something that must close first has come from another loop. */
+void wi_loop_not_idle(struct wi_loop *loop);
+
 /** The thread that turns the loop. How many things were handled, or -EDEADLK. */
 int wi_loop_turn(struct wi_loop *loop, int64_t timeout_ns);
 

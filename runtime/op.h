@@ -226,6 +226,18 @@ void wi_op_release(struct wi_loop *loop, struct wi_op *op);
 /** Loop thread. The slot goes home; releases first if that has not been done. */
 void wi_op_recycle(struct wi_loop *loop, struct wi_op *op);
 
+/** Loop thread. The same for an operation of the loop's own that nobody had a handle to. */
+WI_INLINE void
+wi_op_recycle_unnamed(struct wi_cache *cache, struct wi_op *op)
+{
+    uint64_t word = wi_load_relaxed(&op->word);
+
+    wi_store_relaxed(&op->word, ((word >> 32) + 1) << 32);
+    op->flags = 0;
+    op->task.next = (struct wi_task *)(void *)cache->free;
+    cache->free = op;
+}
+
 /** Loop thread. The op has been taken out of a lane (or never was in one): register its token, arm
  *  its deadline (WEIR_NEVER: none). 0, or the status with which it must end now: it was cancelled
  *  on the way, or its token has fired. */
