@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: MIT
+// Addresses from text: numbers and ports, paths and abstract names, and where their room ends.
+
+#include "weir/net.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/un.h>
+
+#define PATH_ROOM sizeof(((struct sockaddr_un *)0)->sun_path)
+#define PATH_AT   offsetof(struct sockaddr_un, sun_path)
+
+static struct sockaddr_in
+ip4_of(const struct weir_address *address)
+{
+    struct sockaddr_in ip4;
+
+    assert_int_equal(address->size, sizeof(ip4));
+    memcpy(&ip4, &address->as, sizeof(ip4));
+    return ip4;
+}
+
+static struct sockaddr_in6
+ip6_of(const struct weir_address *address)
+{
+    struct sockaddr_in6 ip6;
+
+    assert_int_equal(address->size, sizeof(ip6));
+    memcpy(&ip6, &address->as, sizeof(ip6));
+    return ip6;
+}
+
+static void
+an_ipv4_address_has_its_bytes_and_port_in_network_order(void **state)
+{
+    struct weir_address address;
+    struct sockaddr_in ip4;
+
+    (void)state;
+    assert_int_equal(weir_address_ip(&address, "192.0.2.7", 0x1234), 0);
+    ip4 = ip4_of(&address);
+    assert_int_equal(ip4.sin_family, AF_INET);
+    assert_int_equal(ip4.sin_addr.s_addr, htonl(0xc0000207));
+    assert_int_equal(ip4.sin_port, htons(0x1234));
+    assert_int_equal(weir_address_ip(&address, "0.0.0.0", 0), 0);
+    assert_int_equal(ip4_of(&address).sin_addr.s_addr, 0);
+    assert_int_equal(weir_address_ip(&address, "255.255.255.255", 65535), 0);
+    assert_int_equal(ip4_of(&address).sin_port, 0xffff);
+}
+
+static void
+an_ipv6_address_has_its_bytes_and_port_in_network_order(void **state)
+{
+    static const unsigned char expected[16] = {0x20, 1, 0xd, 0xb8, [15] = 0x42};
+    struct weir_address address;
+    struct sockaddr_in6 ip6;
+
+    (void)state;
+    assert_int_equal(weir_address_ip(&address, "2001:db8::42", 443), 0);
+    ip6 = ip6_of(&address);
+    assert_int_equal(ip6.sin6_family, AF_INET6);
+    assert_memory_equal(&ip6.sin6_addr, expected, sizeof(expected));
+    assert_int_equal(ip6.sin6_port, htons(443));
+    assert_int_equal(ip6.sin6_scope_id, 0);
+    assert_int_equal(weir_address_ip(&address, "::", 0), 0);
+    assert_int_equal(weir_address_ip(&address, "::ffff:127.0.0.1", 0), 0);
+    assert_int_equal(ip6_of(&address).sin6_family, AF_INET6);
+}
+
+static void
+what_is_no_number_is_refused(void **state)
+{
+    static const char *const wrong[] = {
+        "",
+        "localhost",
+        "127.0.0.1 ",
+        " 127.0.0.1",
+        "127.0.0",
+        "256.0.0.1",
+        "1.2.3.4.5",
+        ":",
+        "[::1]",
+        "::1%lo",
+        "fe80::1%1",
+        "12345::",
+        "127.0.0.1:80",
+        "0x7f000001",
+        "example.org",
+    };
+    struct weir_address address;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        assert_int_equal(weir_address_ip(&address, wrong[i], 1), -EINVAL);
+    }
+    assert_int_equal(weir_address_ip(NULL, "127.0.0.1", 1), -EINVAL);
+    assert_int_equal(weir_address_ip(&address, NULL, 1), -EINVAL);
+}
+
+static void
+a_refusal_leaves_the_address_alone(void **state)
+{
+    struct weir_address address;
+    struct weir_address before;
+    char longer[PATH_ROOM + 2];
+
+    (void)state;
+    memset(&address, 0x5a, sizeof(address));
+    before = address;
+    memset(longer, 'x', sizeof(longer) - 1);
+    longer[sizeof(longer) - 1] = '\0';
+    assert_int_equal(weir_address_ip(&address, "nowhere", 1), -EINVAL);
+    assert_int_equal(weir_address_unix(&address, ""), -EINVAL);
+    assert_int_equal(weir_address_unix(&address, longer), -ENAMETOOLONG);
+    assert_memory_equal(&address, &before, sizeof(address));
+}
+
+static void
+a_path_brings_its_terminator(void **state)
+{
+    struct weir_address address;
+    struct sockaddr_un name;
+
+    (void)state;
+    assert_int_equal(weir_address_unix(&address, "/run/x"), 0);
+    assert_int_equal(address.size, PATH_AT + sizeof("/run/x"));
+    memcpy(&name, &address.as, address.size);
+    assert_int_equal(name.sun_family, AF_UNIX);
+    assert_string_equal(name.sun_path, "/run/x");
+}
+
+static void
+an_abstract_name_is_all_bytes_behind_the_at_sign(void **state)
+{
+    struct weir_address address;
+    struct sockaddr_un name;
+
+    (void)state;
+    assert_int_equal(weir_address_unix(&address, "@name"), 0);
+    assert_int_equal(address.size, PATH_AT + 5);
+    memcpy(&name, &address.as, address.size);
+    assert_int_equal(name.sun_family, AF_UNIX);
+    assert_memory_equal(name.sun_path, "\0name", 5);
+    assert_int_equal(weir_address_unix(&address, "@@"), 0);
+    memcpy(&name, &address.as, address.size);
+    assert_memory_equal(name.sun_path, "\0@", 2);
+    assert_int_equal(weir_address_unix(&address, "x@"), 0); // only in front it means anything
+    assert_int_equal(address.size, PATH_AT + 3);
+}
+
+static void
+names_end_where_their_room_ends(void **state)
+{
+    struct weir_address address;
+    char text[PATH_ROOM + 2];
+
+    (void)state;
+    for (size_t length = 1; length <= PATH_ROOM + 1; length++) {
+        memset(text, 'p', length);
+        text[length] = '\0';
+        assert_int_equal(weir_address_unix(&address, text), length < PATH_ROOM ? 0 : -ENAMETOOLONG);
+        if (length < PATH_ROOM) {
+            assert_int_equal(address.size, PATH_AT + length + 1);
+        }
+        text[0] = '@';
+        assert_int_equal(weir_address_unix(&address, text), length == 1           ? -EINVAL
+                                                            : length <= PATH_ROOM ? 0
+                                                                                  : -ENAMETOOLONG);
+        if (length > 1 && length <= PATH_ROOM) {
+            assert_int_equal(address.size, PATH_AT + length);
+        }
+    }
+    assert_int_equal(weir_address_unix(&address, ""), -EINVAL);
+    assert_int_equal(weir_address_unix(&address, NULL), -EINVAL);
+    assert_int_equal(weir_address_unix(NULL, "/x"), -EINVAL);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_ipv4_address_has_its_bytes_and_port_in_network_order),
+        cmocka_unit_test(an_ipv6_address_has_its_bytes_and_port_in_network_order),
+        cmocka_unit_test(what_is_no_number_is_refused),
+        cmocka_unit_test(a_refusal_leaves_the_address_alone),
+        cmocka_unit_test(a_path_brings_its_terminator),
+        cmocka_unit_test(an_abstract_name_is_all_bytes_behind_the_at_sign),
+        cmocka_unit_test(names_end_where_their_room_ends),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
