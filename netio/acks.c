@@ -15,11 +15,11 @@ wi_acks_enable(struct wi_stream *stream)
     struct wi_stream_extra *extra = wi_stream_need_extra(stream);
     int result = wi_os_stamp_acks(stream->fd);
 
-    if (result < 0) {
-        return result;
+    if (result < 0 || extra == NULL) {
+        return result < 0 ? result : -ENOMEM;
     }
-    extra->acks = extra == NULL ? NULL : wi_heap_zalloc(sizeof(*extra->acks));
-    if (extra == NULL || extra->acks == NULL) {
+    extra->acks = wi_heap_zalloc(sizeof(*extra->acks));
+    if (extra->acks == NULL) {
         return -ENOMEM;
     }
     extra->acks->stream = stream;
