@@ -213,7 +213,8 @@ wi_stream_feed_pulls(struct wi_loop *loop, struct wi_stream *stream)
             pull->eof = (stream->flags & WI_S_EOF_TOLD) != 0;
         }
         remove_pull(extra, pull);
-        end_pull(loop, pull, pull->status, WEIR_ORIGIN_NONE);
+        end_pull(loop, pull, pull->status,
+                 pull->status < 0 ? WEIR_ORIGIN_MEMORY : WEIR_ORIGIN_NONE);
     }
     if (extra != NULL && (extra->provided != NULL || stream->input_size != 0) &&
         extra->provides) {
