@@ -9,15 +9,10 @@
 #include "runtime/thread.h"
 
 #include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <string.h>
 #include <sys/un.h>
 
-#define BACKLOG_DEFAULT 1024
 #define ACCEPT_BATCH    64u
 #define REST_NS         UINT64_C(100000000)
-#define FAST_OPEN_QUEUE 256
 
 // parts_open counts open parts below this, connections on their way to other loops above it.
 #define LISTENER_TRAVELLER 0x1000u
@@ -40,23 +35,32 @@ welcome(struct wi_loop *loop, struct wi_listener *listener, int fd, const struct
 {
     const struct weir_listen *request = &listener->request;
     uint32_t generation = wi_load_relaxed(&listener->generation) | 1u;
-    struct wi_gate *gate = wi_stream_take_slot(loop);
+    struct wi_gate *gate = NULL;
     enum wi_transport transport;
     struct wi_stream *stream;
+    int result;
 
     wi_transport_of(listener->bound.as.any.sa_family, &transport);
     wi_add_relaxed(&loop->streams, (uint32_t)-1); // counted when it was placed; joining counts it
-    if (gate == NULL || wi_socket_configure(fd, &request->stream, transport) < 0 ||
-        wi_stream_open(gate, &request->stream, fd, transport, NULL) < 0) {
+    result = wi_socket_configure(fd, &request->stream, transport);
+    if (result == 0) { // the slot last: opening gives it back when it fails
+        gate = wi_stream_take_slot(loop);
+        result = gate == NULL ? -ENOMEM
+                              : wi_stream_open(gate, &request->stream, fd, transport, NULL);
+    }
+    if (result < 0) {
         wi_os_close(fd);
-        wi_log(loop->runtime, WEIR_LOG_ERROR, "a connection was refused for want of memory");
+        wi_log(loop->runtime, WEIR_LOG_ERROR, "a connection was refused: %s",
+               weir_strerror(result));
         return;
     }
     stream = wi_stream_of(gate);
     wi_stream_join(loop, stream);
     wi_stream_set_peer(stream, peer, peer_size);
-    if (wi_stream_start(loop, stream) < 0) {
-        wi_stream_die(loop, stream, -ENOMEM, WEIR_ORIGIN_MEMORY, 0);
+    result = wi_stream_start(loop, stream);
+    if (result < 0) {
+        wi_stream_die(loop, stream, result,
+                      result == -ENOMEM ? WEIR_ORIGIN_MEMORY : WEIR_ORIGIN_TRANSPORT, 0);
     }
     if (request->accepted != NULL) {
         request->accepted((weir_listener){handle_of(listener, generation)},
@@ -276,14 +280,25 @@ part_last(struct wi_loop *loop, struct wi_task *task)
         unlink_path(listener);
         if (listener->request.closed != NULL) {
             listener->request.closed(
-                (weir_listener){handle_of(listener, wi_load_relaxed(&listener->generation) - 1)}, 0,
-                listener->request.arg);
+                (weir_listener){handle_of(listener, wi_load_relaxed(&listener->generation) - 1)},
+                -(int)wi_load_relaxed(&listener->failed), listener->request.arg);
         }
         free_listener(listener);
     }
 }
 
 static const struct wi_task_ops last_ops = {.run = part_last};
+
+// It cannot be watched: better gone, and said so, than deaf.
+static void
+give_up(struct wi_listener *listener, int status)
+{
+    wi_log(listener->runtime, WEIR_LOG_ERROR, "a listener cannot be watched: %s",
+           weir_strerror(status));
+    wi_store_relaxed(&listener->failed, (uint32_t)-status); // the close publishes it
+    weir_listener_close(
+        (weir_listener){handle_of(listener, wi_load_relaxed(&listener->generation))});
+}
 
 static void
 part_asked(struct wi_loop *loop, struct wi_control *control)
@@ -296,8 +311,7 @@ part_asked(struct wi_loop *loop, struct wi_control *control)
 
         list_part(loop, part);
         if (result < 0) {
-            wi_log(loop->runtime, WEIR_LOG_ERROR, "a listener cannot be watched: %s",
-                   weir_strerror(result));
+            give_up(part->listener, result);
         }
     }
     if ((pending & PART_STARTED) && loop->stopping) { // the stop has not seen it
@@ -358,67 +372,18 @@ wi_listeners_stop(struct wi_loop *loop)
 
 /* ---- listening ---- */
 
-// A socket file nobody listens on any more may go.
-static void
-remove_dead_path(const struct weir_address *address)
-{
-    const struct sockaddr_un *path = (const struct sockaddr_un *)(const void *)&address->as;
-    int fd;
-
-    if (address->as.any.sa_family != AF_UNIX || path->sun_path[0] == '\0' ||
-        !wi_os_is_socket(path->sun_path)) {
-        return;
-    }
-    fd = wi_os_socket(AF_UNIX);
-    if (fd < 0) {
-        return;
-    }
-    if (wi_os_connect(fd, &address->as.any, address->size) == -ECONNREFUSED) {
-        wi_os_unlink(path->sun_path);
-    }
-    wi_os_close(fd);
-}
-
+// The kernel may have chosen the port: the other sockets must have the same.
 static int
-set_options(int fd, const struct weir_listen *request)
+note_bound(struct wi_listener *listener, int fd, struct weir_address *address)
 {
-    int family = request->address.as.any.sa_family;
-    int result = 0;
+    int result;
 
-    if (family != AF_UNIX) {
-        result = wi_os_set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+    address->size = sizeof(address->as);
+    result = wi_os_local_address(fd, &address->as.any, &address->size);
+    if (result < 0) {
+        wi_os_close(fd);
     }
-    if (result == 0 && (request->flags & WEIR_LISTEN_REUSEPORT)) {
-        result = wi_os_set_option(fd, SOL_SOCKET, SO_REUSEPORT, 1);
-    }
-    if (result == 0 && family == AF_INET6) {
-        result = wi_os_set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY,
-                                  (request->flags & WEIR_LISTEN_V6ONLY) != 0);
-    }
-    if (result == 0 && (request->flags & WEIR_LISTEN_FAST_OPEN) && family != AF_UNIX) {
-        wi_os_set_option(fd, IPPROTO_TCP, TCP_FASTOPEN, FAST_OPEN_QUEUE); // where it is allowed
-    }
-    return result;
-}
-
-static int
-make_socket(const struct weir_listen *request, const struct weir_address *address)
-{
-    int fd = wi_os_socket(address->as.any.sa_family);
-    int result = fd;
-
-    if (fd >= 0) {
-        result = set_options(fd, request);
-        if (result == 0) {
-            result = wi_os_bind(fd, &address->as.any, address->size);
-        }
-        if (result == 0) {
-            result = wi_os_listen(fd, request->backlog != 0 ? request->backlog : BACKLOG_DEFAULT);
-        }
-        if (result < 0) {
-            wi_os_close(fd);
-        }
-    }
+    listener->bound = *address;
     return result < 0 ? result : fd;
 }
 
@@ -429,8 +394,11 @@ make_parts(struct wi_listener *listener)
 
     for (unsigned i = 0; i < listener->part_count; i++) {
         struct wi_listener_part *part = &listener->parts[i];
-        int fd = make_socket(&listener->request, &address);
+        int fd = wi_listen_socket(&listener->request, &address);
 
+        if (fd >= 0 && i == 0) {
+            fd = note_bound(listener, fd, &address);
+        }
         if (fd < 0) {
             while (i-- > 0) {
                 wi_os_close(listener->parts[i].fd);
@@ -442,11 +410,6 @@ make_parts(struct wi_listener *listener)
                                           .listener = listener,
                                           .loop = &listener->runtime->loops[i],
                                           .fd = fd};
-        if (i == 0) { // the kernel may have chosen the port: the others must have the same
-            address.size = sizeof(address.as);
-            wi_os_local_address(fd, &address.as.any, &address.size);
-            listener->bound = address;
-        }
     }
     return 0;
 }
@@ -511,7 +474,7 @@ open_listener(struct wi_runtime *runtime, const struct weir_listen *request,
     listener->parts = wi_heap_zalloc(listener->part_count * sizeof(listener->parts[0]));
     if (listener->parts != NULL) {
         if (request->flags & WEIR_LISTEN_UNLINK) {
-            remove_dead_path(&request->address);
+            wi_listen_remove_dead(&request->address);
         }
         result = make_parts(listener);
     }
@@ -520,6 +483,7 @@ open_listener(struct wi_runtime *runtime, const struct weir_listen *request,
         return result;
     }
     wi_store_relaxed(&listener->parts_open, listener->part_count);
+    wi_store_relaxed(&listener->failed, 0);
     // ORDER(listener) publish: pairs with weir_listener_close().
     wi_store_release(&listener->generation, wi_load_relaxed(&listener->generation) + 1);
     ret_listener->bits = handle_of(listener, wi_load_relaxed(&listener->generation));

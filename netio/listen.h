@@ -32,6 +32,7 @@ struct wi_listener {
     wi_atomic_u32 generation; // odd: alive
     wi_atomic_u32 next_free;
     wi_atomic_u32 parts_open;
+    wi_atomic_u32 failed; // the errno it ends with
     uint32_t slot;
     struct wi_runtime *runtime;
     struct weir_listen request;
@@ -41,6 +42,11 @@ struct wi_listener {
 };
 
 #define WI_LISTENER_SEGMENT 16u
+
+/** Any thread (listen_socket.c). A socket that listens at @p address, or -errno with none left. */
+int wi_listen_socket(const struct weir_listen *request, const struct weir_address *address);
+/** Any thread. A socket file nobody listens on any more may go. */
+void wi_listen_remove_dead(const struct weir_address *address);
 
 int wi_listeners_init(struct wi_runtime *runtime);
 /** Loop thread. Close what listens here: the loop is being closed down. */

@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MIT */
+
+#include "netio/listen.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/un.h>
+
+// A listener's sockets, before anybody listens to them.
+
+#define BACKLOG_DEFAULT 1024
+#define FAST_OPEN_QUEUE 256
+
+void
+wi_listen_remove_dead(const struct weir_address *address)
+{
+    const struct sockaddr_un *path = (const struct sockaddr_un *)(const void *)&address->as;
+    int fd;
+
+    if (address->as.any.sa_family != AF_UNIX || path->sun_path[0] == '\0' ||
+        !wi_os_is_socket(path->sun_path)) {
+        return;
+    }
+    fd = wi_os_socket(AF_UNIX);
+    if (fd < 0) {
+        return;
+    }
+    if (wi_os_connect(fd, &address->as.any, address->size) == -ECONNREFUSED) {
+        wi_os_unlink(path->sun_path);
+    }
+    wi_os_close(fd);
+}
+
+static int
+set_options(int fd, const struct weir_listen *request)
+{
+    int family = request->address.as.any.sa_family;
+    int result = 0;
+
+    if (family != AF_UNIX) {
+        result = wi_os_set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+    }
+    if (result == 0 && (request->flags & WEIR_LISTEN_REUSEPORT)) {
+        result = wi_os_set_option(fd, SOL_SOCKET, SO_REUSEPORT, 1);
+    }
+    if (result == 0 && family == AF_INET6) {
+        result = wi_os_set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY,
+                                  (request->flags & WEIR_LISTEN_V6ONLY) != 0);
+    }
+    if (result == 0 && (request->flags & WEIR_LISTEN_FAST_OPEN) && family != AF_UNIX) {
+        wi_os_set_option(fd, IPPROTO_TCP, TCP_FASTOPEN, FAST_OPEN_QUEUE); // where it is allowed
+    }
+    return result;
+}
+
+int
+wi_listen_socket(const struct weir_listen *request, const struct weir_address *address)
+{
+    int fd = wi_os_socket(address->as.any.sa_family);
+    int result = fd;
+
+    if (fd >= 0) {
+        result = set_options(fd, request);
+        if (result == 0) {
+            result = wi_os_bind(fd, &address->as.any, address->size);
+        }
+        if (result == 0) {
+            result = wi_os_listen(fd, request->backlog != 0 ? request->backlog : BACKLOG_DEFAULT);
+        }
+        if (result < 0) {
+            wi_os_close(fd);
+        }
+    }
+    return result < 0 ? result : fd;
+}
