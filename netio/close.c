@@ -193,8 +193,7 @@ note_deadline(struct wi_gate *gate, uint64_t deadline_ns)
     uint64_t seen = wi_load_acquire(&gate->close_argument); // ORDER(abort): before the bit
 
     // Once an abort is asked for, what is there is its code.
-    while (!(wi_load_acquire(&gate->word) & WI_GATE_ABORTED) &&
-           (seen == 0 || deadline_ns < seen) &&
+    while (!(wi_load_acquire(&gate->word) & WI_GATE_ABORTED) && (seen == 0 || deadline_ns < seen) &&
            !wi_cas_acq_rel(&gate->close_argument, &seen, deadline_ns)) {
     }
 }

@@ -25,7 +25,9 @@ begin(struct wi_loop *loop, struct wi_stream *stream)
     wi_wheel_disarm(&loop->wheel, &stream->timer);
     wi_stream_set_peer(stream, &dialling->address.as.any, dialling->address.size);
     if (stream->phase == WI_PHASE_CONNECTING && dialling->is_polled) {
-        result = wi_gate_of(stream)->options & WI_GATE_ACKED ? wi_acks_enable(stream) : 0;
+        result = wi_load_relaxed(&wi_gate_of(stream)->options) & WI_GATE_ACKED
+                     ? wi_acks_enable(stream)
+                     : 0;
         stream->phase = WI_PHASE_OPEN; // never plain: it has an extra part
     } else {
         result = wi_stream_start(loop, stream);
@@ -78,8 +80,8 @@ make_socket(struct wi_stream *stream)
 static void
 connect_in_progress(struct wi_loop *loop, struct wi_stream *stream)
 {
-    int result = wi_os_poll_add(loop->poller, stream->fd,
-                                EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, &stream->source);
+    int result = wi_os_poll_add(loop->poller, stream->fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
+                                &stream->source);
 
     wi_count(&loop->counters.polls, 1);
     if (result < 0) {
@@ -124,8 +126,8 @@ wi_stream_connect(struct wi_loop *loop, struct wi_stream *stream)
     }
     timeout = dialling->timeout_ns != 0 ? dialling->timeout_ns : DIAL_TIMEOUT_NS;
     result = make_socket(stream);
-    dialling->deadline_ns = timeout < WEIR_NEVER - loop->now_ns ? loop->now_ns + timeout
-                                                                : WEIR_NEVER;
+    dialling->deadline_ns =
+        timeout < WEIR_NEVER - loop->now_ns ? loop->now_ns + timeout : WEIR_NEVER;
     stream->phase = WI_PHASE_CONNECTING;
     if (result < 0) {
         fail(loop, stream, result);
@@ -189,8 +191,8 @@ wi_stream_connected(struct wi_loop *loop, struct wi_stream *stream, uint32_t eve
         return;
     }
     if (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP)) {
-        stream->flags |= WI_S_READABLE |
-                         (events & (EPOLLRDHUP | EPOLLHUP) ? (uint32_t)WI_S_RDHUP : 0);
+        stream->flags |=
+            WI_S_READABLE | (events & (EPOLLRDHUP | EPOLLHUP) ? (uint32_t)WI_S_RDHUP : 0);
     }
     begin(loop, stream);
 }
@@ -267,8 +269,8 @@ weir_dial(struct weir_loop *loop, const struct weir_dial *request, weir_stream *
 }
 
 int
-wi_dial(struct weir_loop *public, const struct weir_dial *request,
-        struct wi_dial_waiting *waiting, weir_stream *ret_stream)
+wi_dial(struct weir_loop *public, const struct weir_dial *request, struct wi_dial_waiting *waiting,
+        weir_stream *ret_stream)
 {
     struct wi_loop *loop = wi_loop_of(public);
     enum wi_transport transport;

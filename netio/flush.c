@@ -82,8 +82,7 @@ wi_stream_admit(struct wi_loop *loop, struct wi_stream *stream)
             // A write above the whole budget completes when it is written (K8).
             if (extra->write_behind != WEIR_WRITE_BEHIND_UNLIMITED &&
                 (extra->write_behind == WEIR_WRITE_BEHIND_NONE ||
-                 write->size > extra->write_behind ||
-                 extra->behind + size > extra->write_behind)) {
+                 write->size > extra->write_behind || extra->behind + size > extra->write_behind)) {
                 break; // FIFO: smaller ones behind it wait too
             }
             if (wi_op_is_claimed(&write->op) || wi_op_claim(&write->op)) {
@@ -451,7 +450,7 @@ wi_stream_flush(struct wi_loop *loop, struct wi_stream *stream)
     if ((stream->flags & (WI_S_NOWAITS | WI_S_BLOCKED)) == (WI_S_NOWAITS | WI_S_BLOCKED)) {
         end_nowaits(loop, stream);
     }
-    if (wi_gate_of(stream)->high != 0) {
+    if (wi_load_relaxed(&wi_gate_of(stream)->high) != 0) {
         tell_writable(loop, stream);
     }
 }

@@ -26,8 +26,9 @@
  * *In flight* counts submits between this word and their arrival on the loop, and calls that touch
  * the stream from outside. The slot is freed only at zero. A loop that finds it above zero when it
  * wants to free the slot sets AWAITED in the same step; then whoever brings it to zero asks for
- * SETTLE, and the slot cannot have been freed before that. Nobody else asks without holding. Streams that do not enable inline writes
- * leave the right with the loop for ever, so their loop never touches it.
+ * SETTLE, and the slot cannot have been freed before that. Nobody else asks without holding.
+ * Streams that do not enable inline writes leave the right with the loop for ever, so their loop
+ * never touches it.
  */
 
 #include "mem/assert.h"
@@ -36,11 +37,11 @@
 
 #define WI_GATE_STATE     UINT64_C(7)
 #define WI_GATE_RIGHT     (UINT64_C(3) << 3)
-#define WI_GATE_WANTED    (UINT64_C(1) << 5) // the loop waits for the right
-#define WI_GATE_SECTION   (UINT64_C(1) << 6) // a producing section is open
-#define WI_GATE_BOUND     (UINT64_C(1) << 7) // bound to a token
-#define WI_GATE_HIGH      (UINT64_C(1) << 8) // somebody was refused: tell when there is room
-#define WI_GATE_EXTRA     (UINT64_C(1) << 9) // other threads may look at the extra part
+#define WI_GATE_WANTED    (UINT64_C(1) << 5)  // the loop waits for the right
+#define WI_GATE_SECTION   (UINT64_C(1) << 6)  // a producing section is open
+#define WI_GATE_BOUND     (UINT64_C(1) << 7)  // bound to a token
+#define WI_GATE_HIGH      (UINT64_C(1) << 8)  // somebody was refused: tell when there is room
+#define WI_GATE_EXTRA     (UINT64_C(1) << 9)  // other threads may look at the extra part
 #define WI_GATE_ABORTED   (UINT64_C(1) << 11) // an abort was asked for: its code stays
 #define WI_GATE_AWAITED   (UINT64_C(1) << 10) // the loop waits for the last one in flight
 #define WI_GATE_INFLIGHT  (UINT64_C(1) << 16)
@@ -93,12 +94,18 @@ struct wi_gate {
     wi_atomic_u64 close_argument; // the deadline of a DRAIN or FLUSH, the code of an ABORT
     struct wi_loop *loop;         // for ever: a slot never changes its loop
     wi_atomic_u32 asked;          // enum wi_ask
-    uint32_t high;                // refuse above so many queued bytes; 0: no limit
+    wi_atomic_u32 high;           // refuse above so many queued bytes; 0: no limit
     int fd;                       // for whoever holds the right
-    uint16_t options;             // enum wi_gate_option
+    _Atomic(uint16_t) options;    // enum wi_gate_option; read before holding, so perhaps the next
     _Atomic(int16_t) status;      // why it failed or ended, for refusals
 };
 static_assert(sizeof(struct wi_gate) == WI_CACHE_LINE, "one line is shared with other threads");
+
+static inline bool
+wi_gate_has(const struct wi_gate *gate, enum wi_gate_option option)
+{
+    return (wi_load_relaxed(&gate->options) & (unsigned)option) != 0;
+}
 
 static inline enum wi_gate_state
 wi_gate_state(uint64_t word)

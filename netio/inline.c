@@ -8,18 +8,18 @@
 #include <errno.h>
 
 #define INLINE_PIECES 64u
-#define NOT_INLINE                                                                                 \
-    (WEIR_MORE | WEIR_FIN | WEIR_START | WEIR_PRIORITY | WEIR_ZEROCOPY)
+#define NOT_INLINE    (WEIR_MORE | WEIR_FIN | WEIR_START | WEIR_PRIORITY | WEIR_ZEROCOPY)
 
 static bool
 may_be_inline(const struct wi_gate *gate, const struct weir_write *request, uint64_t size)
 {
     return (request->flags & WEIR_INLINE_OK) && !(request->flags & NOT_INLINE) &&
-           (gate->options & (WI_GATE_INLINE | WI_GATE_ACKED)) == WI_GATE_INLINE && request->level == WEIR_SENT && size != 0;
+           (wi_load_relaxed(&gate->options) & (WI_GATE_INLINE | WI_GATE_ACKED)) == WI_GATE_INLINE &&
+           request->level == WEIR_SENT && size != 0;
 }
 
-// Take the right: only from a stream at rest, where nothing is queued, in flight or corked (the loop
-// holds the right while anything is).
+// Take the right: only from a stream at rest, where nothing is queued, in flight or corked (the
+// loop holds the right while anything is).
 static bool
 take_right(struct wi_gate *gate, struct wi_write *write)
 {
@@ -50,8 +50,8 @@ give_right(struct wi_gate *gate, enum wi_gate_right to)
     do {
         after = (word & ~(WI_GATE_RIGHT | WI_GATE_WANTED)) |
                 wi_gate_right_bits(word & WI_GATE_WANTED ? WI_RIGHT_LOOP : to);
-        // ORDER(right) publish: what we sent, and the head we left in the lane, come before what the
-        // next holder sends.
+        // ORDER(right) publish: what we sent, and the head we left in the lane, come before what
+        // the next holder sends.
     } while (!wi_cas_acq_rel(&gate->word, &word, after));
     if (word & WI_GATE_WANTED) {
         wi_gate_ask(gate, WI_ASK_RIGHT);
@@ -98,16 +98,15 @@ spend(struct wi_lane *lane, struct wi_gate *gate, uint64_t size)
 static void
 unspend(struct wi_lane *lane, const struct wi_gate *gate, uint64_t size)
 {
-    if (wi_credit_is_limited(gate->loop->runtime)) {
-        lane->credit += size;
-    }
+    wi_credit_unspend(gate->loop, &lane->credit, size);
 }
 
 // What the kernel left goes down the lane as the head.
 static int
 leave_head(struct wi_gate *gate, struct wi_write *write, uint64_t sent, bool named)
 {
-    wi_add_acq_rel(&gate->word, WI_GATE_INFLIGHT); // ORDER(gate): the operation's own, to its arrival
+    // ORDER(gate): the operation's own, to its arrival
+    wi_add_acq_rel(&gate->word, WI_GATE_INFLIGHT);
     wi_add_relaxed(&gate->queued, write->size);
     if (wi_credit_is_limited(gate->loop->runtime)) {
         write->flags |= WI_WRITE_SPENT;
@@ -133,6 +132,19 @@ finish_inline(struct wi_lane *lane, struct wi_gate *gate, struct wi_write *write
     unspend(lane, gate, size);
     give_right(gate, WI_RIGHT_NOBODY);
     return sent > 0 ? 1 : (int)sent;
+}
+
+// The send took the socket's error away, so that nothing else will tell the loop of it.
+static int
+fail_inline(struct wi_lane *lane, struct wi_gate *gate, struct wi_write *write, int status)
+{
+    bool swallows = wi_gate_has(gate, WI_GATE_SWALLOW);
+    int16_t good = 0;
+
+    wi_cas_relaxed(&gate->status, &good, (int16_t)status);
+    wi_gate_ask(gate, WI_ASK_FAILED);
+    status = finish_inline(lane, gate, write, status);
+    return swallows ? 1 : status;
 }
 
 int
@@ -163,11 +175,10 @@ wi_submit_inline(struct wi_lane *lane, struct wi_gate *gate, const struct weir_w
         wi_stream_of(gate)->sent += (uint64_t)sent; // whoever has the right writes it
     }
     if (sent < 0 && sent != -EAGAIN) {
-        return finish_inline(lane, gate, write, sent);
+        return fail_inline(lane, gate, write, (int)sent);
     }
-    if (sent == (ssize_t)write->size ||
-        (sent > 0 && (request->flags & (WEIR_SOME | WEIR_NOWAIT))) ||
-        (sent < 0 && (request->flags & WEIR_NOWAIT))) {
+    // A part, even where it is enough, goes to the loop: only a completion can say how much it was.
+    if (sent == (ssize_t)write->size || (sent < 0 && (request->flags & WEIR_NOWAIT))) {
         return finish_inline(lane, gate, write, sent);
     }
     return leave_head(gate, write, sent > 0 ? (uint64_t)sent : 0, named);

@@ -231,7 +231,8 @@ unlist_part(struct wi_loop *loop, struct wi_listener_part *part)
 static void
 unlink_path(const struct wi_listener *listener)
 {
-    const struct sockaddr_un *address = (const struct sockaddr_un *)(const void *)&listener->bound.as;
+    const struct sockaddr_un *address =
+        (const struct sockaddr_un *)(const void *)&listener->bound.as;
 
     if ((listener->request.flags & WEIR_LISTEN_UNLINK) && address->sun_family == AF_UNIX &&
         address->sun_path[0] != '\0') {
@@ -441,8 +442,8 @@ take_slot(struct wi_runtime *runtime)
 static int
 check_listen(const struct weir_listen *request)
 {
-    unsigned known = WEIR_LISTEN_REUSEPORT | WEIR_LISTEN_V6ONLY | WEIR_LISTEN_FAST_OPEN |
-                     WEIR_LISTEN_UNLINK;
+    unsigned known =
+        WEIR_LISTEN_REUSEPORT | WEIR_LISTEN_V6ONLY | WEIR_LISTEN_FAST_OPEN | WEIR_LISTEN_UNLINK;
     enum wi_transport transport;
 
     if (request->address.size < sizeof(sa_family_t) ||

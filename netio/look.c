@@ -78,10 +78,10 @@ weir_stream_set_handlers(weir_stream handle, const struct weir_handlers *handler
     stream->user = user;
     wi_stream_judge(stream);
     if (handlers != NULL && handlers->data != NULL) {
-        gate->options |= WI_GATE_PUSH;
+        wi_or_relaxed(&gate->options, (uint16_t)WI_GATE_PUSH);
         wi_stream_event(gate->loop, stream, WI_EVENT_READ | WI_EVENT_AGAIN);
     } else {
-        gate->options &= (uint16_t)~WI_GATE_PUSH;
+        wi_and_acq_rel(&gate->options, (uint16_t)~WI_GATE_PUSH);
     }
     return 0;
 }

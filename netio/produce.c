@@ -5,9 +5,10 @@
 
 #include <errno.h>
 
-// A producing section is a chain whose blocks name its first one, so that the end iterator alone says
-// what is committed. The gate has one bit for "a section is open". A section opened on the stream's
-// loop is also remembered there: if the stream closes first, its blocks are returned before `closed`.
+// A producing section is a chain whose blocks name its first one, so that the end iterator alone
+// says what is committed. The gate has one bit for "a section is open". A section opened on the
+// stream's loop is also remembered there: if the stream closes first, its blocks are returned
+// before `closed`.
 
 static struct weir_block *
 owner_mark(const struct wi_gate *gate)
@@ -118,8 +119,8 @@ leave_section(struct wi_gate *gate)
     return true;
 }
 
-// The stream is gone. On its loop the blocks went back before `closed`; on any other thread, another
-// loop's too, they are the caller's still. The slot tells the loop, whoever is in it now.
+// The stream is gone. On its loop the blocks went back before `closed`; on any other thread,
+// another loop's too, they are the caller's still. The slot tells the loop, whoever is in it now.
 static int
 commit_stale(weir_stream handle, struct weir_iter end)
 {

@@ -69,8 +69,8 @@ pull_complete(struct wi_loop *loop, struct wi_task *task)
         .chain = pull->chain,
     };
 
-    if (pull->status < 0 && (result.origin == WEIR_ORIGIN_LOCAL_CANCEL ||
-                             result.origin == WEIR_ORIGIN_DEADLINE)) {
+    if (pull->status < 0 &&
+        (result.origin == WEIR_ORIGIN_LOCAL_CANCEL || result.origin == WEIR_ORIGIN_DEADLINE)) {
         wi_count(&loop->counters.cancelled, 1);
     }
     pull->done(wi_stream_handle(wi_stream_of(pull->gate)), &result, pull->arg);
@@ -216,8 +216,7 @@ wi_stream_feed_pulls(struct wi_loop *loop, struct wi_stream *stream)
         end_pull(loop, pull, pull->status,
                  pull->status < 0 ? WEIR_ORIGIN_MEMORY : WEIR_ORIGIN_NONE);
     }
-    if (extra != NULL && (extra->provided != NULL || stream->input_size != 0) &&
-        extra->provides) {
+    if (extra != NULL && (extra->provided != NULL || stream->input_size != 0) && extra->provides) {
         feed_provided(loop, stream);
     } else if (stream->input_size == 0) {
         weir_chain_return(&stream->input);
@@ -274,7 +273,7 @@ check_read(const struct wi_gate *gate, const struct weir_read *request)
         (request->buffer != NULL && request->size_min > request->size)) {
         return -EINVAL;
     }
-    if (gate->options & WI_GATE_PUSH) {
+    if (wi_gate_has(gate, WI_GATE_PUSH)) {
         return -EBUSY;
     }
     if (request->token.bits == 0) {
@@ -310,8 +309,14 @@ fill_pull(struct wi_read_op *pull, struct wi_gate *gate, const struct weir_read 
 static int
 read_local(struct wi_gate *gate, const struct weir_read *request, weir_op *ret_op)
 {
-    struct wi_op *op = wi_op_take(&gate->loop->cache);
+    struct wi_op *op;
 
+    if (wi_stream_of(gate)->phase == WI_PHASE_DEAD &&
+        ((wi_stream_of(gate)->events & WI_EVENT_CLOSED) ||
+         (wi_stream_of(gate)->flags & WI_S_CLOSED_TOLD))) {
+        return -WEIR_ESTALE; // its completion would come behind `closed`
+    }
+    op = wi_op_take(&gate->loop->cache);
     if (op == NULL) {
         return -ENOMEM;
     }
@@ -432,8 +437,11 @@ weir_provide(weir_stream handle, void *buffer, size_t size)
     if (!wi_on_loop(gate->loop)) {
         return -EXDEV;
     }
-    if (gate->options & WI_GATE_PUSH) {
+    if (wi_gate_has(gate, WI_GATE_PUSH)) {
         return -EBUSY;
+    }
+    if (wi_stream_of(gate)->phase == WI_PHASE_DEAD) {
+        return -WEIR_ESTALE; // nothing will fill it; and `filled` may be what provides again
     }
     extra = wi_stream_need_extra(wi_stream_of(gate));
     provided = extra == NULL ? NULL : wi_heap_alloc(sizeof(*provided));

@@ -55,8 +55,8 @@ tell_eof(struct wi_loop *loop, struct wi_stream *stream)
 static void
 tell_reset(struct wi_loop *loop, struct wi_stream *stream, int status)
 {
-    enum weir_origin origin = status == -ECONNRESET || status == -EPIPE ? WEIR_ORIGIN_PEER_RESET
-                                                                        : WEIR_ORIGIN_TRANSPORT;
+    enum weir_origin origin =
+        status == -ECONNRESET || status == -EPIPE ? WEIR_ORIGIN_PEER_RESET : WEIR_ORIGIN_TRANSPORT;
 
     stream->flags |= WI_S_RESET;
     wi_stream_reason(stream, status, origin);
@@ -188,8 +188,7 @@ deliver_rest(struct wi_loop *loop, struct wi_stream *stream, struct weir_consume
 }
 
 void
-wi_stream_consumed(struct wi_loop *loop, struct wi_stream *stream, size_t consumed,
-                   size_t examined)
+wi_stream_consumed(struct wi_loop *loop, struct wi_stream *stream, size_t consumed, size_t examined)
 {
     size_t shown = stream->input_size;
 
@@ -346,6 +345,9 @@ wi_stream_read(struct wi_loop *loop, struct wi_stream *stream)
         budget -= (size_t)size < budget ? (size_t)size : budget;
         deliver(loop, stream);
     }
+    if (wi_unlikely(stream->phase == WI_PHASE_CLOSING)) {
+        wi_stream_needs_work(loop, stream); // it may have waited for what was read
+    }
     if ((stream->flags & WI_S_EOF) && wi_stream_eof_is_due(stream)) {
         tell_eof(loop, stream);
     } else if (stream->flags & WI_S_EOF_TOLD) {
@@ -400,8 +402,8 @@ note_room(struct wi_loop *loop, struct wi_stream *stream)
     wi_stream_needs_work(loop, stream);
 }
 
-// The commonest readiness of all: some bytes, fewer than a block, for a data function that takes them
-// all. The same steps as above, without asking what cannot be. False: not for here.
+// The commonest readiness of all: some bytes, fewer than a block, for a data function that takes
+// them all. The same steps as above, without asking what cannot be. False: not for here.
 WI_INLINE bool
 ready_plain(struct wi_loop *loop, struct wi_stream *stream, uint32_t events)
 {
@@ -411,8 +413,8 @@ ready_plain(struct wi_loop *loop, struct wi_stream *stream, uint32_t events)
 
     if (!stream->is_plain || (events & ~(uint32_t)EPOLLOUT) != EPOLLIN ||
         stream->input.head != NULL || stream->read_blocks != 1 ||
-        (stream->flags & (WI_S_PAUSED | WI_S_FULL | WI_S_DATA_PENDING | WI_S_DISCARD | WI_S_BLOCKED |
-                          WI_S_RDHUP | WI_S_EOF)) != 0) {
+        (stream->flags & (WI_S_PAUSED | WI_S_FULL | WI_S_DATA_PENDING | WI_S_DISCARD |
+                          WI_S_BLOCKED | WI_S_RDHUP | WI_S_EOF)) != 0) {
         return false;
     }
     block = weir_block_lease(WEIR_BLOCK_SIZE);
@@ -461,8 +463,8 @@ ready(struct wi_loop *loop, struct wi_stream *stream, uint32_t events)
     if (!(events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR))) {
         return;
     }
-    stream->flags |= WI_S_READABLE |
-                     (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR) ? (uint32_t)WI_S_RDHUP : 0);
+    stream->flags |=
+        WI_S_READABLE | (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR) ? (uint32_t)WI_S_RDHUP : 0);
     if (wi_likely(wi_stream_may_read(stream))) {
         wi_stream_read(loop, stream);
     } else if (events & (EPOLLHUP | EPOLLERR)) {

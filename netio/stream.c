@@ -147,17 +147,19 @@ open_gate(struct wi_gate *gate, const struct weir_stream_options *options, int f
 {
     struct wi_stream *stream = wi_stream_of(gate);
     uint64_t last = wi_load_relaxed(&gate->handle);
+    unsigned bits = 0;
 
     gate->fd = fd;
-    gate->high = (uint32_t)options->queue_high;
-    gate->options = (uint16_t)((options->flags & WEIR_STREAM_INLINE ? WI_GATE_INLINE : 0) |
-                               (options->flags & WEIR_STREAM_SWALLOW ? WI_GATE_SWALLOW : 0));
+    wi_store_relaxed(&gate->high, (uint32_t)options->queue_high);
+    bits |= options->flags & WEIR_STREAM_INLINE ? (unsigned)WI_GATE_INLINE : 0;
+    bits |= options->flags & WEIR_STREAM_SWALLOW ? (unsigned)WI_GATE_SWALLOW : 0;
     if ((options->flags & WEIR_STREAM_ACKED) && transport == WI_TRANSPORT_TCP) {
-        gate->options |= WI_GATE_ACKED;
+        bits |= WI_GATE_ACKED;
     }
     if (options->handlers != NULL && options->handlers->data != NULL) {
-        gate->options |= WI_GATE_PUSH;
+        bits |= WI_GATE_PUSH;
     }
+    wi_store_relaxed(&gate->options, (uint16_t)bits);
     wi_store_relaxed(&gate->status, 0);
     wi_store_relaxed(&gate->close_argument, 0);
     wi_store_relaxed(&gate->finished, wi_load_relaxed(&gate->queued));
@@ -165,8 +167,9 @@ open_gate(struct wi_gate *gate, const struct weir_stream_options *options, int f
     stream->next_ticket = wi_gate_ticket(
         wi_or_acq_rel(&gate->word, (uint64_t)WI_GATE_OPEN | wi_gate_right_bits(WI_RIGHT_LOOP)));
     // ORDER(gate) publish: whoever finds the handle finds the slot set up.
-    wi_store_release(&gate->handle, wi_handle(WI_HANDLE_STREAM, gate->loop->runtime->index,
-                                              wi_handle_slot(last), wi_handle_generation(last) + 1));
+    wi_store_release(&gate->handle,
+                     wi_handle(WI_HANDLE_STREAM, gate->loop->runtime->index, wi_handle_slot(last),
+                               wi_handle_generation(last) + 1));
 }
 
 int
@@ -222,7 +225,7 @@ wi_stream_start(struct wi_loop *loop, struct wi_stream *stream)
     int result = 0;
 
     wi_assert_on_loop(loop);
-    if (gate->options & WI_GATE_ACKED) {
+    if (wi_gate_has(gate, WI_GATE_ACKED)) {
         result = wi_acks_enable(stream);
     }
     if (result == 0) {
@@ -344,8 +347,8 @@ keep_local_address(struct wi_stream *stream)
     extra = wi_stream_need_extra(stream);
     if (extra != NULL) {
         extra->local_size = sizeof(extra->local);
-        if (wi_os_local_address(stream->fd, (struct sockaddr *)&extra->local,
-                                &extra->local_size) < 0) {
+        if (wi_os_local_address(stream->fd, (struct sockaddr *)&extra->local, &extra->local_size) <
+            0) {
             extra->local_size = 0;
         }
     }
@@ -380,8 +383,8 @@ wi_stream_die(struct wi_loop *loop, struct wi_stream *stream, int status, enum w
               uint64_t code)
 {
     // What this side ended is told as ended; the reason of the stream says more.
-    bool here = status == 0 || origin == WEIR_ORIGIN_LOCAL_CLOSE ||
-                origin == WEIR_ORIGIN_LOCAL_CANCEL;
+    bool here =
+        status == 0 || origin == WEIR_ORIGIN_LOCAL_CLOSE || origin == WEIR_ORIGIN_LOCAL_CANCEL;
     int end_status = here ? -WEIR_EENDED : status;
     enum weir_origin end_origin = here ? WEIR_ORIGIN_LOCAL_CLOSE : origin;
     bool was_over = (stream->flags & WI_S_SEND_OVER) != 0;
@@ -451,8 +454,7 @@ free_slot(struct wi_loop *loop, struct wi_stream *stream)
     // itself first and looks at the handle then. One of the two sees the other.
     wi_fence_full();
     wi_stream_forget_later(loop, stream);
-    if (wi_load_acquire(&gate->asked) != 0 ||
-        (stream->flags & (WI_S_WORK | WI_S_EVENT)) != 0 ||
+    if (wi_load_acquire(&gate->asked) != 0 || (stream->flags & (WI_S_WORK | WI_S_EVENT)) != 0 ||
         !wi_gate_is_quiet(gate, UINT64_C(0xffff))) {
         return; // a request's running, or the last one's leaving, brings us back here
     }

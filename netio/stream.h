@@ -4,16 +4,16 @@
 
 /**
  * @file
- * A stream as its loop sees it. One slot of 256 bytes: the gate (one line, shared with other threads)
- * and the stream itself (three lines, the loop's alone). An idle stream needs nothing else; what few
- * streams need is in an extra part that is made when it is first needed.
+ * A stream as its loop sees it. One slot of 256 bytes: the gate (one line, shared with other
+ * threads) and the stream itself (three lines, the loop's alone). An idle stream needs nothing
+ * else; what few streams need is in an extra part that is made when it is first needed.
  *
  *      FREE ─► NEW ─► CONNECTING ─► OPEN ─► CLOSING ─► DEAD ─► FREE
  *               │         │          │                  ▲
  *               └─────────┴──────────┴──── abort ───────┘
  *
- * NEW: dialled lazily, waits for START. CLOSING: DRAIN or FLUSH asked for. DEAD: every operation has
- * ended; `closed` waits for submits in flight and for the right to write to come back.
+ * NEW: dialled lazily, waits for START. CLOSING: DRAIN or FLUSH asked for. DEAD: every operation
+ * has ended; `closed` waits for submits in flight and for the right to write to come back.
  */
 
 #include "netio/gate.h"
@@ -31,18 +31,18 @@ enum wi_phase {
 };
 
 enum wi_stream_mark {
-    WI_S_WORK = 1 << 0,          // in the loop's work list
-    WI_S_EVENT = 1 << 1,         // in the loop's event list
-    WI_S_BLOCKED = 1 << 2,       // the socket was full; EPOLLOUT will come
-    WI_S_POLL_OUT = 1 << 3,      // EPOLLOUT is armed (always, on TCP)
-    WI_S_FIN_QUEUED = 1 << 4,    // nothing may come behind what is queued
+    WI_S_WORK = 1 << 0,       // in the loop's work list
+    WI_S_EVENT = 1 << 1,      // in the loop's event list
+    WI_S_BLOCKED = 1 << 2,    // the socket was full; EPOLLOUT will come
+    WI_S_POLL_OUT = 1 << 3,   // EPOLLOUT is armed (always, on TCP)
+    WI_S_FIN_QUEUED = 1 << 4, // nothing may come behind what is queued
     WI_S_FIN_SENT = 1 << 5,
     WI_S_TORN = 1 << 6,
-    WI_S_CORKED = 1 << 7,        // the last write said MORE
-    WI_S_READABLE = 1 << 8,      // the poller said so and we have not read to the end
+    WI_S_CORKED = 1 << 7,   // the last write said MORE
+    WI_S_READABLE = 1 << 8, // the poller said so and we have not read to the end
     WI_S_PAUSED = 1 << 9,
-    WI_S_FULL = 1 << 10,         // input above its high mark: resting
-    WI_S_EOF = 1 << 11,          // the peer's FIN was read
+    WI_S_FULL = 1 << 10, // input above its high mark: resting
+    WI_S_EOF = 1 << 11,  // the peer's FIN was read
     WI_S_EOF_TOLD = 1 << 12,
     WI_S_RESET = 1 << 13,        // the peer reset, or the transport failed
     WI_S_DISCARD = 1 << 14,      // input is dropped
@@ -52,13 +52,13 @@ enum wi_stream_mark {
     WI_S_RIGHT = 1 << 18,        // the loop has the right to write
     WI_S_FOREIGN = 1 << 19,      // other threads' submits have arrived since the last settling
     WI_S_RESET_TOLD = 1 << 20,
-    WI_S_SEND_OVER = 1 << 21,    // the write side is over; send_closed is due or told
-    WI_S_FLUSH = 1 << 22,        // closing without waiting for the peer
+    WI_S_SEND_OVER = 1 << 21, // the write side is over; send_closed is due or told
+    WI_S_FLUSH = 1 << 22,     // closing without waiting for the peer
     WI_S_STOP_TOLD = 1 << 23,
-    WI_S_RDHUP = 1 << 24,        // the poller said that the peer will send no more: read to the end
-    WI_S_CORK_TIMED = 1 << 25,   // the timer is a cork's
+    WI_S_RDHUP = 1 << 24,      // the poller said that the peer will send no more: read to the end
+    WI_S_CORK_TIMED = 1 << 25, // the timer is a cork's
     WI_S_CLOSED_TOLD = 1 << 26,
-    WI_S_NOWAITS = 1 << 27,      // there are NOWAIT writes in the queue
+    WI_S_NOWAITS = 1 << 27, // there are NOWAIT writes in the queue
     WI_S_SWALLOW = 1 << 28,
     WI_S_PARTIAL_PAUSE = 1 << 29,
     WI_S_FIN_IS_ABORT = 1 << 30,
@@ -75,10 +75,10 @@ enum wi_event {
     WI_EVENT_SEND_CLOSED = 1 << 5,
     WI_EVENT_GRACEFUL = 1 << 6, // with SEND_CLOSED
     WI_EVENT_CLOSED = 1 << 7,
-    WI_EVENT_READ = 1 << 8,     // read, or present again
+    WI_EVENT_READ = 1 << 8, // read, or present again
     WI_EVENT_IDEAL = 1 << 9,
-    WI_EVENT_BUFFER = 1 << 10,  // buffer_needed
-    WI_EVENT_AGAIN = 1 << 11,   // with READ: there is unconsumed input to be shown again
+    WI_EVENT_BUFFER = 1 << 10,   // buffer_needed
+    WI_EVENT_AGAIN = 1 << 11,    // with READ: there is unconsumed input to be shown again
     WI_EVENT_ACCEPTED = 1 << 12, // peer_accepted
 };
 
@@ -101,10 +101,10 @@ struct wi_dialling {
     struct weir_address bind;
     uint64_t timeout_ns;
     bool is_lazy;
-    bool notifies;    // START asked for peer_accepted
-    bool closes;      // closed while connecting: to be done when it has started
+    bool notifies; // START asked for peer_accepted
+    bool closes;   // closed while connecting: to be done when it has started
     bool fast_open;
-    bool is_polled; // the poller has it since it began to connect
+    bool is_polled;                     // the poller has it since it began to connect
     struct weir_stream_options options; // for the socket that is made later
 };
 
@@ -115,18 +115,18 @@ struct wi_acks;
 /** What most streams never need. */
 struct wi_stream_extra {
     uint64_t write_behind;
-    uint64_t behind;                // bytes completed early and not sent
-    struct wi_write *behind_next;   // first ACCEPTED write that waits for the budget
+    uint64_t behind;              // bytes completed early and not sent
+    struct wi_write *behind_next; // first ACCEPTED write that waits for the budget
     uint64_t low;
     uint64_t input_high;
     uint64_t input_low;
     uint64_t write_deadline_ns;
     uint64_t cork_ns;
-    wi_atomic_u64 consume;          // see receive.c
+    wi_atomic_u64 consume; // see receive.c
     struct wi_read_op *pulls, *pulls_last;
     struct wi_provided *provided, *provided_last;
-    bool provides; // buffers were provided once: input waits for them
-    struct weir_block *section;     // of a producing section opened on the loop
+    bool provides;              // buffers were provided once: input waits for them
+    struct weir_block *section; // of a producing section opened on the loop
     struct wi_token_bond bond;
     struct wi_stream *stream; // whose bond it is
     struct wi_dialling *dialling;
@@ -135,10 +135,10 @@ struct wi_stream_extra {
     bool is_later;
     uint64_t blocked_since_ns;
     size_t ideal_size;
-    uint64_t lost; // bytes accepted and never sent
-    struct sockaddr_storage peer;   // when it does not fit the slot
+    uint64_t lost;                // bytes accepted and never sent
+    struct sockaddr_storage peer; // when it does not fit the slot
     socklen_t peer_size;
-    struct sockaddr_storage local;  // once the socket is closed
+    struct sockaddr_storage local; // once the socket is closed
     socklen_t local_size;
 };
 
@@ -159,14 +159,14 @@ struct wi_stream {
     uint32_t drained;     // arrived and not yet taken off the gate's count
     int16_t status;       // the first reason it failed or ended
     uint8_t origin;
-    uint8_t phase;        // enum wi_phase
-    struct wi_write *arrivals; // out of order, by ticket
+    uint8_t phase;                 // enum wi_phase
+    struct wi_write *arrivals;     // out of order, by ticket
     struct wi_write *arrival_hint; // the last one put there
-    struct weir_chain input; // received and not consumed
+    struct weir_chain input;       // received and not consumed
     uint32_t input_size;
-    uint16_t events;      // enum wi_event
+    uint16_t events; // enum wi_event
     uint8_t transport;
-    uint8_t read_blocks;  // how much to read at once; doubles while reads are full
+    uint8_t read_blocks; // how much to read at once; doubles while reads are full
     struct wi_stream_extra *extra;
     uint64_t sent;
 
@@ -274,13 +274,14 @@ extern const struct wi_source_ops wi_stream_source_ops;
 void wi_stream_settle(struct wi_loop *loop, struct wi_stream *stream);
 
 /**
- * Loop thread. A plain stream is open, has a data function and no extra part, limit, inline writes or
- * closing: what the short ways of reading, writing and flushing rest on. Judged anew whenever one of
- * these changes.
+ * Loop thread. A plain stream is open, has a data function and no extra part, limit, inline writes
+ * or closing: what the short ways of reading, writing and flushing rest on. Judged anew whenever
+ * one of these changes.
  */
 void wi_stream_judge(struct wi_stream *stream);
 
-/** Loop thread. Have the right to write; what a submitter began inline is in the queue then. False: a
+/** Loop thread. Have the right to write; what a submitter began inline is in the queue then.
+ *  False: a
  *  submitter is sending, and WI_ASK_RIGHT will come. */
 bool wi_stream_take_right(struct wi_loop *loop, struct wi_stream *stream);
 

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 
+#include "netio/submit.h"
 #include "mem/block.h"
 #include "netio/net.h"
 #include "netio/request.h"
-#include "netio/submit.h"
 #include "runtime/credit.h"
 #include "runtime/thread.h"
 
 #include <errno.h>
 
-// The order of a submit: look at the request; reserve everything that can fail; then one read-modify-
-// write of the stream's word decides, and nothing after it can fail.
+// The order of a submit: look at the request; reserve everything that can fail; then one
+// read-modify- write of the stream's word decides, and nothing after it can fail.
 
 static int
 check_token(const struct wi_gate *gate, weir_token token)
@@ -31,7 +31,9 @@ check_token(const struct wi_gate *gate, weir_token token)
 static bool
 is_over(const struct wi_gate *gate, uint64_t queued, uint64_t size)
 {
-    return gate->high != 0 && queued != 0 && queued + size > gate->high && size != 0;
+    uint32_t high = wi_load_relaxed(&gate->high);
+
+    return high != 0 && queued != 0 && queued + size > high && size != 0;
 }
 
 // Somebody was refused: the loop tells when there is room. Room may have come meanwhile, so look
@@ -43,6 +45,29 @@ note_high(struct wi_gate *gate)
     wi_or_acq_rel(&gate->word, WI_GATE_HIGH);
     wi_fence_full();
     wi_gate_ask(gate, WI_ASK_SETTLE);
+}
+
+// Holding the slot, or on its loop. The bytes count from here on; with a high mark only if they do
+// not pass it, so that nobody else is refused for what was not taken.
+static int
+queue_bytes(struct wi_gate *gate, uint64_t size)
+{
+    uint64_t before;
+
+    if (wi_likely(wi_load_relaxed(&gate->high) == 0)) {
+        wi_add_relaxed(&gate->queued, size);
+        return 0;
+    }
+    before = wi_load_relaxed(&gate->queued);
+    do {
+        int64_t queued = (int64_t)(before - wi_load_relaxed(&gate->finished));
+
+        if (is_over(gate, queued > 0 ? (uint64_t)queued : 0, size)) {
+            note_high(gate);
+            return -WEIR_ESTREAMFULL;
+        }
+    } while (!wi_cas_relaxed(&gate->queued, &before, before + size));
+    return 0;
 }
 
 /* ---- from the stream's own loop ---- */
@@ -63,7 +88,9 @@ may_submit_local(struct wi_loop *loop, struct wi_gate *gate, const struct weir_w
     if (wi_unlikely(wi_stream_of(gate)->flags & WI_S_CLOSED_TOLD)) {
         return refuse_local(loop, WEIR_REFUSED_STALE, -WEIR_ESTALE);
     }
-    if (wi_unlikely(status != 0) && !((gate->options & WI_GATE_SWALLOW) && status != -WEIR_ETORN)) {
+    if (wi_unlikely(status != 0) &&
+        !(wi_gate_has(gate, WI_GATE_SWALLOW) && status != -WEIR_ETORN &&
+          !(wi_stream_of(gate)->events & WI_EVENT_CLOSED))) { // `closed` is due: it is the last
         return refuse_local(loop, WEIR_REFUSED_ENDED, status);
     }
     if (wi_unlikely(request->token.bits != 0)) {
@@ -72,7 +99,7 @@ may_submit_local(struct wi_loop *loop, struct wi_gate *gate, const struct weir_w
             return refuse_local(loop, WEIR_REFUSED_TOKEN, status);
         }
     }
-    if (wi_unlikely(request->level == WEIR_ACKED && !(gate->options & WI_GATE_ACKED))) {
+    if (wi_unlikely(request->level == WEIR_ACKED && !wi_gate_has(gate, WI_GATE_ACKED))) {
         return -ENOTSUP;
     }
     if (wi_unlikely(is_over(gate, wi_gate_queued(gate), size))) {
@@ -82,13 +109,60 @@ may_submit_local(struct wi_loop *loop, struct wi_gate *gate, const struct weir_w
     return 0;
 }
 
+static enum weir_refusal
+reason_of(int status)
+{
+    switch (status) {
+    case -WEIR_ESTALE:
+        return WEIR_REFUSED_STALE;
+    case -WEIR_ESTREAMFULL:
+        return WEIR_REFUSED_STREAM;
+    case -WEIR_ELOOPFULL:
+        return WEIR_REFUSED_LOOP;
+    case -WEIR_EPROCFULL:
+        return WEIR_REFUSED_PROCESS;
+    case -ENOMEM:
+        return WEIR_REFUSED_MEMORY;
+    default:
+        return WEIR_REFUSED_ENDED;
+    }
+}
+
+// Take the bytes, spend the credit, count what is queued: all of it or nothing.
+static int
+reserve_local(struct wi_loop *loop, struct wi_gate *gate, struct wi_write *write,
+              const struct weir_write *request, uint64_t size)
+{
+    uint64_t credit = 0;
+    int result = wi_request_fill(write, gate, request, size);
+
+    if (result < 0) {
+        return result;
+    }
+    result = wi_credit_spend(loop, &credit, size);
+    if (result == 0) {
+        wi_credit_give_back(loop, credit); // a loop holds no chunk: it leases exactly
+        if (wi_likely(wi_load_relaxed(&gate->high) == 0)) {
+            wi_stream_count_queued(wi_stream_of(gate), size);
+        } else {
+            result = queue_bytes(gate, size); // others count at this moment too
+            wi_credit_give_back(loop, result < 0 ? size : 0);
+        }
+    }
+    if (result < 0) {
+        wi_request_drop(write);
+    } else if (wi_credit_is_limited(loop->runtime)) {
+        write->flags |= WI_WRITE_SPENT;
+    }
+    return result;
+}
+
 static int
 submit_local(struct wi_loop *loop, struct wi_gate *gate, const struct weir_write *request,
              uint64_t size, weir_op *ret_op)
 {
     struct wi_stream *stream = wi_stream_of(gate);
     struct wi_write *write;
-    uint64_t credit = 0;
     int result = may_submit_local(loop, gate, request, size);
 
     if (result < 0) {
@@ -102,23 +176,10 @@ submit_local(struct wi_loop *loop, struct wi_gate *gate, const struct weir_write
     if (write == NULL) {
         return refuse_local(loop, WEIR_REFUSED_MEMORY, -ENOMEM);
     }
-    result = wi_request_fill(write, gate, request, size);
-    if (result == 0) {
-        result = wi_credit_spend(loop, &credit, size);
-        if (result < 0) {
-            wi_request_drop(write);
-        } else if (wi_credit_is_limited(loop->runtime)) {
-            wi_credit_give_back(loop, credit); // a loop holds no chunk: it leases exactly
-            write->flags |= WI_WRITE_SPENT;
-        }
-    }
+    result = reserve_local(loop, gate, write, request, size);
     if (wi_unlikely(result < 0)) {
         wi_op_put_back(&loop->cache, &write->op);
-        return refuse_local(loop,
-                            result == -ENOMEM           ? WEIR_REFUSED_MEMORY
-                            : result == -WEIR_ELOOPFULL ? WEIR_REFUSED_LOOP
-                                                        : WEIR_REFUSED_PROCESS,
-                            result);
+        return refuse_local(loop, reason_of(result), result);
     }
     wi_request_keep(request);
     wi_op_open(&write->op, &wi_write_ops, ret_op != NULL);
@@ -132,11 +193,10 @@ submit_local(struct wi_loop *loop, struct wi_gate *gate, const struct weir_write
         wi_stream_settle(loop, stream);
     }
     wi_stream_take_right(loop, stream); // no inline submit may pass this one
-    wi_stream_count_queued(stream, size);
-    wi_write_accept(loop, stream, write);
     if (request->flags & WEIR_FIN) {
-        wi_gate_move(gate, WI_GATE_ENDED);
+        wi_gate_move(gate, WI_GATE_ENDED); // first: what ends it at once takes this back
     }
+    wi_write_accept(loop, stream, write);
     return 0;
 }
 
@@ -199,18 +259,18 @@ refuse(struct wi_lane *lane, enum weir_refusal reason, int status)
     return status;
 }
 
-// Everything that can be refused before anything is taken, in the documented order. Under a high mark
-// this is a first look; the exact one comes when the bytes are counted.
+// Everything that can be refused before anything is taken, in the documented order. Under a high
+// mark this is a first look; the exact one comes when the bytes are counted.
 static int
 may_submit(struct wi_lane *lane, struct wi_gate *gate, const struct weir_write *request,
            uint64_t handle, uint64_t size)
 {
     int status = wi_gate_refusal(gate, wi_load_relaxed(&gate->word));
 
-    if (wi_unlikely(status != 0) && !((gate->options & WI_GATE_SWALLOW) && status != -WEIR_ETORN &&
-                                      status != -WEIR_ESTALE)) {
-        return refuse(lane,
-                      status == -WEIR_ESTALE ? WEIR_REFUSED_STALE : WEIR_REFUSED_ENDED, status);
+    if (wi_unlikely(status != 0) &&
+        !(wi_gate_has(gate, WI_GATE_SWALLOW) && status != -WEIR_ETORN && status != -WEIR_ESTALE)) {
+        return refuse(lane, status == -WEIR_ESTALE ? WEIR_REFUSED_STALE : WEIR_REFUSED_ENDED,
+                      status);
     }
     if (wi_unlikely(request->token.bits != 0)) {
         status = check_token(gate, request->token);
@@ -218,10 +278,11 @@ may_submit(struct wi_lane *lane, struct wi_gate *gate, const struct weir_write *
             return refuse(lane, WEIR_REFUSED_TOKEN, status);
         }
     }
-    if (wi_unlikely(request->level == WEIR_ACKED && !(gate->options & WI_GATE_ACKED))) {
+    if (wi_unlikely(request->level == WEIR_ACKED && !wi_gate_has(gate, WI_GATE_ACKED))) {
         return -ENOTSUP;
     }
-    if (wi_unlikely(gate->high != 0) && is_over(gate, wi_gate_queued(gate), size)) {
+    if (wi_unlikely(wi_load_relaxed(&gate->high) != 0) &&
+        is_over(gate, wi_gate_queued(gate), size)) {
         gate = wi_gate_hold(handle);
         if (gate == NULL) {
             return refuse(lane, WEIR_REFUSED_STALE, -WEIR_ESTALE);
@@ -229,20 +290,6 @@ may_submit(struct wi_lane *lane, struct wi_gate *gate, const struct weir_write *
         note_high(gate);
         wi_gate_leave(gate);
         return refuse(lane, WEIR_REFUSED_STREAM, -WEIR_ESTREAMFULL);
-    }
-    return 0;
-}
-
-// Holding the slot. The bytes count from here on; under a high mark an overshoot is taken back.
-static int
-queue_bytes(struct wi_gate *gate, uint64_t size)
-{
-    uint64_t before = wi_add_relaxed(&gate->queued, size) - wi_load_relaxed(&gate->finished);
-
-    if (wi_unlikely(gate->high != 0) && is_over(gate, (int64_t)before > 0 ? before : 0, size)) {
-        wi_sub_relaxed(&gate->queued, size);
-        note_high(gate);
-        return -WEIR_ESTREAMFULL;
     }
     return 0;
 }
@@ -256,7 +303,7 @@ refusal_of(const struct wi_gate *gate, uint64_t word, uint64_t handle)
         return -WEIR_ESTALE;
     }
     status = wi_gate_refusal(gate, word);
-    if (wi_unlikely(status != 0) && (gate->options & WI_GATE_SWALLOW) && status != -WEIR_ETORN) {
+    if (wi_unlikely(status != 0) && wi_gate_has(gate, WI_GATE_SWALLOW) && status != -WEIR_ETORN) {
         return 0; // it goes to the loop, and ends there with success
     }
     return status;
@@ -315,25 +362,6 @@ enter_gate_last(struct wi_gate *gate, uint64_t handle, struct wi_write *write)
     return 0;
 }
 
-static enum weir_refusal
-reason_of(int status)
-{
-    switch (status) {
-    case -WEIR_ESTALE:
-        return WEIR_REFUSED_STALE;
-    case -WEIR_ESTREAMFULL:
-        return WEIR_REFUSED_STREAM;
-    case -WEIR_ELOOPFULL:
-        return WEIR_REFUSED_LOOP;
-    case -WEIR_EPROCFULL:
-        return WEIR_REFUSED_PROCESS;
-    case -ENOMEM:
-        return WEIR_REFUSED_MEMORY;
-    default:
-        return WEIR_REFUSED_ENDED;
-    }
-}
-
 // Reserve bytes and credit, then enter. On failure everything is as before.
 static int
 commit_foreign(struct wi_lane *lane, struct wi_gate *gate, const struct weir_write *request,
@@ -351,9 +379,69 @@ commit_foreign(struct wi_lane *lane, struct wi_gate *gate, const struct weir_wri
     result = wi_unlikely(request->flags & WEIR_FIN) ? enter_gate_last(gate, handle, write)
                                                     : enter_gate(gate, handle, write);
     if (wi_unlikely(result < 0) && (write->flags & WI_WRITE_SPENT)) {
-        lane->credit += write->size;
+        wi_credit_unspend(loop, &lane->credit, write->size);
     }
     return result;
+}
+
+// Done inside the call (1), or NOWAIT found nothing to do (-EAGAIN): no operation is left.
+static int
+finish_unqueued(struct wi_lane *lane, const struct weir_write *request, struct wi_write *write,
+                int result)
+{
+    if (result == 1) {
+        wi_request_keep(request);
+        wi_write_release(write);
+    } else {
+        wi_request_drop(write);
+        refuse(lane, WEIR_REFUSED_NOWAIT, result);
+    }
+    wi_op_put_back(&lane->cache, &write->op);
+    return result;
+}
+
+static void
+send_down(struct wi_lane *lane, struct wi_gate *gate, struct wi_write *write, bool is_head,
+          bool named)
+{
+    if (wi_likely(!is_head)) {
+        wi_op_open(&write->op, &wi_write_ops, named);
+    }
+    wi_lane_send(lane, &write->op.task);
+    if (wi_unlikely(is_head)) {
+        wi_submit_hand_over(gate);
+    }
+}
+
+// An operation and a place in the lane are reserved: fill it, enter, send.
+static int
+submit_reserved(struct wi_lane *lane, struct wi_gate *gate, uint64_t handle,
+                const struct weir_write *request, struct wi_write *write, weir_op *ret_op)
+{
+    int result = wi_request_fill(write, gate, request, write->size);
+
+    if (wi_likely(result == 0)) {
+        if (ret_op != NULL) {
+            ret_op->bits = wi_op_handle(&write->op);
+        }
+        result = wi_submit_inline(lane, gate, request, handle, write, ret_op != NULL);
+        if (wi_unlikely(result == 1 || result == -EAGAIN)) {
+            return finish_unqueued(lane, request, write, result);
+        }
+        if (result == 0) {
+            result = commit_foreign(lane, gate, request, handle, write);
+        }
+        if (wi_unlikely(result < 0)) {
+            wi_request_drop(write);
+        }
+    }
+    if (wi_unlikely(result < 0)) {
+        wi_op_put_back(&lane->cache, &write->op);
+        return refuse(lane, reason_of(result), result);
+    }
+    wi_request_keep(request);
+    send_down(lane, gate, write, result == WI_SUBMIT_HEAD, ret_op != NULL);
+    return 0;
 }
 
 static int
@@ -378,46 +466,8 @@ submit_foreign(struct wi_gate *gate, uint64_t handle, const struct weir_write *r
     if (wi_unlikely(write == NULL)) {
         return refuse(lane, WEIR_REFUSED_MEMORY, -ENOMEM);
     }
-    result = wi_request_fill(write, gate, request, size);
-    if (wi_likely(result == 0)) {
-        if (ret_op != NULL) {
-            ret_op->bits = wi_op_handle(&write->op);
-        }
-        result = wi_submit_inline(lane, gate, request, handle, write, ret_op != NULL);
-        if (result == 1 || result == -EAGAIN) {
-            goto not_queued;
-        }
-        if (result == 0) {
-            result = commit_foreign(lane, gate, request, handle, write);
-        }
-        if (wi_unlikely(result < 0)) {
-            wi_request_drop(write);
-        }
-    }
-    if (wi_unlikely(result < 0)) {
-        wi_op_put_back(&lane->cache, &write->op);
-        return refuse(lane, reason_of(result), result);
-    }
-    wi_request_keep(request);
-    if (result != WI_SUBMIT_HEAD) {
-        wi_op_open(&write->op, &wi_write_ops, ret_op != NULL);
-    }
-    wi_lane_send(lane, &write->op.task);
-    if (result == WI_SUBMIT_HEAD) {
-        wi_submit_hand_over(gate);
-    }
-    return 0;
-
-not_queued:
-    if (result == 1) {
-        wi_request_keep(request);
-        wi_write_release(write);
-    } else {
-        wi_request_drop(write);
-        refuse(lane, WEIR_REFUSED_NOWAIT, result);
-    }
-    wi_op_put_back(&lane->cache, &write->op);
-    return result;
+    write->size = size;
+    return submit_reserved(lane, gate, handle, request, write, ret_op);
 }
 
 // All that is not plain.

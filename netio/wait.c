@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 
 #include "netio/net.h"
+#include "netio/request.h"
 
 #include <errno.h>
 
@@ -66,6 +67,7 @@ weir_write_wait(weir_stream stream, const struct weir_write *request,
     struct write_waiting write = {0};
     struct weir_write waited;
     struct wi_runtime *runtime;
+    uint64_t size = 0;
     int result;
 
     result = may_wait(stream.bits, WI_HANDLE_STREAM, &runtime);
@@ -74,6 +76,15 @@ weir_write_wait(weir_stream stream, const struct weir_write *request,
     }
     waited = *request;
     waited.flags &= ~(unsigned)WEIR_MORE; // a writer that waits is not corked
+    if (waited.flags & (WEIR_SOME | WEIR_NOWAIT)) {
+        waited.flags &= ~(unsigned)WEIR_INLINE_OK; // only a completion tells how much went
+    }
+    if (waited.flags & WEIR_INLINE_OK) { // its memory may be gone when it has been sent
+        result = wi_request_check(request, &size);
+        if (result < 0) {
+            return result;
+        }
+    }
     waited.done = write_done;
     waited.arg = &write;
     write.done = request->done;
@@ -83,11 +94,8 @@ weir_write_wait(weir_stream stream, const struct weir_write *request,
         wi_wait_until(runtime, is_over, &write.waiting, WEIR_NEVER);
         result = write.result.status;
     } else if (result == 1) { // it was sent inside the call
-        write.result.accepted = write.result.sent = 0;
-        for (unsigned i = 0; i < request->iov_count; i++) {
-            write.result.accepted += request->iov[i].iov_len;
-        }
-        write.result.sent = write.result.accepted;
+        write.result.accepted = size;
+        write.result.sent = size;
         if (request->done != NULL) {
             request->done(stream, &write.result, request->arg);
         }

@@ -8,8 +8,14 @@
 #define CREDIT_SLACK     20u // one in so many: 5 %
 
 static uint64_t
-chunk_of(uint64_t limit)
+chunk_of(const struct weir_runtime_options *options)
 {
+    uint64_t limit =
+        options->loop_bytes_max != 0 ? options->loop_bytes_max : options->total_bytes_max;
+
+    if (options->total_bytes_max != 0 && options->total_bytes_max < limit) {
+        limit = options->total_bytes_max;
+    }
     return limit / (CREDIT_PRODUCERS * CREDIT_SLACK);
 }
 
@@ -61,16 +67,9 @@ take_both(struct wi_loop *loop, uint64_t size)
 int
 wi_credit_lease(struct wi_loop *loop, uint64_t *credit, uint64_t size)
 {
-    const struct weir_runtime_options *options = &loop->runtime->options;
-    uint64_t limit =
-        options->loop_bytes_max != 0 ? options->loop_bytes_max : options->total_bytes_max;
-    uint64_t chunk;
+    uint64_t chunk = chunk_of(&loop->runtime->options);
     int result;
 
-    if (options->total_bytes_max != 0 && options->total_bytes_max < limit) {
-        limit = options->total_bytes_max;
-    }
-    chunk = chunk_of(limit);
     // Give what is left of the old chunk back first, so that a whole pot can look whole.
     wi_credit_give_back(loop, *credit);
     *credit = 0;
@@ -90,5 +89,21 @@ wi_credit_give_back(struct wi_loop *loop, uint64_t size)
     if (size != 0) {
         pot_put(&loop->credit, runtime->options.loop_bytes_max, size);
         pot_put(&runtime->credit, runtime->options.total_bytes_max, size);
+    }
+}
+
+void
+wi_credit_unspend(struct wi_loop *loop, uint64_t *credit, uint64_t size)
+{
+    uint64_t chunk;
+
+    if (!wi_credit_is_limited(loop->runtime)) {
+        return;
+    }
+    chunk = chunk_of(&loop->runtime->options);
+    *credit += size;
+    if (*credit > chunk) { // else one refused write would withhold its size from everybody
+        wi_credit_give_back(loop, *credit - chunk);
+        *credit = chunk;
     }
 }

@@ -39,6 +39,9 @@ wi_credit_spend(struct wi_loop *loop, uint64_t *credit, uint64_t size)
     return wi_credit_lease(loop, credit, size);
 }
 
+/** The submitter. What was spent was not used after all: keep at most a chunk of it. */
+WI_COLD void wi_credit_unspend(struct wi_loop *loop, uint64_t *credit, uint64_t size);
+
 /** Any thread. Put bytes back into the pots. */
 void wi_credit_give_back(struct wi_loop *loop, uint64_t size);
 
