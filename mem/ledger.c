@@ -17,7 +17,6 @@ weir_pool_ledger(struct weir_ledger *ret_ledger)
     if (pool == NULL) {
         return;
     }
-    wi_pack_close(); // the thread's hold on its open block is no lease of anybody's
     wi_pool_take_home(pool);
     // Whoever had the pool before left it with as many returns as leases.
     ret_ledger->leased = wi_load_relaxed(&pool->leased) - pool->leased_before;

@@ -4,9 +4,9 @@
 
 /**
  * @file
- * Level ACKED on TCP: the kernel stamps the last byte of a marked send when the peer's transport has
- * acknowledged it. A stamp for byte n covers everything before it; should a stamp go missing, a slow
- * look at the kernel's own count of unacknowledged bytes stands in.
+ * Level ACKED on TCP: the kernel stamps the last byte of a marked send when the peer's transport
+ * has acknowledged it. A stamp for byte n covers everything before it; should a stamp go missing,
+ * a slow look at the kernel's own count of unacknowledged bytes stands in.
  */
 
 #include "netio/stream.h"

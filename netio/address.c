@@ -48,8 +48,8 @@ weir_address_unix(struct weir_address *ret_address, const char *path)
     if (path[0] == '@') {
         address.sun_path[0] = '\0';
     }
-    *ret_address = (struct weir_address){
-        .size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length)};
+    *ret_address =
+        (struct weir_address){.size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length)};
     memcpy(&ret_address->as, &address, ret_address->size);
     return 0;
 }

@@ -15,7 +15,7 @@
 struct wi_arrival {
     struct wi_op op;
     struct wi_gate *gate; // already open; NULL: opened on the loop
-    uint64_t token; // of a bind
+    uint64_t token;       // of a bind
     int fd;
     socklen_t peer_size;
     void *context; // what `run` needs: a listener part
@@ -23,7 +23,8 @@ struct wi_arrival {
 };
 static_assert(sizeof(struct wi_arrival) <= WI_OP_SIZE, "an operation's slot must hold it");
 
-/** The calling thread. Reserve an arrival for the loop; on success the way is open: send or drop it.
+/** The calling thread. Reserve an arrival for the loop; on success the way is open: send or drop
+ *  it.
  *  @p ret_lane NULL: this is the loop's own thread. 0, -ENOMEM, -WEIR_ELANEFULL, -WEIR_EENDED. */
 int wi_arrival_reserve(struct wi_loop *loop, struct wi_lane **ret_lane,
                        struct wi_arrival **ret_arrival);

@@ -171,9 +171,6 @@ wi_stream_asked(struct wi_loop *loop, struct wi_control *control)
         if ((asked & WI_ASK_FAILED) && !(stream->flags & WI_S_SEND_OVER)) {
             wi_stream_fail_sending(loop, stream, wi_load_relaxed(&gate->status));
         }
-        if (asked & WI_ASK_UNCORK) {
-            stream->flags &= ~(unsigned)WI_S_CORKED;
-        }
         if (asked & WI_ASK_ABORT) {
             abort_stream(loop, stream);
         } else if (asked & (WI_ASK_DRAIN | WI_ASK_FLUSH)) {

@@ -14,9 +14,9 @@ wi_gate_hold(uint64_t handle)
     if (gate == NULL) {
         return NULL;
     }
-    // ORDER(gate) both ways: from here the slot stays; the second look at the handle sees whether it
-    // was freed in between. Pairs with wi_stream_free(), which moves the handle before it looks at
-    // the count for the last time.
+    // ORDER(gate) both ways: from here the slot stays; the second look at the handle sees whether
+    // it was freed in between. Pairs with wi_stream_free(), which moves the handle before it looks
+    // at the count for the last time.
     wi_add_acq_rel(&gate->word, WI_GATE_INFLIGHT);
     if (wi_load_acquire(&gate->handle) != handle) {
         wi_gate_leave(gate);
@@ -39,8 +39,8 @@ wi_gate_leave(struct wi_gate *gate)
 void
 wi_gate_ask(struct wi_gate *gate, uint32_t what)
 {
-    // ORDER(ask) publish: what the request carries is seen by wi_stream_asked(). The first bit pushes
-    // the node; the loop takes the node off before it clears the bits.
+    // ORDER(ask) publish: what the request carries is seen by wi_stream_asked(). The first bit
+    // pushes the node; the loop takes the node off before it clears the bits.
     if (wi_or_acq_rel(&gate->asked, what) == 0) {
         wi_loop_control(gate->loop, &wi_stream_of(gate)->control);
     }
@@ -121,9 +121,8 @@ wi_gate_take_right(struct wi_gate *gate)
         if (wi_gate_right(word) == WI_RIGHT_LOOP) {
             return WI_TAKE_HANDED;
         }
-        wanted = word | (wi_gate_right(word) == WI_RIGHT_NOBODY
-                             ? wi_gate_right_bits(WI_RIGHT_LOOP)
-                             : WI_GATE_WANTED);
+        wanted = word | (wi_gate_right(word) == WI_RIGHT_NOBODY ? wi_gate_right_bits(WI_RIGHT_LOOP)
+                                                                : WI_GATE_WANTED);
         // ORDER(right) observe: what the last holder sent was sent before.
         if (wi_cas_acq_rel(&gate->word, &word, wanted)) {
             return wi_gate_right(wanted) == WI_RIGHT_LOOP ? WI_TAKE_FREE : WI_TAKE_NO;

@@ -80,9 +80,8 @@ enum wi_ask {
     WI_ASK_STOP_READING = 1 << 5,
     WI_ASK_UNTEAR = 1 << 6,
     WI_ASK_CONSUME = 1 << 7,
-    WI_ASK_RIGHT = 1 << 8,  // the right to write came back
-    WI_ASK_SETTLE = 1 << 9, // the last one in flight left without arriving
-    WI_ASK_UNCORK = 1 << 10,
+    WI_ASK_RIGHT = 1 << 8,   // the right to write came back
+    WI_ASK_SETTLE = 1 << 9,  // the last one in flight left without arriving
     WI_ASK_FAILED = 1 << 11, // an inline send failed: the reason is in `status`
 };
 

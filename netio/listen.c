@@ -11,8 +11,8 @@
 #include <errno.h>
 #include <sys/un.h>
 
-#define ACCEPT_BATCH    64u
-#define REST_NS         UINT64_C(100000000)
+#define ACCEPT_BATCH 64u
+#define REST_NS      UINT64_C(100000000)
 
 // parts_open counts open parts below this, connections on their way to other loops above it.
 #define LISTENER_TRAVELLER 0x1000u
@@ -45,8 +45,8 @@ welcome(struct wi_loop *loop, struct wi_listener *listener, int fd, const struct
     result = wi_socket_configure(fd, &request->stream, transport);
     if (result == 0) { // the slot last: opening gives it back when it fails
         gate = wi_stream_take_slot(loop);
-        result = gate == NULL ? -ENOMEM
-                              : wi_stream_open(gate, &request->stream, fd, transport, NULL);
+        result =
+            gate == NULL ? -ENOMEM : wi_stream_open(gate, &request->stream, fd, transport, NULL);
     }
     if (result < 0) {
         wi_os_close(fd);

@@ -4,8 +4,8 @@
 
 /**
  * @file
- * Listeners: one socket whose connections go to the loop with the fewest streams, or one SO_REUSEPORT
- * socket per loop.
+ * Listeners: one socket whose connections go to the loop with the fewest streams, or one
+ * SO_REUSEPORT socket per loop.
  */
 
 #include "runtime/control.h"
@@ -21,8 +21,8 @@ struct wi_listener_part {
     wi_atomic_u32 pending; // why the control was pushed
     struct wi_listener *listener;
     struct wi_loop *loop;
-    struct wi_timer timer; // resting, for want of descriptors
-    struct wi_task last;   // the backlog of a closing listener, then its end
+    struct wi_timer timer;                // resting, for want of descriptors
+    struct wi_task last;                  // the backlog of a closing listener, then its end
     struct wi_listener_part *next, *prev; // of the loop
     int fd;
     bool closing;

@@ -11,8 +11,7 @@
 #include <limits.h>
 #include <string.h>
 
-#define FLAGS_ELSEWHERE                                                                            \
-    (WEIR_CHUNK | WEIR_CHUNK_END | WEIR_ALLOW_0RTT | WEIR_CANCEL_ON_LOSS)
+#define FLAGS_ELSEWHERE       (WEIR_CHUNK | WEIR_CHUNK_END | WEIR_ALLOW_0RTT | WEIR_CANCEL_ON_LOSS)
 #define FLAGS_WITH_FIN_BARRED (WEIR_MORE | WEIR_SOME | WEIR_NOWAIT | WEIR_PRIORITY)
 
 /* ---- is the request sound? ---- */
@@ -207,8 +206,8 @@ take_bytes(struct wi_write *write, const struct weir_write *request, uint64_t si
         return 0;
     }
     if (request->shared != NULL) {
-        write->from.one = (struct iovec){.iov_base = weir_shared_data(request->shared),
-                                         .iov_len = (size_t)size};
+        write->from.one =
+            (struct iovec){.iov_base = weir_shared_data(request->shared), .iov_len = (size_t)size};
         write->owner.shared = request->shared;
         write->flags |= WI_WRITE_SHARED;
         return 0;
@@ -254,7 +253,8 @@ wi_request_drop(struct wi_write *write)
 }
 
 int
-wi_request_fill(struct wi_write *write, struct wi_gate *gate, const struct weir_write *request, uint64_t size)
+wi_request_fill(struct wi_write *write, struct wi_gate *gate, const struct weir_write *request,
+                uint64_t size)
 {
     write->op.owner = 0;
     write->gate = gate;

@@ -22,7 +22,8 @@ int wi_request_fill(struct wi_write *write, struct wi_gate *gate, const struct w
 /** The submitter. It is certain: what was the caller's is ours. */
 void wi_request_keep(const struct weir_write *request);
 
-/** The submitter. It was refused: give back what wi_request_fill() made, nothing of the caller's. */
+/** The submitter. It was refused: give back what wi_request_fill() made, nothing of the caller's.
+ *  */
 void wi_request_drop(struct wi_write *write);
 
 /** Any thread. Nothing but bytes, SENT, all of them: what most writes ask for. */

@@ -88,7 +88,8 @@ gather_piece(struct wi_gather *gather, const void *data, size_t size)
         return room != 0;
     }
     if (size <= WI_FLAT_PIECE_MAX && size <= gather->flat_left) {
-        bool joins = last != NULL && (unsigned char *)last->iov_base + last->iov_len == gather->flat;
+        bool joins =
+            last != NULL && (unsigned char *)last->iov_base + last->iov_len == gather->flat;
 
         if (!joins && gather->iov_count == gather->iov_max) {
             return false;
@@ -102,6 +103,8 @@ gather_piece(struct wi_gather *gather, const void *data, size_t size)
         }
         gather->flat += size;
         gather->flat_left -= size;
+    } else if (last != NULL && (const unsigned char *)last->iov_base + last->iov_len == data) {
+        last->iov_len += size; // neighbouring blocks of a slab
     } else {
         if (gather->iov_count == gather->iov_max) {
             return false;

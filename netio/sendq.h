@@ -24,8 +24,8 @@ struct wi_gather {
     uint64_t size_max;
     unsigned char *flat; // small pieces are copied together here
     size_t flat_left;
-    bool has_fin;   // ends with an operation that carries FIN
-    bool wants_ack; // some operation is of level ACKED
+    bool has_fin;          // ends with an operation that carries FIN
+    bool wants_ack;        // some operation is of level ACKED
     struct wi_write *lost; // a canceller won it: the caller unqueues it and gathers again
 };
 
@@ -61,7 +61,8 @@ void wi_sendq_remove(struct wi_sendq *queue, struct wi_write *write);
  *  FIN, and at an operation a canceller won (gather->lost). */
 void wi_sendq_gather(struct wi_sendq *queue, struct wi_gather *gather);
 
-/** The kernel took @p size bytes: account them to the head. True: the head is done (all its bytes, or
+/** The kernel took @p size bytes: account them to the head. True: the head is done (all its bytes,
+ *  or
  *  some were enough); take it off and call again with the rest in *@p size. */
 bool wi_sendq_advance(struct wi_sendq *queue, uint64_t *size);
 

@@ -130,9 +130,12 @@ static const char *
 phase_name(unsigned phase)
 {
     static const char *const names[] = {
-        [WI_PHASE_FREE] = "free",       [WI_PHASE_NEW] = "new",
-        [WI_PHASE_CONNECTING] = "connecting", [WI_PHASE_OPEN] = "open",
-        [WI_PHASE_CLOSING] = "closing", [WI_PHASE_DEAD] = "dead",
+        [WI_PHASE_FREE] = "free",
+        [WI_PHASE_NEW] = "new",
+        [WI_PHASE_CONNECTING] = "connecting",
+        [WI_PHASE_OPEN] = "open",
+        [WI_PHASE_CLOSING] = "closing",
+        [WI_PHASE_DEAD] = "dead",
     };
 
     return phase < sizeof(names) / sizeof(names[0]) ? names[phase] : "?";
@@ -148,8 +151,8 @@ dump_stream(const struct dump *dump, struct wi_gate *gate)
     line(dump,
          "stream %016llx fd %d %s state %d right %d in-flight %u queued %llu input %u marks %08x "
          "status %d",
-         (unsigned long long)wi_load_relaxed(&gate->handle), stream->fd,
-         phase_name(stream->phase), (int)wi_gate_state(word), (int)wi_gate_right(word),
+         (unsigned long long)wi_load_relaxed(&gate->handle), stream->fd, phase_name(stream->phase),
+         (int)wi_gate_state(word), (int)wi_gate_right(word),
          (unsigned)((word & WI_GATE_INFLIGHTS) >> 16), (unsigned long long)wi_gate_queued(gate),
          stream->input_size, stream->flags, stream->status);
     for (const struct wi_write *write = stream->queue.head; write != NULL && count < 8;

@@ -87,13 +87,13 @@ enum wi_event {
 
 enum wi_transport { WI_TRANSPORT_TCP, WI_TRANSPORT_UNIX };
 
-/** Streams that were dialled, and their way to the peer. */
 /** A plain thread in weir_dial_wait(). */
 struct wi_dial_waiting {
     int status;
     wi_atomic_bool over;
 };
 
+/** A stream that was dialled, and its way to the peer. */
 struct wi_dialling {
     struct wi_dial_waiting *waiting; // NULL: nobody
     uint64_t deadline_ns;            // while a full Unix backlog makes it try again

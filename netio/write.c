@@ -35,11 +35,10 @@ const struct wi_task_ops wi_write_done_ops = {.run = done_run};
 
 // A canceller that was told WON: whatever else happened meanwhile, this is how it ends.
 static bool
-was_won(const struct wi_write *write)
+was_won(struct wi_write *write)
 {
-    uint64_t word = wi_load_relaxed(&write->op.word);
-
-    return wi_op_state(word) == WI_OP_QUEUED && (word & WI_OP_CANCEL);
+    // Claiming decides: from here a canceller is told PENDING.
+    return !wi_op_is_claimed(&write->op) && !wi_op_claim(&write->op);
 }
 
 void
@@ -58,8 +57,8 @@ wi_write_end(struct wi_loop *loop, struct wi_stream *stream, struct wi_write *wr
         if (wi_op_finish(&write->op) && status == 0) {
             write->op.flags |= OUTCOME_LATE;
         }
-        write->op.flags |= (unsigned)-status << OUTCOME_STATUS_SHIFT |
-                           (unsigned)origin << OUTCOME_ORIGIN_SHIFT;
+        write->op.flags |= (unsigned)-status << OUTCOME_STATUS_SHIFT | (unsigned)origin
+                                                                           << OUTCOME_ORIGIN_SHIFT;
     }
     write->op.task.ops = &wi_write_done_ops;
     wi_net_done(loop, &write->op.task);
@@ -107,9 +106,6 @@ tell_done(struct wi_loop *loop, struct wi_write *write)
             result.status = 0;
             result.origin = WEIR_ORIGIN_NONE;
         }
-        result.peer_code = result.origin == WEIR_ORIGIN_PEER_RESET
-                               ? wi_load_relaxed(&write->gate->close_argument)
-                               : 0;
     }
     if (result.late_cancel) {
         wi_count(&loop->counters.cancels_late, 1);
@@ -352,9 +348,9 @@ wi_write_accept(struct wi_loop *loop, struct wi_stream *stream, struct wi_write 
     int refusal = has_begun && stream->phase < WI_PHASE_DEAD && !(stream->flags & WI_S_SEND_OVER)
                       ? 0
                       : refusal_now(stream);
-    int status = wi_op_arrive(loop, &write->op,
-                              refusal == 0 ? deadline_of(loop, stream, write) : WEIR_NEVER,
-                              refusal == 0 && (write->flags & WI_WRITE_TOKEN) ? write->token : 0);
+    int status =
+        wi_op_arrive(loop, &write->op, refusal == 0 ? deadline_of(loop, stream, write) : WEIR_NEVER,
+                     refusal == 0 && (write->flags & WI_WRITE_TOKEN) ? write->token : 0);
 
     if (wi_unlikely(has_begun && (write->flags & (WEIR_SOME | WEIR_NOWAIT)))) {
         wi_write_end(loop, stream, write, 0, WEIR_ORIGIN_NONE); // some bytes were enough

@@ -16,11 +16,11 @@ struct wi_stream;
 
 /** Marks of the library in wi_write.flags, above the user's. */
 enum wi_write_mark {
-    WI_WRITE_MANY = 1 << 20,     // several pieces
-    WI_WRITE_CHAIN = 1 << 21,    // a chain of pool blocks
-    WI_WRITE_PACKED = 1 << 22,   // copied into a block that others share: `owner.block`
-    WI_WRITE_SHARED = 1 << 23,   // `owner.shared`
-    WI_WRITE_HEAP = 1 << 24,     // `pieces` were allocated
+    WI_WRITE_MANY = 1 << 20,   // several pieces
+    WI_WRITE_CHAIN = 1 << 21,  // a chain of pool blocks
+    WI_WRITE_PACKED = 1 << 22, // copied into a block that others share: `owner.block`
+    WI_WRITE_SHARED = 1 << 23, // `owner.shared`
+    WI_WRITE_HEAP = 1 << 24,   // `pieces` were allocated
     WI_WRITE_TOKEN = 1 << 25,
     WI_WRITE_DEADLINE = 1 << 26, // `deadline_ns` is set
     WI_WRITE_HEAD = 1 << 27,     // began inline: goes in front of everything queued
@@ -123,7 +123,8 @@ void wi_write_accept(struct wi_loop *loop, struct wi_stream *stream, struct wi_w
 /** Loop thread. Nothing of it was sent and nothing will be: off the queue, and so is its FIN. */
 void wi_write_take_back(struct wi_loop *loop, struct wi_stream *stream, struct wi_write *write);
 
-/** Loop thread. It came from another thread and its turn in the order has come: accept it, or end it
+/** Loop thread. It came from another thread and its turn in the order has come: accept it, or end
+ *  it
  *  if it was torn. */
 void wi_write_place(struct wi_loop *loop, struct wi_stream *stream, struct wi_write *write);
 

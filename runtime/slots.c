@@ -32,7 +32,8 @@ wi_slots_init(struct wi_slots *slots, unsigned objects, size_t object_size, size
 void
 wi_slots_fini(struct wi_slots *slots)
 {
-    for (uint32_t i = 0; slots->directory != NULL && i <= slots->segments_max / WI_SLOTS_PAGE; i++) {
+    for (uint32_t i = 0; slots->directory != NULL && i <= slots->segments_max / WI_SLOTS_PAGE;
+         i++) {
         wi_atomic_ptr *page = (wi_atomic_ptr *)wi_load_relaxed(&slots->directory[i]);
 
         for (uint32_t j = 0; page != NULL && j < WI_SLOTS_PAGE; j++) {
@@ -93,8 +94,9 @@ void
 wi_slots_publish(struct wi_slots *slots, uint32_t first, void *segment)
 {
     // ORDER(slots) publish: pairs with wi_slots_at().
-    wi_store_release(&page_of(slots, first >> slots->shift)[(first >> slots->shift) % WI_SLOTS_PAGE],
-                     (uintptr_t)segment);
+    wi_store_release(
+        &page_of(slots, first >> slots->shift)[(first >> slots->shift) % WI_SLOTS_PAGE],
+        (uintptr_t)segment);
 }
 
 static wi_atomic_u32 *

@@ -60,8 +60,9 @@ wi_slots_at(const struct wi_slots *slots, uint32_t slot)
     if (wi_unlikely(index >= slots->segments_max)) {
         return NULL;
     }
-    // ORDER(slots) observe: pairs with wi_slots_publish(); a page and a segment are seen initialised or
-    // not at all. Without it a garbage handle could read a segment before its objects were set up.
+    // ORDER(slots) observe: pairs with wi_slots_publish(); a page and a segment are seen
+    // initialised or not at all. Without it a garbage handle could read a segment before its
+    // objects were set up.
     page = (wi_atomic_ptr *)wi_load_acquire(&slots->directory[index / WI_SLOTS_PAGE]);
     if (wi_unlikely(page == NULL)) {
         return NULL;

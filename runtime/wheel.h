@@ -39,7 +39,7 @@ struct wi_timer {
 struct wi_wheel {
     uint64_t tick; // every timer due at or before this tick has fired
     uint64_t armed;
-    uint64_t soonest_ns; // nothing is due, or to be dealt out, before this
+    uint64_t soonest_ns;                // nothing is due, or to be dealt out, before this
     struct wi_timer *later;             // armed overdue while due ones are taken: for the next turn
     uint64_t taking_below;              // timers due before this tick are being taken; 0: not now
     uint64_t occupied[WI_WHEEL_LEVELS]; // a bit per place that is not empty

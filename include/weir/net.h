@@ -57,12 +57,12 @@ typedef void weir_accept_fn(weir_listener listener, weir_stream stream, void *ar
 typedef void weir_listener_closed_fn(weir_listener listener, int status, void *arg);
 
 struct weir_listen {
-    struct weir_address address; /* port 0: the kernel chooses; see weir_listener_address() */
-    unsigned flags;              /* enum weir_listen_flag */
-    int backlog;                 /* 0: 1024 */
+    struct weir_address address;       /* port 0: the kernel chooses; see weir_listener_address() */
+    unsigned flags;                    /* enum weir_listen_flag */
+    int backlog;                       /* 0: 1024 */
     struct weir_stream_options stream; /* of every accepted stream */
-    weir_accept_fn *accepted;    /* may be NULL */
-    weir_listener_closed_fn *closed; /* may be NULL */
+    weir_accept_fn *accepted;          /* may be NULL */
+    weir_listener_closed_fn *closed;   /* may be NULL */
     void *arg;
 };
 
@@ -89,7 +89,8 @@ WEIR_API WEIR_NODISCARD int weir_listen(struct weir_runtime *runtime,
 WEIR_API int weir_listener_address(weir_listener listener, struct weir_address *ret_address);
 
 /**
- * Stop listening: what is in the backlog is accepted first, then the socket closes. Streams live on.
+ * Stop listening: what is in the backlog is accepted first, then the socket closes. Streams live
+ * on.
  *
  * Threads: any.
  * Blocks:  never.
@@ -101,7 +102,8 @@ WEIR_API int weir_listener_close(weir_listener listener);
 enum weir_dial_flag {
     /** Do not connect yet: the first write with WEIR_START does. */
     WEIR_DIAL_LAZY = 1 << 0,
-    WEIR_DIAL_FAST_OPEN = 1 << 1, /* with LAZY on TCP: send the first bytes with the SYN if allowed */
+    WEIR_DIAL_FAST_OPEN =
+        1 << 1, /* with LAZY on TCP: send the first bytes with the SYN if allowed */
 };
 
 struct weir_dial {

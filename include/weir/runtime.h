@@ -28,11 +28,12 @@ typedef void weir_log_fn(enum weir_log_level level, const char *line, void *arg)
 
 /** How a runtime is made. All zero is a good default. */
 struct weir_runtime_options {
-    unsigned loops;         /* 0: as many as processors this process may use; at most 256 */
-    unsigned flags;         /* enum weir_runtime_flag */
-    uint64_t spin_ns;       /* poll so long before sleeping; 0: sleep at once */
-    unsigned lane_entries;  /* entries of one thread's lane to one loop, a power of two; 0: 512 */
-    size_t loop_bytes_max;  /* queued bytes per loop, 0: no limit (refusal -WEIR_ELOOPFULL) */
+    unsigned loops;        /* 0: as many as processors this process may use; at most 256 */
+    unsigned flags;        /* enum weir_runtime_flag */
+    uint64_t spin_ns;      /* poll so long before sleeping; 0: sleep at once */
+    unsigned lane_entries; /* a lane's ring starts at 512 entries at most and doubles up to so many,
+                               a power of two; 0: 16384 */
+    size_t loop_bytes_max; /* queued bytes per loop, 0: no limit (refusal -WEIR_ELOOPFULL) */
     size_t total_bytes_max; /* queued bytes in all, 0: no limit (refusal -WEIR_EPROCFULL) */
     weir_log_fn *log;       /* NULL: silent */
     void *log_arg;
@@ -184,8 +185,8 @@ struct weir_timer {
 };
 
 /**
- * Start a timer on @p loop. It is an operation: weir_cancel() takes it back by its handle, its token
- * takes it back with all others (N22).
+ * Start a timer on @p loop. It is an operation: weir_cancel() takes it back by its handle, its
+ * token takes it back with all others (N22).
  *
  * Threads: any.
  * Blocks:  never.

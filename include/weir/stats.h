@@ -44,15 +44,15 @@ struct weir_stats {
     uint64_t operations_cancelled; /* completed with LOCAL_CANCEL or DEADLINE */
     uint64_t operations_inline;    /* done inside the submit */
     uint64_t cancels_won;
-    uint64_t cancels_late;         /* late_cancel set in a completion */
+    uint64_t cancels_late; /* late_cancel set in a completion */
     uint64_t refused[WEIR_REFUSALS];
-    uint64_t blocked;         /* times a send found the socket full */
-    uint64_t blocked_ns;      /* time streams spent waiting for room, summed */
+    uint64_t blocked;    /* times a send found the socket full */
+    uint64_t blocked_ns; /* time streams spent waiting for room, summed */
     uint64_t streams_opened;
     uint64_t streams_closed;
-    uint64_t streams_now;     /* not a counter: streams open now */
-    uint64_t queued_now;      /* not a counter: bytes accepted and not finished */
-    uint64_t order_looks;     /* times a gap in the order made the loop look through its lanes */
+    uint64_t streams_now; /* not a counter: streams open now */
+    uint64_t queued_now;  /* not a counter: bytes accepted and not finished */
+    uint64_t order_looks; /* times a gap in the order made the loop look through its lanes */
 };
 
 /**

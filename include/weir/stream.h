@@ -6,8 +6,8 @@
  * @file
  * A stream: its events, its reading, its ending, its options. Writing is in weir/write.h.
  *
- * A stream lives on one loop; its events and completions run there, one at a time. Over TCP and Unix
- * sockets alike.
+ * A stream lives on one loop; its events and completions run there, one at a time. Over TCP and
+ * Unix sockets alike.
  */
 
 #include "weir/base.h"
@@ -33,8 +33,8 @@ struct weir_consumed {
 struct weir_closed {
     int status; /* 0: both sides ended as asked; else the first reason, a negative errno */
     enum weir_origin origin;
-    uint64_t code;        /* the abort code, local or the peer's, where there is one */
-    uint64_t bytes_lost;  /* accepted and never taken by the kernel */
+    uint64_t code;       /* the abort code, local or the peer's, where there is one */
+    uint64_t bytes_lost; /* accepted and never taken by the kernel */
     uint64_t bytes_sent;
     uint64_t bytes_received;
 };
@@ -51,11 +51,12 @@ struct weir_handlers {
                                  void *user);
     /** The peer ended its write side; all its bytes were delivered. */
     void (*peer_fin)(weir_stream stream, bool ambiguous, void *user);
-    /** The peer reset the connection; bytes that arrived were delivered, unless reading is paused. */
+    /** The peer reset the connection; bytes that arrived were delivered, unless reading is paused.
+     *  */
     void (*peer_reset)(weir_stream stream, uint64_t code, void *user);
     /** The peer will not read any more; writes end with -EPIPE. */
     void (*peer_stop)(weir_stream stream, uint64_t code, void *user);
-    /** The queue fell to its low mark after a refusal or after passing its high mark. */
+    /** The queue fell to its low mark after somebody was refused for its high mark. */
     void (*writable)(weir_stream stream, void *user);
     /** How many bytes are worth keeping queued (Q14). On TCP: from send buffer and window. */
     void (*ideal_size)(weir_stream stream, size_t size, void *user);
@@ -80,29 +81,29 @@ enum weir_stream_flag {
     WEIR_STREAM_ACKED = 1 << 3,        /* allow level ACKED (TCP: transmit timestamps) */
     WEIR_STREAM_PAUSED = 1 << 4,       /* begin with reading paused */
     WEIR_STREAM_PAUSE_ON_PARTIAL = 1 << 5, /* consuming less than presented pauses (Q51) */
-    WEIR_STREAM_NODELAY = 1 << 6,      /* TCP_NODELAY */
-    WEIR_STREAM_KEEPALIVE = 1 << 7,    /* SO_KEEPALIVE */
+    WEIR_STREAM_NODELAY = 1 << 6,          /* TCP_NODELAY */
+    WEIR_STREAM_KEEPALIVE = 1 << 7,        /* SO_KEEPALIVE */
 };
 
 /** No write-behind at all would be 0 bytes; a zeroed option means the default of 64 KiB (K9). */
-#define WEIR_WRITE_BEHIND_NONE      1         /* ACCEPTED completes with SENT */
+#define WEIR_WRITE_BEHIND_NONE      1        /* ACCEPTED completes with SENT */
 #define WEIR_WRITE_BEHIND_UNLIMITED SIZE_MAX /* ACCEPTED completes at once */
 
 /** How a stream is made. All zero is a good default. */
 struct weir_stream_options {
     const struct weir_handlers *handlers; /* borrowed until closed; NULL: no events */
     void *user;
-    unsigned flags;           /* enum weir_stream_flag */
-    size_t write_behind;      /* budget of level ACCEPTED; 0: 64 KiB; see above */
-    size_t queue_high;        /* refuse submits above; 0: no limit */
-    size_t queue_low;         /* `writable` at or below; 0: half of high */
-    size_t input_high;        /* stop reading at so many unconsumed bytes; 0: 1 MiB (K84) */
-    size_t input_low;         /* read again at or below; 0: half of high */
+    unsigned flags;             /* enum weir_stream_flag */
+    size_t write_behind;        /* budget of level ACCEPTED; 0: 64 KiB; see above */
+    size_t queue_high;          /* refuse submits above; 0: no limit; at most 4 GiB - 1 */
+    size_t queue_low;           /* `writable` at or below; 0: half of high */
+    size_t input_high;          /* stop reading at so many unconsumed bytes; 0: 1 MiB (K84) */
+    size_t input_low;           /* read again at or below; 0: half of high */
     uint64_t write_deadline_ns; /* default deadline of a write, relative; 0: none */
-    uint64_t cork_ns;         /* longest life of a cork (WEIR_MORE); 0: 200 ms, never forever */
-    int send_buffer;          /* SO_SNDBUF, 0: the kernel's */
-    int receive_buffer;       /* SO_RCVBUF, 0: the kernel's */
-    unsigned user_timeout_ms; /* TCP_USER_TIMEOUT, 0: the kernel's */
+    uint64_t cork_ns;           /* longest life of a cork (WEIR_MORE); 0: 200 ms, never forever */
+    int send_buffer;            /* SO_SNDBUF, 0: the kernel's */
+    int receive_buffer;         /* SO_RCVBUF, 0: the kernel's */
+    unsigned user_timeout_ms;   /* TCP_USER_TIMEOUT, 0: the kernel's */
 };
 
 /**
@@ -119,16 +120,17 @@ WEIR_API WEIR_NODISCARD int weir_adopt(struct weir_loop *loop, int fd,
                                        const struct weir_stream_options *options,
                                        weir_stream *ret_stream);
 
-/* ---- reading ---------------------------------------------------------------------------------- */
+/* ---- reading ----------------------------------------------------------------------------------
+ * */
 
 /** How a pull ended. */
 struct weir_read_result {
     weir_op op;
-    int status;    /* 0, or why it ended with nothing */
+    int status; /* 0, or why it ended with nothing */
     enum weir_origin origin;
-    bool eof;      /* the peer's end was reached; sticky: every later pull says so too */
-    size_t size;   /* bytes read */
-    void *buffer;  /* the caller's memory, in that form */
+    bool eof;                /* the peer's end was reached; sticky: every later pull says so too */
+    size_t size;             /* bytes read */
+    void *buffer;            /* the caller's memory, in that form */
     struct weir_chain chain; /* the blocks otherwise, given to the callback: it returns them */
 };
 
@@ -136,9 +138,9 @@ typedef void weir_read_fn(weir_stream stream, struct weir_read_result *result, v
 
 /** One pull. */
 struct weir_read {
-    void *buffer;    /* NULL: fresh blocks */
-    size_t size;     /* of the buffer; without one, the most wanted, 0: what there is */
-    size_t size_min; /* 0 counts as 1; with a buffer: wait for so many bytes (N43) */
+    void *buffer;         /* NULL: fresh blocks */
+    size_t size;          /* of the buffer; without one, the most wanted, 0: what there is */
+    size_t size_min;      /* 0 counts as 1; with a buffer: wait for so many bytes (N43) */
     uint64_t deadline_ns; /* absolute; 0 or WEIR_NEVER: none */
     weir_token token;
     weir_read_fn *done;
@@ -230,7 +232,8 @@ WEIR_API WEIR_NODISCARD int weir_provide(weir_stream stream, void *buffer, size_
  */
 WEIR_API int weir_stop_reading(weir_stream stream, uint64_t code);
 
-/* ---- ending ----------------------------------------------------------------------------------- */
+/* ---- ending -----------------------------------------------------------------------------------
+ * */
 
 enum weir_close_mode {
     WEIR_CLOSE_DRAIN, /* flush, FIN, read on until the peer's FIN; at the deadline ABORT (H4) */
@@ -260,7 +263,8 @@ WEIR_API int weir_close(weir_stream stream, enum weir_close_mode mode, uint64_t 
  */
 WEIR_API int weir_closed_wait(weir_stream stream, uint64_t deadline_ns);
 
-/* ---- looking ---------------------------------------------------------------------------------- */
+/* ---- looking ----------------------------------------------------------------------------------
+ * */
 
 /**
  * Bytes accepted and not yet finished.

@@ -37,7 +37,8 @@ WEIR_API WEIR_NODISCARD int weir_token_create(struct weir_runtime *runtime, weir
 
 /**
  * Fire: every operation that carries the token or a descendant is cancelled as by its handle; bound
- * streams are aborted with @p code. @p reason becomes the status of what it ends; 0 means -ECANCELED.
+ * streams are aborted with @p code. @p reason becomes the status of what it ends; 0 means
+ * -ECANCELED.
  *
  * Threads: any. Lock-free; cannot fail but for its arguments.
  * Blocks:  never.
@@ -72,7 +73,8 @@ WEIR_API int weir_token_free(weir_token token);
  * Threads: any.
  * Blocks:  never.
  * @return 0; a token that has fired aborts the stream at once. -WEIR_ESTALE: either handle;
- *   -EINVAL: two runtimes; -EBUSY: the stream is bound to another token.
+ *   -EINVAL: two runtimes; -EBUSY: the stream has been bound before; -ENOMEM, -WEIR_ELANEFULL,
+ *   -WEIR_EENDED (stopping), -ECHILD.
  */
 WEIR_API int weir_token_bind(weir_token token, weir_stream stream);
 

@@ -26,22 +26,22 @@ enum weir_write_flag {
     WEIR_COPY = 1 << 0, /* copied before the call returns; the caller's memory is free */
     WEIR_GIVE = 1 << 1, /* given: `release` is called exactly once when no one refers to it */
 
-    WEIR_SOME = 1 << 2,      /* done after at least one byte (N30); default: all bytes (N31) */
-    WEIR_MORE = 1 << 3,      /* cork: do not flush yet (K3, Q17); docs/states.md says what flushes */
-    WEIR_FIN = 1 << 4,       /* end the write side behind these bytes (Q16) */
-    WEIR_START = 1 << 5,     /* connect with this write (Q3); harmless on a started stream */
-    WEIR_NOWAIT = 1 << 6,    /* one try; implies SOME; -EAGAIN if nothing goes; never tears */
+    WEIR_SOME = 1 << 2,   /* done after at least one byte (N30); default: all bytes (N31) */
+    WEIR_MORE = 1 << 3,   /* cork: do not flush yet (K3, Q17); docs/states.md says what flushes */
+    WEIR_FIN = 1 << 4,    /* end the write side behind these bytes (Q16) */
+    WEIR_START = 1 << 5,  /* connect with this write (Q3); harmless on a started stream */
+    WEIR_NOWAIT = 1 << 6, /* one try; implies SOME; -EAGAIN if nothing goes; never tears */
     WEIR_INLINE_OK = 1 << 7, /* may be sent inside this call, then the result is 1 */
-    WEIR_ZEROCOPY = 1 << 8,  /* let the kernel send from this memory above a measured size */
+    WEIR_ZEROCOPY = 1 << 8,  /* a hint, without effect yet: at no size did it measure better */
     WEIR_PRIORITY = 1 << 9,  /* pass operations that have not started */
     WEIR_CHUNK = 1 << 10,    /* HTTP framing; refused with -ENOTSUP on a plain stream */
     WEIR_CHUNK_END = 1 << 11,
-    WEIR_FAIL_BLOCKED = 1 << 12,  /* with START: fail rather than wait for a stream limit (Q2) */
-    WEIR_NOTIFY = 1 << 13,        /* with START: report peer_accepted */
-    WEIR_ALLOW_0RTT = 1 << 14,    /* QUIC (Q18) */
+    WEIR_FAIL_BLOCKED = 1 << 12,   /* with START: fail rather than wait for a stream limit (Q2) */
+    WEIR_NOTIFY = 1 << 13,         /* with START: report peer_accepted */
+    WEIR_ALLOW_0RTT = 1 << 14,     /* QUIC (Q18) */
     WEIR_CANCEL_ON_LOSS = 1 << 15, /* QUIC (Q19) */
-    WEIR_BEST_EFFORT = 1 << 16, /* ignore flags this transport lacks instead of refusing them */
-    WEIR_TIMED = 1 << 17,       /* fill weir_result.submit_ns */
+    WEIR_BEST_EFFORT = 1 << 16,    /* ignore flags this transport lacks instead of refusing them */
+    WEIR_TIMED = 1 << 17,          /* fill weir_result.submit_ns */
 };
 
 /** When a write is done. */
@@ -60,31 +60,32 @@ enum weir_tear {
 
 /** How a write ended. */
 struct weir_result {
-    weir_op op;             /* the handle the write was given, or 0 when none was asked for */
-    int status;             /* 0 or a negative errno */
+    weir_op op; /* the handle the write was given, or 0 when none was asked for */
+    int status; /* 0 or a negative errno */
     enum weir_origin origin;
-    bool late_cancel;       /* a cancel came, too late to matter */
-    uint64_t accepted;      /* bytes taken into the stream's queue: the write's size */
-    uint64_t sent;          /* bytes the kernel took */
-    uint64_t acked;         /* bytes the peer's transport has, as far as known */
-    uint64_t turn_ns;       /* the time of the loop's turn */
-    uint64_t submit_ns;     /* the time of the submit, 0 unless WEIR_TIMED */
-    uint64_t peer_code;     /* with PEER_RESET or PEER_STOP: the peer's code, where there is one */
+    bool late_cancel;   /* a cancel came, too late to matter */
+    uint64_t accepted;  /* bytes taken into the stream's queue: the write's size */
+    uint64_t sent;      /* bytes the kernel took */
+    uint64_t acked;     /* bytes the peer's transport has, as far as known */
+    uint64_t turn_ns;   /* the time of the loop's turn */
+    uint64_t submit_ns; /* the time of the submit, 0 unless WEIR_TIMED */
+    uint64_t peer_code; /* with PEER_RESET or PEER_STOP: the peer's code, where there is one */
 };
 
 /** Runs on the stream's loop, once, with no lock held, never inside a submit, cancel or close. */
 typedef void weir_done_fn(weir_stream stream, const struct weir_result *result, void *arg);
 
 /** Called once when given memory is no longer referred to: on the loop before the completion, or
- *  inside a submit whose result is 1. Never after a refusal: then the memory is still the caller's. */
+ *  inside a submit whose result is 1. Never after a refusal: then the memory is still the
+ *  caller's. */
 typedef void weir_release_fn(void *arg);
 
 /** One write. All zero is a barrier at level SENT. At most one of iov, chain and shared. */
 struct weir_write {
     const struct iovec *iov; /* descriptors are copied before the call returns */
     unsigned iov_count;
-    unsigned flags;            /* enum weir_write_flag */
-    struct weir_chain *chain;  /* pool blocks: taken, and left empty, on success only */
+    unsigned flags;             /* enum weir_write_flag */
+    struct weir_chain *chain;   /* pool blocks: taken, and left empty, on success only */
     struct weir_shared *shared; /* a shared payload: one reference is taken on success */
     enum weir_level level;
     enum weir_tear tear;
@@ -95,8 +96,8 @@ struct weir_write {
     void *arg;
     weir_release_fn *release; /* with WEIR_GIVE */
     void *release_arg;
-    unsigned stream_priority;  /* QUIC (Q6): anything but 0 is -ENOTSUP elsewhere */
-    uint64_t reliable_offset;  /* QUIC (Q36): likewise */
+    unsigned stream_priority; /* QUIC (Q6): anything but 0 is -ENOTSUP elsewhere */
+    uint64_t reliable_offset; /* QUIC (Q36): likewise */
 };
 
 /**
@@ -146,8 +147,10 @@ WEIR_API int weir_write_wait(weir_stream stream, const struct weir_write *reques
  * Threads: any; commit on the same thread.
  * Blocks:  never.
  * Memory:  the section's blocks belong to the caller until weir_commit(). If the stream closes
- *          first: a section opened on the loop is returned before `closed`; another's by its commit.
- * @return 0, or -EBUSY (a section is open), -WEIR_ESTALE, -WEIR_EENDED, -WEIR_ETORN, -ENOMEM, -EINVAL,
+ *          first: a section opened on the loop is returned before `closed`; another's by its
+ *          commit.
+ * @return 0, or -EBUSY (a section is open), -WEIR_ESTALE, -WEIR_EENDED, -WEIR_ETORN, -ENOMEM,
+ * -EINVAL,
  *   -ECHILD.
  */
 WEIR_API WEIR_NODISCARD int weir_produce(weir_stream stream, struct weir_iter *ret_iter);

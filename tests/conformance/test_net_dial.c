@@ -294,10 +294,9 @@ a_full_unix_backlog_is_a_refusal_or_a_wait(void **state)
         expect_failure(events, -ECONNREFUSED);
         return;
     }
-    for (unsigned taken = 0; taken < 2; taken++) {
-        transport_accept(fixture, listener);
-    }
+    transport_accept(fixture, listener); // room for one: the dial gets it when it tries again
     events_wait(events, "started");
+    transport_accept(fixture, listener);
     events_expect(events, "started");
 }
 

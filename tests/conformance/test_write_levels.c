@@ -385,8 +385,7 @@ acked_works_on_a_dialled_stream(void **state)
 {
     struct fixture *fixture = fixture_manual(state);
     struct pair *pair = pair_open(
-        fixture,
-        &(struct pair_options){.made = PAIR_DIALLED, .stream.flags = WEIR_STREAM_ACKED});
+        fixture, &(struct pair_options){.made = PAIR_DIALLED, .stream.flags = WEIR_STREAM_ACKED});
     struct recorder *recorder = recorder_make(fixture);
 
     if (ack_write(pair, recorder, 0, 100) == -ENOTSUP) {
@@ -402,8 +401,8 @@ static void
 a_tear_gives_the_budget_back(void **state)
 {
     struct fixture *fixture = fixture_manual(state);
-    struct pair *pair = pair_open(
-        fixture, &(struct pair_options){.stream.write_behind = 1000, .small = true});
+    struct pair *pair =
+        pair_open(fixture, &(struct pair_options){.stream.write_behind = 1000, .small = true});
     struct recorder *recorder = recorder_make(fixture);
     struct recorder *torn = recorder_make(fixture);
     struct weir_write request = request_make(torn, 0, MIB);

@@ -150,7 +150,7 @@ idle_open_block_decays(void **state)
     assert_non_null(wi_pack_reserve(8, &block)); // used again
     wi_block_unref(block, 1);
     assert_true(wi_pool_decay());
-    assert_int_equal(blocks_out(), 1);
+    assert_int_equal(blocks_out(), 0); // looking at the ledger closes a block nobody uses
     pool_rest();
     assert_int_equal(blocks_out(), 0);
     assert_int_equal(slabs_held(), slabs);
