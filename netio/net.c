@@ -224,6 +224,8 @@ tell(struct wi_loop *loop, struct wi_stream *stream)
     tell_simple(stream, events);
     if (events & WI_EVENT_CLOSED) {
         tell_closed(loop, stream);
+    } else if (wi_unlikely(stream->flags & WI_S_CLOSED_TOLD)) {
+        wi_stream_needs_work(loop, stream); // while it was listed here its slot could not go
     }
 }
 

@@ -55,10 +55,22 @@ remove_pull(struct wi_stream_extra *extra, struct wi_read_op *pull)
 
 /* ---- ending ---- */
 
+// Closing, and the last one who took input did not ask for more: a drain goes on without.
+static void
+discard_unless_read(struct wi_loop *loop, struct wi_stream *stream)
+{
+    if (wi_unlikely(stream->phase == WI_PHASE_CLOSING) && !wi_stream_has_reader(stream)) {
+        stream->flags |= WI_S_DISCARD | WI_S_READABLE;
+        stream->flags &= ~(unsigned)(WI_S_PAUSED | WI_S_FULL);
+        wi_stream_event(loop, stream, WI_EVENT_READ | WI_EVENT_AGAIN);
+    }
+}
+
 static void
 pull_complete(struct wi_loop *loop, struct wi_task *task)
 {
     struct wi_read_op *pull = pull_of(wi_op_of_task(task));
+    struct wi_stream *stream = wi_stream_of(pull->gate);
     struct weir_read_result result = {
         .op = {wi_op_handle(&pull->op)},
         .status = pull->status,
@@ -73,7 +85,8 @@ pull_complete(struct wi_loop *loop, struct wi_task *task)
         (result.origin == WEIR_ORIGIN_LOCAL_CANCEL || result.origin == WEIR_ORIGIN_DEADLINE)) {
         wi_count(&loop->counters.cancelled, 1);
     }
-    pull->done(wi_stream_handle(wi_stream_of(pull->gate)), &result, pull->arg);
+    pull->done(wi_stream_handle(stream), &result, pull->arg);
+    discard_unless_read(loop, stream);
     wi_op_recycle(loop, &pull->op);
 }
 
@@ -187,6 +200,9 @@ feed_provided(struct wi_loop *loop, struct wi_stream *stream)
         weir_chain_return(&stream->input);
     } else {
         wi_stream_event(loop, stream, WI_EVENT_BUFFER);
+    }
+    if (stream->extra->provided == NULL && stream->extra->pulls == NULL) {
+        discard_unless_read(loop, stream);
     }
 }
 

@@ -91,7 +91,25 @@ peek_fin(struct wi_loop *loop, struct wi_stream *stream)
     if (!(stream->flags & (WI_S_EOF | WI_S_PAUSED)) && wi_os_is_at_end(stream->fd)) {
         stream->flags |= WI_S_EOF;
         stream->flags &= ~(unsigned)WI_S_READABLE;
-        tell_eof(loop, stream);
+        if (wi_stream_eof_is_due(stream)) { // else a pull still has something to take before it
+            tell_eof(loop, stream);
+        }
+    }
+}
+
+// The socket has something, and nobody takes it: the poller will not say so again.
+static void
+nobody_reads(struct wi_loop *loop, struct wi_stream *stream)
+{
+    if (stream->phase != WI_PHASE_OPEN && stream->phase != WI_PHASE_CLOSING) {
+        return;
+    }
+    if (stream->flags & WI_S_RDHUP) {
+        peek_fin(loop, stream);
+    }
+    if (stream->extra != NULL && stream->extra->provides && stream->input_size == 0 &&
+        !(stream->flags & (WI_S_EOF | WI_S_PAUSED))) {
+        wi_stream_event(loop, stream, WI_EVENT_BUFFER);
     }
 }
 
@@ -166,7 +184,8 @@ deliver(struct wi_loop *loop, struct wi_stream *stream)
         weir_chain_return(&stream->input);
         stream->input_size = 0;
     } else if (wi_likely(stream->handlers != NULL && stream->handlers->data != NULL)) {
-        while (stream->input_size != 0 && present(loop, stream) && wi_stream_may_read(stream)) {
+        while (stream->input_size != 0 && present(loop, stream) && wi_stream_may_read(stream) &&
+               wi_gate_has(wi_gate_of(stream), WI_GATE_PUSH)) { // it may have taken itself away
             if (++shows == SHOWS_MAX) { // it looks at little: let others have the loop
                 stream->events |= WI_EVENT_AGAIN;
                 wi_stream_needs_later(loop, stream);
@@ -348,6 +367,10 @@ wi_stream_read(struct wi_loop *loop, struct wi_stream *stream)
     if (wi_unlikely(stream->phase == WI_PHASE_CLOSING)) {
         wi_stream_needs_work(loop, stream); // it may have waited for what was read
     }
+    if (wi_unlikely(stream->flags & WI_S_READABLE) && !wi_stream_has_reader(stream) &&
+        (stream->flags & (WI_S_SEND_OVER | WI_S_FIN_SENT)) != WI_S_SEND_OVER) {
+        nobody_reads(loop, stream); // after a failure the end is the next pull's to see
+    }
     if ((stream->flags & WI_S_EOF) && wi_stream_eof_is_due(stream)) {
         tell_eof(loop, stream);
     } else if (stream->flags & WI_S_EOF_TOLD) {
@@ -469,8 +492,8 @@ ready(struct wi_loop *loop, struct wi_stream *stream, uint32_t events)
         wi_stream_read(loop, stream);
     } else if (events & (EPOLLHUP | EPOLLERR)) {
         note_reset(loop, stream);
-    } else if ((events & EPOLLRDHUP) && !wi_stream_has_reader(stream)) {
-        peek_fin(loop, stream);
+    } else if (!wi_stream_has_reader(stream)) {
+        nobody_reads(loop, stream);
     }
 }
 

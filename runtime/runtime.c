@@ -35,6 +35,7 @@ static void
 forked(void)
 {
     wi_store_relaxed(&wi_forked, true);
+    wi_tls.at = NULL; // the thread that forked may be inside a callback
     for (unsigned i = 0; i < WI_RUNTIMES_MAX; i++) {
         wi_store_relaxed(&wi_runtimes[i], (uintptr_t)0);
     }
