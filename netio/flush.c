@@ -213,12 +213,42 @@ finish_head(struct wi_loop *loop, struct wi_stream *stream)
     }
 }
 
+// Plain writes at the head that went as a whole, by fewer steps. What is left of the size.
+static uint64_t
+finish_plain_heads(struct wi_loop *loop, struct wi_stream *stream, uint64_t size)
+{
+    struct wi_write *write = stream->queue.head;
+    uint64_t finished = 0;
+
+    while (write != NULL && wi_write_is_plain(write) && wi_write_left(write) <= size &&
+           wi_op_is_claimed(&write->op)) {
+        struct wi_write *next = wi_write_next(write);
+
+        size -= wi_write_left(write);
+        finished += write->size;
+        write->op.owner = write->size;
+        wi_store_relaxed(&write->op.word, wi_load_relaxed(&write->op.word) | WI_OP_DONE);
+        write->op.task.ops = &wi_write_done_ops;
+        wi_net_done(loop, &write->op.task);
+        write = next;
+    }
+    wi_stream_count_finished(stream, finished);
+    stream->queue.head = write;
+    if (write == NULL) {
+        stream->queue.tail = NULL;
+    } else {
+        write->op.prev = NULL;
+    }
+    return size;
+}
+
 static void
 take_sent(struct wi_loop *loop, struct wi_stream *stream, uint64_t size)
 {
     bool more = true;
 
     stream->sent += size;
+    size = finish_plain_heads(loop, stream, size);
     while (more) {
         struct wi_write *head = stream->queue.head;
         uint64_t before = size;

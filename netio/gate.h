@@ -85,6 +85,10 @@ enum wi_ask {
     WI_ASK_FAILED = 1 << 11, // an inline send failed: the reason is in `status`
 };
 
+/** A slot holds the gate and behind it the stream; 64 of them make a segment. */
+#define WI_SLOT_SIZE  256u
+#define WI_SLOT_SHIFT 6u
+
 struct wi_gate {
     wi_atomic_u64 word;
     wi_atomic_u64 queued;         // bytes foreign submits added, ever
@@ -162,7 +166,7 @@ wi_gate_find(uint64_t handle)
     if (wi_unlikely(runtime == NULL)) {
         return NULL;
     }
-    gate = wi_slots_at(&runtime->gates, wi_handle_slot(handle));
+    gate = wi_slots_at_fixed(&runtime->gates, wi_handle_slot(handle), WI_SLOT_SHIFT, WI_SLOT_SIZE);
     if (wi_unlikely(gate == NULL || wi_load_relaxed(&gate->handle) != handle)) {
         return NULL;
     }

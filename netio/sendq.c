@@ -146,10 +146,35 @@ gather_write(struct wi_gather *gather, const struct wi_write *write)
     return true;
 }
 
+// The commonest of many: a small plain piece that is copied behind the others.
+WI_INLINE bool
+gather_small(struct wi_gather *gather, struct wi_write *write)
+{
+    size_t size = write->from.one.iov_len;
+    struct iovec *last = &gather->iov[gather->iov_count - 1];
+
+    if (gather->iov_count == 0 || !wi_write_is_plain(write) || (write->flags & WI_WRITE_CHAIN) ||
+        size > WI_FLAT_PIECE_MAX || size > gather->flat_left ||
+        size >= gather->size_max - gather->size ||
+        (unsigned char *)last->iov_base + last->iov_len != gather->flat) {
+        return false;
+    }
+    wi_op_claim(&write->op);
+    memcpy(gather->flat, write->from.one.iov_base, size);
+    last->iov_len += size;
+    gather->flat += size;
+    gather->flat_left -= size;
+    gather->size += size;
+    return true;
+}
+
 void
 wi_sendq_gather(struct wi_sendq *queue, struct wi_gather *gather)
 {
     for (struct wi_write *write = queue->head; write != NULL; write = wi_write_next(write)) {
+        if (wi_likely(gather_small(gather, write))) {
+            continue;
+        }
         if (!wi_op_is_claimed(&write->op) && !(write->flags & WI_WRITE_EARLY) &&
             !wi_op_claim(&write->op)) {
             gather->lost = write;

@@ -180,8 +180,7 @@ struct wi_stream {
     struct wi_timer timer; // connecting, cork, closing
 };
 
-#define WI_SLOT_SIZE        256u
-#define WI_SLOT_SEGMENT     64u
+#define WI_SLOT_SEGMENT     (1u << WI_SLOT_SHIFT)
 #define WI_SLOT_NEXT_OFFSET (sizeof(struct wi_gate) + offsetof(struct wi_stream, peer_ip))
 static_assert(sizeof(struct wi_gate) + sizeof(struct wi_stream) == WI_SLOT_SIZE,
               "what an idle stream costs");

@@ -115,6 +115,16 @@ wi_write_left(const struct wi_write *write)
     return write->size - write->op.owner;
 }
 
+/** Is it bytes and nothing else, SENT, without a handle, token, deadline or credit? Its memory is
+ *  the
+ *  caller's, its own copy, or a chain. */
+static inline bool
+wi_write_is_plain(const struct wi_write *write)
+{
+    return ((write->flags & ~(unsigned)(WI_WRITE_CHAIN | WEIR_COPY)) | (write->ticket >> 24) |
+            (write->op.flags & WI_OP_NAMED)) == 0;
+}
+
 extern const struct wi_op_ops wi_write_ops;
 
 /** Loop thread. Take it into the stream's queue, or end it. It carries its place in the order. */

@@ -49,17 +49,14 @@ void *wi_slots_grow(struct wi_slots *slots, uint32_t *ret_first);
 /** Any thread. From now on wi_slots_at() finds the segment. */
 void wi_slots_publish(struct wi_slots *slots, uint32_t first, void *segment);
 
-/** Any thread. Wait-free. NULL: no such object was ever made. */
-static inline void *
-wi_slots_at(const struct wi_slots *slots, uint32_t slot)
+/** Any thread. Wait-free. As wi_slots_at(), where the caller knows the table's shape. */
+static inline __attribute__((always_inline)) void *
+wi_slots_at_fixed(const struct wi_slots *slots, uint32_t slot, unsigned shift, size_t object_size)
 {
-    uint32_t index = slot >> slots->shift;
+    uint32_t index = slot >> shift;
     wi_atomic_ptr *page;
     char *segment;
 
-    if (wi_unlikely(index >= slots->segments_max)) {
-        return NULL;
-    }
     // ORDER(slots) observe: pairs with wi_slots_publish(); a page and a segment are seen
     // initialised or not at all. Without it a garbage handle could read a segment before its
     // objects were set up.
@@ -71,7 +68,17 @@ wi_slots_at(const struct wi_slots *slots, uint32_t slot)
     if (wi_unlikely(segment == NULL)) {
         return NULL;
     }
-    return segment + (size_t)(slot & ((1u << slots->shift) - 1)) * slots->object_size;
+    return segment + (size_t)(slot & ((1u << shift) - 1)) * object_size;
+}
+
+/** Any thread. Wait-free. NULL: no such object was ever made. */
+static inline void *
+wi_slots_at(const struct wi_slots *slots, uint32_t slot)
+{
+    if (wi_unlikely(slot >= WI_SLOTS_MAX)) {
+        return NULL;
+    }
+    return wi_slots_at_fixed(slots, slot, slots->shift, slots->object_size);
 }
 
 /** Any thread. Lock-free. */
