@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 // Echo server on weir: the blocks in which bytes arrive are written back, each write with a
-// completion of its own. What the stream refuses above its high mark waits, and so does reading.
+// completion of its own. Reading rests while a stream has too much queued.
 
 #include "lib/fail.h"
 #include "lib/net.h"
@@ -9,13 +9,15 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <signal.h>
-#include <stdlib.h>
 #include <weir/weir.h>
 
 #define QUEUE_HIGH ((size_t)256 * 1024)
+#define QUEUE_LOW  ((size_t)64 * 1024)
 #define STOP_NS    UINT64_C(1000000000)
 
-static uint64_t echo_count; // the loop's
+// The loop's.
+static uint64_t echo_count;
+static uint64_t resting_count; // streams whose user pointer is not NULL: they are not read
 
 static void
 require_weir(int result, const char *what)
@@ -27,35 +29,22 @@ require_weir(int result, const char *what)
 }
 
 static void
+rest(weir_stream stream)
+{
+    require_weir(weir_stream_set_user(stream, &resting_count), "weir_stream_set_user");
+    require_weir(weir_pause(stream), "weir_pause");
+    resting_count++;
+}
+
+static void
 on_echoed(weir_stream stream, const struct weir_result *result, void *arg)
 {
-    (void)stream;
     (void)arg;
     echo_count += result->status == 0;
-}
-
-static void
-hold(weir_stream stream, struct weir_chain *chain)
-{
-    struct weir_chain *held = malloc(sizeof(*held));
-
-    bench_require(held != NULL, "malloc");
-    *held = *chain;
-    require_weir(weir_stream_set_user(stream, held), "weir_stream_set_user");
-    weir_pause(stream);
-}
-
-static void
-echo(weir_stream stream, struct weir_chain *chain)
-{
-    struct weir_write write = {.chain = chain, .done = on_echoed};
-    int result = weir_write(stream, &write, NULL);
-
-    if (result == -WEIR_ESTREAMFULL) {
-        hold(stream, chain);
-    } else if (result < 0) {
-        weir_chain_return(chain);
-        weir_close(stream, WEIR_CLOSE_ABORT, 0, 0);
+    if (resting_count > 0 && weir_stream_user(stream) != NULL && weir_queued(stream) <= QUEUE_LOW) {
+        require_weir(weir_stream_set_user(stream, NULL), "weir_stream_set_user");
+        require_weir(weir_resume(stream), "weir_resume");
+        resting_count--;
     }
 }
 
@@ -63,29 +52,18 @@ static struct weir_consumed
 on_data(weir_stream stream, struct weir_iter begin, struct weir_iter end, void *user)
 {
     struct weir_chain chain = {0};
+    struct weir_write write = {.chain = &chain, .done = on_echoed};
 
     (void)begin;
     (void)end;
-    if (user == NULL) { // else it is held back: reading is paused
-        require_weir(weir_take(stream, SIZE_MAX, &chain), "weir_take");
-        echo(stream, &chain);
+    require_weir(weir_take(stream, SIZE_MAX, &chain), "weir_take");
+    if (weir_write(stream, &write, NULL) < 0) {
+        weir_chain_return(&chain);
+        weir_close(stream, WEIR_CLOSE_ABORT, 0, 0);
+    } else if (user == NULL && weir_queued(stream) > QUEUE_HIGH) {
+        rest(stream);
     }
     return (struct weir_consumed){0, 0};
-}
-
-static void
-on_writable(weir_stream stream, void *user)
-{
-    struct weir_chain *held = user;
-
-    if (held == NULL) {
-        return;
-    }
-    struct weir_chain chain = *held;
-    free(held);
-    require_weir(weir_stream_set_user(stream, NULL), "weir_stream_set_user");
-    weir_resume(stream);
-    echo(stream, &chain);
 }
 
 static void
@@ -99,19 +77,13 @@ on_peer_fin(weir_stream stream, bool ambiguous, void *user)
 static void
 on_closed(weir_stream stream, const struct weir_closed *closed, void *user)
 {
-    struct weir_chain *held = user;
-
     (void)stream;
     (void)closed;
-    if (held != NULL) {
-        weir_chain_return(held);
-        free(held);
-    }
+    resting_count -= user != NULL;
 }
 
 static const struct weir_handlers handlers = {
     .data = on_data,
-    .writable = on_writable,
     .peer_fin = on_peer_fin,
     .closed = on_closed,
 };
@@ -123,7 +95,7 @@ listen_on(struct weir_runtime *runtime)
     struct weir_address address;
     struct weir_listen listen = {
         .backlog = BENCH_BACKLOG,
-        .stream = {.handlers = &handlers, .flags = WEIR_STREAM_NODELAY, .queue_high = QUEUE_HIGH},
+        .stream = {.handlers = &handlers, .flags = WEIR_STREAM_NODELAY},
     };
 
     require_weir(weir_address_ip(&listen.address, "127.0.0.1", 0), "weir_address_ip");
