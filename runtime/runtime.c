@@ -271,6 +271,8 @@ wi_runtime_stop(struct wi_runtime *runtime, uint64_t deadline_ns)
     if (!wi_cas_acq_rel(&runtime->state, &running, WI_RUNTIME_STOPPING)) {
         return -EALREADY;
     }
+    // A time long past, where 0 would be a close's default.
+    deadline_ns = deadline_ns != 0 ? deadline_ns : 1;
     wi_store_relaxed(&runtime->stop_deadline, deadline_ns); // the stop controls publish it
     wi_fence_full(); // ORDER(enter), stopping half: see wi_lane_enter()
     while (wi_threads_are_entering(runtime)) {

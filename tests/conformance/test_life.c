@@ -359,6 +359,120 @@ submits_that_race_with_the_stop_are_refused_or_complete(void **state)
     }
 }
 
+// Contract 3.11: what a close allowed before, the stop does not: its deadline is the earlier one.
+static void
+a_stop_ends_a_close_that_would_wait_for_ever(void **state)
+{
+    struct fixture *fixture = fixture_manual(state);
+    struct pair *pair = pair_open(fixture, &(struct pair_options){0});
+    uint64_t begin = weir_now_ns();
+
+    assert_status(weir_close(pair->stream, WEIR_CLOSE_DRAIN, WEIR_NEVER, 0), 0);
+    events_wait(pair->events, "send_closed"); // and the peer does not end
+    assert_status(weir_runtime_stop(fixture->runtime, weir_deadline_after(MS(50))), 0);
+    assert_true(weir_now_ns() - begin < MS(3000) * test_slow_factor());
+    assert_int_equal(events_count(pair->events, "closed"), 1);
+}
+
+// A stop that may wait for nothing waits for nothing.
+static void
+a_stop_without_time_ends_at_once(void **state)
+{
+    struct fixture *fixture = fixture_threads(state, 2);
+    struct pair *pair = pair_open(fixture, &(struct pair_options){.pull = true});
+    uint64_t begin = weir_now_ns();
+
+    assert_status(weir_runtime_stop(fixture->runtime, 0), 0);
+    assert_true(weir_now_ns() - begin < MS(3000) * test_slow_factor());
+    assert_int_equal(events_count(pair->events, "closed"), 1);
+}
+
+// A stop does not wait as long as a dial may: a full backlog answers to nobody.
+static void
+a_stop_ends_a_stream_that_is_connecting(void **state)
+{
+    struct fixture *fixture = fixture_manual(state);
+    struct weir_address address;
+    int listener = transport_listen(fixture, 0, &address);
+    struct events *events = events_make(fixture);
+    struct weir_dial request = {.address = address, .timeout_ns = WEIR_NEVER};
+    uint64_t begin = weir_now_ns();
+    weir_stream stream;
+
+    assert_int_equal(listen(listener, 0), 0);
+    for (unsigned index = 0; index < 8; index++) { // more than the backlog takes
+        request.stream.handlers = events_handlers();
+        request.stream.user = events_make(fixture);
+        assert_status(weir_dial(fixture->loop, &request, &stream), 0);
+    }
+    request.stream.user = events;
+    assert_status(weir_dial(fixture->loop, &request, &stream), 0);
+    fixture_settle(fixture);
+    assert_int_equal(events_count(events, "started"), 0);
+    assert_status(weir_runtime_stop(fixture->runtime, weir_deadline_after(MS(100))), 0);
+    assert_true(weir_now_ns() - begin < MS(4000) * test_slow_factor());
+    assert_int_equal(events_count(events, "closed"), 1);
+}
+
+struct crowd {
+    struct fixture *fixture;
+    struct weir_handlers handlers;
+    unsigned accepted, closed; // under the fixture's lock
+};
+
+static void
+on_crowd_accepted(weir_listener listener, weir_stream stream, void *arg)
+{
+    struct crowd *crowd = arg;
+
+    (void)listener;
+    (void)stream;
+    pthread_mutex_lock(&crowd->fixture->lock);
+    crowd->accepted++;
+    pthread_mutex_unlock(&crowd->fixture->lock);
+}
+
+static void
+on_crowd_closed(weir_stream stream, const struct weir_closed *closed, void *user)
+{
+    struct crowd *crowd = user;
+
+    (void)stream;
+    (void)closed;
+    pthread_mutex_lock(&crowd->fixture->lock);
+    crowd->closed++;
+    pthread_mutex_unlock(&crowd->fixture->lock);
+}
+
+// Contract 3.11, 3.12: a connection from the backlog that goes to a loop which has nothing left to
+// do is closed there, and told, before the stop returns.
+static void
+a_stop_closes_what_the_backlog_still_brings(void **state)
+{
+    enum { PEERS = 100 }; // more than one turn accepts
+    struct fixture *fixture =
+        fixture_with(state, &(struct weir_runtime_options){.loops = 3, .flags = WEIR_MANUAL});
+    struct crowd *crowd = fixture_memory(fixture, sizeof(*crowd));
+    struct weir_listen request = {.address = transport_address(fixture),
+                                  .accepted = on_crowd_accepted,
+                                  .arg = crowd};
+    struct weir_address address;
+    weir_listener listener;
+
+    crowd->fixture = fixture;
+    crowd->handlers.closed = on_crowd_closed;
+    request.stream.handlers = &crowd->handlers;
+    request.stream.user = crowd;
+    assert_status(weir_listen(fixture->runtime, &request, &listener), 0);
+    assert_status(weir_listener_address(listener, &address), 0);
+    for (unsigned index = 0; index < PEERS; index++) {
+        transport_connect(fixture, &address, 0);
+    }
+    assert_status(weir_runtime_stop(fixture->runtime, weir_deadline_after(MS(100))), 0);
+    assert_int_equal(crowd->accepted, PEERS);
+    assert_int_equal(crowd->closed, PEERS);
+}
+
 // ---- several ----------------------------------------------------------------------------------
 
 // Two runtimes talk to each other, and the end of one is not the other's.
@@ -713,6 +827,10 @@ main(void)
         ONCE(a_turn_inside_a_turn_is_edeadlk),
         EACH(a_fork_disturbs_the_parent_in_nothing),
         ONCE(a_signal_arrives_on_the_loop),
+        EACH(a_stop_ends_a_close_that_would_wait_for_ever),
+        EACH(a_stop_without_time_ends_at_once),
+        EACH_UNIX(a_stop_ends_a_stream_that_is_connecting),
+        EACH(a_stop_closes_what_the_backlog_still_brings),
     };
 
     return RUN_CASES("conformance.life", cases);

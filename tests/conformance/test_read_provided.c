@@ -170,6 +170,24 @@ a_buffer_may_be_provided_later(void **state)
     expect_filled(provided, 2 * BUFFER);
 }
 
+// Q54: asked also when the bytes come while there is none, and the last one had been filled exactly.
+static void
+a_buffer_is_asked_for_when_bytes_come_later(void **state)
+{
+    struct fixture *fixture = fixture_manual(state);
+    struct provided *provided = open_provided(fixture, BUFFER);
+
+    provide(provided, 1);
+    peer_write_pattern(fixture, provided->pair->peer, BUFFER, 0, 0);
+    events_wait(&provided->events, "filled");
+    fixture_settle(fixture);
+    peer_write_pattern(fixture, provided->pair->peer, BUFFER, BUFFER, 0);
+    events_wait(&provided->events, "buffer_needed");
+    provide(provided, 1);
+    events_wait_count(&provided->events, "filled", 2);
+    expect_filled(provided, 2 * BUFFER);
+}
+
 // The end comes behind the bytes, and gives back what was not needed.
 static void
 the_end_gives_unused_buffers_back(void **state)
@@ -221,6 +239,7 @@ main(void)
         EACH(buffers_are_filled_in_the_order_given), EACH(a_buffer_comes_back_with_what_arrived),
         EACH(a_buffer_is_asked_for_when_bytes_wait), EACH(a_buffer_may_be_provided_later),
         EACH(the_end_gives_unused_buffers_back),     ONCE(wrong_provides_are_refused),
+        EACH(a_buffer_is_asked_for_when_bytes_come_later),
     };
 
     return RUN_CASES("conformance.read_provided", cases);
