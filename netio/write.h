@@ -122,7 +122,7 @@ static inline bool
 wi_write_is_plain(const struct wi_write *write)
 {
     return ((write->flags & ~(unsigned)(WI_WRITE_CHAIN | WEIR_COPY)) | (write->ticket >> 24) |
-            (write->op.flags & WI_OP_NAMED)) == 0;
+            (write->op.flags & (WI_OP_NAMED | WI_OP_TIMED | WI_OP_TOKENED))) == 0;
 }
 
 extern const struct wi_op_ops wi_write_ops;

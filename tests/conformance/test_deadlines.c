@@ -404,6 +404,40 @@ relative_deadlines_saturate(void **state)
     assert_true(weir_deadline_after(0) >= before);
 }
 
+// The default deadline of a write that was sent in time is over with it: it must not strike whatever
+// uses the same memory next.
+static void
+a_default_deadline_ends_with_its_write(void **state)
+{
+    enum { WRITES = 100 };
+    struct fixture *fixture = fixture_manual(state);
+    struct pair *pair = pair_open(
+        fixture,
+        &(struct pair_options){.stream.write_deadline_ns = MS(60), .small = true});
+    struct recorder *sent = recorder_make(fixture);
+    struct recorder *recorder = recorder_make(fixture);
+    struct weir_write request = request_make(recorder, 0, MIB);
+    uint64_t until;
+
+    for (unsigned tag = 0; tag < WRITES; tag++) {
+        assert_status(request_submit(pair, sent, tag, 10, 0), 0);
+    }
+    recorder_wait(sent, WRITES);
+    for (unsigned tag = 0; tag < WRITES; tag++) {
+        peer_read_pattern(fixture, pair->peer, 10, 0, tag);
+    }
+    for (unsigned tag = 0; tag < WRITES; tag++) {
+        request = request_make(recorder, tag, tag == 0 ? MIB : 10);
+        request.deadline_ns = WEIR_NEVER;
+        assert_status(weir_write(pair->stream, &request, NULL), 0);
+    }
+    for (until = weir_now_ns() + MS(150); weir_now_ns() < until;) {
+        fixture_breathe(fixture);
+    }
+    assert_int_equal(recorder_count(recorder), 0);
+    assert_status(weir_stream_status(pair->stream), 0);
+}
+
 int
 main(void)
 {
@@ -423,6 +457,7 @@ main(void)
         ONCE(a_stop_ends_two_thousand_timers),
         ONCE(the_loops_timeout_follows_its_timers),
         ONCE(relative_deadlines_saturate),
+        EACH(a_default_deadline_ends_with_its_write),
     };
 
     return RUN_CASES("conformance.deadlines", cases);
