@@ -23,14 +23,23 @@ __thread struct wi_tls wi_tls __attribute__((tls_model("initial-exec")));
 void
 wi_loop_wake(struct wi_loop *loop)
 {
+    uint64_t sleep;
+
     // ORDER(park), producer half: publish (a push), fence, look at parked. may_sleep() does the
     // mirror image: set parked, fence, look at the stacks. Two full fences guarantee that at least
     // one side sees the other's store; weaken either and both can miss, and what was published
     // waits until some unrelated event.
     wi_fence_full();
-    if (wi_load_relaxed(&loop->parked) != 0 && wi_swap_relaxed(&loop->parked, 0) != 0) {
-        wi_add_relaxed(&loop->wakes, 1); // the exchange makes one producer, not all, pay
+    sleep = wi_load_relaxed(&loop->parked);
+    if (sleep != 0) {
+        // First the call, then the word that spares the others theirs. The other way round, a
+        // producer stopped between the two would leave the loop asleep for everybody. Who comes
+        // while the call is under way makes it too. Each sleep has a number of its own, so a
+        // producer that goes on late clears no later sleep's.
         wi_os_wake(loop->wake_fd);
+        if (wi_cas_relaxed(&loop->parked, &sleep, 0)) {
+            wi_add_relaxed(&loop->wakes, 1);
+        }
     }
 }
 
@@ -49,7 +58,7 @@ may_sleep(struct wi_loop *loop)
     if (has_work(loop)) { // the usual case under load, and no producer is told to wake us
         return false;
     }
-    wi_store_relaxed(&loop->parked, 1);
+    wi_store_relaxed(&loop->parked, ++loop->sleep_number);
     wi_fence_full(); // ORDER(park), loop half: see wi_loop_wake()
     if (!has_work(loop)) {
         wi_count(&loop->counters.sleeps, 1);

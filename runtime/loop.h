@@ -48,7 +48,7 @@ struct wi_loop {
 
     // Written by producers and the loop, but not once per operation: a producer writes here only
     // when it finds its lane empty, or cancels.
-    alignas(WI_CACHE_LINE) wi_atomic_u32 parked;
+    alignas(WI_CACHE_LINE) wi_atomic_u64 parked; // the number of the sleep, or 0
     struct wi_stack marked;                      // lanes with something in them
     struct wi_stack cancels;                     // operations (wi_op.node)
     struct wi_stack controls;                    // struct wi_control: streams, tokens, listeners
@@ -59,9 +59,10 @@ struct wi_loop {
     // Loop thread only.
     alignas(WI_CACHE_LINE) struct wi_cache cache;
     uint64_t now_ns;
-    bool stopping;        // being closed down
-    uint64_t open_things; // streams, listeners, watches: a stop waits for them to go
-    struct wi_op *timers; // public timers that wait
+    uint64_t sleep_number; // of the last sleep announced
+    bool stopping;         // being closed down
+    uint64_t open_things;  // streams, listeners, watches: a stop waits for them to go
+    struct wi_op *timers;  // public timers that wait
     struct wi_watch *watches;
     bool idle;     // stopping, and everything has closed
     bool ended;    // the thread may leave
@@ -116,7 +117,8 @@ int wi_loop_init(struct wi_loop *loop, struct wi_runtime *runtime, unsigned inde
 /** Stop only. */
 void wi_loop_fini(struct wi_loop *loop);
 
-/** Any thread. If the loop sleeps, wake it; at most one system call per sleep. */
+/** Any thread. Wait-free. If the loop sleeps, wake it. One system call per sleep, and one for each
+ *  thread that comes while that one is under way: it may have been stopped before it. */
 void wi_loop_wake(struct wi_loop *loop);
 
 /** Any thread. Hand a control over. */

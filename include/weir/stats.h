@@ -31,7 +31,7 @@ enum weir_refusal {
 struct weir_stats {
     uint64_t turns;
     uint64_t sleeps;       /* waits with a timeout that was not zero */
-    uint64_t wakes;        /* eventfd writes to this loop; at most one per sleep */
+    uint64_t wakes;        /* sleeps that other threads ended; at most one per sleep */
     uint64_t system_waits; /* epoll_wait */
     uint64_t system_reads;
     uint64_t system_sends;
