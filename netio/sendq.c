@@ -151,12 +151,16 @@ WI_INLINE bool
 gather_small(struct wi_gather *gather, struct wi_write *write)
 {
     size_t size = write->from.one.iov_len;
-    struct iovec *last = &gather->iov[gather->iov_count - 1];
+    struct iovec *last;
 
+    // A barrier, of size 0, is none of these.
     if (gather->iov_count == 0 || !wi_write_is_plain(write) || (write->flags & WI_WRITE_CHAIN) ||
-        size > WI_FLAT_PIECE_MAX || size > gather->flat_left ||
-        size >= gather->size_max - gather->size ||
-        (unsigned char *)last->iov_base + last->iov_len != gather->flat) {
+        size - 1 >= WI_FLAT_PIECE_MAX || size > gather->flat_left ||
+        size >= gather->size_max - gather->size) {
+        return false;
+    }
+    last = &gather->iov[gather->iov_count - 1];
+    if ((unsigned char *)last->iov_base + last->iov_len != gather->flat) {
         return false;
     }
     wi_op_claim(&write->op);
