@@ -117,15 +117,9 @@ try_connect(struct wi_loop *loop, struct wi_stream *stream)
 void
 wi_stream_connect(struct wi_loop *loop, struct wi_stream *stream)
 {
-    struct wi_dialling *dialling = stream->extra == NULL ? NULL : stream->extra->dialling;
-    uint64_t timeout;
-    int result;
-
-    if (dialling == NULL) {
-        return; // adopted, and not quite here: it starts when it is
-    }
-    timeout = dialling->timeout_ns != 0 ? dialling->timeout_ns : DIAL_TIMEOUT_NS;
-    result = make_socket(stream);
+    struct wi_dialling *dialling = stream->extra->dialling;
+    uint64_t timeout = dialling->timeout_ns != 0 ? dialling->timeout_ns : DIAL_TIMEOUT_NS;
+    int result = make_socket(stream);
     dialling->deadline_ns =
         timeout < WEIR_NEVER - loop->now_ns ? loop->now_ns + timeout : WEIR_NEVER;
     stream->phase = WI_PHASE_CONNECTING;

@@ -326,7 +326,8 @@ enqueue(struct wi_loop *loop, struct wi_stream *stream, struct wi_write *write)
     if (flags & (WEIR_FIN | WEIR_NOWAIT | WEIR_START)) {
         stream->flags |= flags & WEIR_FIN ? (unsigned)WI_S_FIN_QUEUED : 0;
         stream->flags |= flags & WEIR_NOWAIT ? (unsigned)WI_S_NOWAITS : 0;
-        if ((flags & WEIR_START) && stream->phase == WI_PHASE_NEW) {
+        if ((flags & WEIR_START) && stream->phase == WI_PHASE_NEW && stream->extra != NULL &&
+            stream->extra->dialling != NULL) { // else adopted, and not quite here: it will start
             stream->extra->dialling->notifies |= (flags & WEIR_NOTIFY) != 0;
             wi_stream_connect(loop, stream);
         }

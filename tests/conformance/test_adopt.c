@@ -281,6 +281,87 @@ any_thread_may_adopt(void **state)
     }
 }
 
+// ---- a message that overtakes ------------------------------------------------------------------
+
+struct overtaker {
+    struct fixture *fixture;
+    struct recorder *recorder;
+    weir_stream stream; // under the fixture's lock, as `step`
+    unsigned step;
+    int status;
+};
+
+static void
+overtaker_step(struct overtaker *overtaker, unsigned step)
+{
+    pthread_mutex_lock(&overtaker->fixture->lock);
+    overtaker->step = step;
+    pthread_cond_broadcast(&overtaker->fixture->changed);
+    pthread_mutex_unlock(&overtaker->fixture->lock);
+}
+
+static void
+overtaker_await(struct overtaker *overtaker, unsigned step)
+{
+    pthread_mutex_lock(&overtaker->fixture->lock);
+    while (overtaker->step < step) {
+        pthread_cond_wait(&overtaker->fixture->changed, &overtaker->fixture->lock);
+    }
+    pthread_mutex_unlock(&overtaker->fixture->lock);
+}
+
+static void
+nothing(struct weir_loop *loop, void *arg)
+{
+    (void)loop;
+    (void)arg;
+}
+
+static void
+overtake(void *arg)
+{
+    struct overtaker *overtaker = arg;
+    struct weir_write request = request_make(overtaker->recorder, 0, 1000);
+
+    // Our lane is the first that the loop will look at, and takes what we put behind this too.
+    overtaker->status = weir_post(overtaker->fixture->loop, nothing, NULL);
+    overtaker_step(overtaker, 1);
+    overtaker_await(overtaker, 2);
+    request.flags = WEIR_START;
+    if (overtaker->status == 0) {
+        overtaker->status = weir_write(overtaker->stream, &request, NULL);
+    }
+    overtaker_step(overtaker, 3);
+    overtaker_await(overtaker, 4);
+}
+
+// Another thread's START reaches the loop before the stream itself does, and is harmless.
+static void
+a_start_may_overtake_the_stream(void **state)
+{
+    struct fixture *fixture = fixture_manual(state);
+    struct overtaker *overtaker = fixture_memory(fixture, sizeof(*overtaker));
+    struct events *events;
+    struct weir_stream_options options = recorded_options(fixture, &events);
+    struct thread *thread;
+    int peer;
+    int fd = make_pair(fixture, &peer);
+
+    overtaker->fixture = fixture;
+    overtaker->recorder = recorder_make(fixture);
+    thread = thread_start(fixture, overtake, overtaker);
+    overtaker_await(overtaker, 1);
+    assert_status(weir_adopt(fixture->loop, fd, &options, &overtaker->stream), 0);
+    overtaker_step(overtaker, 2);
+    overtaker_await(overtaker, 3);
+    assert_status(overtaker->status, 0);
+    recorder_wait(overtaker->recorder, 1);
+    peer_read_pattern(fixture, peer, 1000, 0, 0);
+    assert_int_equal(events_count(events, "started"), 1);
+    overtaker_step(overtaker, 4);
+    thread_join(fixture, thread);
+}
+
 int
 main(void)
 {
@@ -294,6 +375,7 @@ main(void)
         ONCE(impossible_options_are_refused),
         EACH(socket_options_are_set),
         ONCE(any_thread_may_adopt),
+        ONCE(a_start_may_overtake_the_stream),
     };
 
     return RUN_CASES("conformance.adopt", cases);
