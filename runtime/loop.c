@@ -20,6 +20,9 @@ __thread struct wi_tls wi_tls __attribute__((tls_model("initial-exec")));
 
 /* ---- waking and sleeping ---- */
 
+#define PARKED_SEEN  UINT64_C(1) // a producer has seen it, and counted its wake-up
+#define PARKED_SLEEP UINT64_C(2) // numbers above
+
 void
 wi_loop_wake(struct wi_loop *loop)
 {
@@ -31,16 +34,25 @@ wi_loop_wake(struct wi_loop *loop)
     // waits until some unrelated event.
     wi_fence_full();
     sleep = wi_load_relaxed(&loop->parked);
-    if (sleep != 0) {
-        // First the call, then the word that spares the others theirs. The other way round, a
-        // producer stopped between the two would leave the loop asleep for everybody. Who comes
-        // while the call is under way makes it too. Each sleep has a number of its own, so a
-        // producer that goes on late clears no later sleep's.
-        wi_os_wake(loop->wake_fd);
-        if (wi_cas_relaxed(&loop->parked, &sleep, 0)) {
-            wi_add_relaxed(&loop->wakes, 1);
-        }
+    if (sleep == 0) {
+        return;
     }
+    if (!(sleep & PARKED_SEEN)) {
+        uint64_t seen = sleep | PARKED_SEEN;
+
+        if (wi_cas_relaxed(&loop->parked, &sleep, seen)) {
+            wi_add_relaxed(&loop->wakes, 1);
+        } else if (sleep != seen) {
+            return; // it woke meanwhile, and looks for work before it sleeps again
+        }
+        sleep = seen;
+    }
+    // First the call, then the word that spares the others theirs. The other way round, a producer
+    // stopped between the two would leave the loop asleep for everybody. Who comes while the call
+    // is under way makes it too. Each sleep has a number of its own, so a producer that goes on
+    // late clears no later sleep's.
+    wi_os_wake(loop->wake_fd);
+    wi_cas_relaxed(&loop->parked, &sleep, 0);
 }
 
 static bool
@@ -55,16 +67,19 @@ has_work(const struct wi_loop *loop)
 static bool
 may_sleep(struct wi_loop *loop)
 {
+    uint64_t sleep;
+
     if (has_work(loop)) { // the usual case under load, and no producer is told to wake us
         return false;
     }
-    wi_store_relaxed(&loop->parked, ++loop->sleep_number);
+    wi_store_relaxed(&loop->parked, ++loop->sleep_number * PARKED_SLEEP);
     wi_fence_full(); // ORDER(park), loop half: see wi_loop_wake()
     if (!has_work(loop)) {
         wi_count(&loop->counters.sleeps, 1);
         return true;
     }
-    if (wi_swap_relaxed(&loop->parked, 0) == 0) {
+    sleep = wi_swap_relaxed(&loop->parked, 0);
+    if (sleep == 0 || (sleep & PARKED_SEEN)) {
         wi_count(&loop->counters.sleeps, 1);
     }
     return false;

@@ -48,7 +48,7 @@ struct wi_loop {
 
     // Written by producers and the loop, but not once per operation: a producer writes here only
     // when it finds its lane empty, or cancels.
-    alignas(WI_CACHE_LINE) wi_atomic_u64 parked; // the number of the sleep, or 0
+    alignas(WI_CACHE_LINE) wi_atomic_u64 parked; // the number of a sleep, and PARKED_SEEN; 0: awake
     struct wi_stack marked;                      // lanes with something in them
     struct wi_stack cancels;                     // operations (wi_op.node)
     struct wi_stack controls;                    // struct wi_control: streams, tokens, listeners

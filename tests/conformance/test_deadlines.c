@@ -404,16 +404,15 @@ relative_deadlines_saturate(void **state)
     assert_true(weir_deadline_after(0) >= before);
 }
 
-// The default deadline of a write that was sent in time is over with it: it must not strike whatever
-// uses the same memory next.
+// The default deadline of a write that was sent in time is over with it: it must not strike
+// whatever uses the same memory next.
 static void
 a_default_deadline_ends_with_its_write(void **state)
 {
     enum { WRITES = 100 };
     struct fixture *fixture = fixture_manual(state);
     struct pair *pair = pair_open(
-        fixture,
-        &(struct pair_options){.stream.write_deadline_ns = MS(60), .small = true});
+        fixture, &(struct pair_options){.stream.write_deadline_ns = MS(60), .small = true});
     struct recorder *sent = recorder_make(fixture);
     struct recorder *recorder = recorder_make(fixture);
     struct weir_write request = request_make(recorder, 0, MIB);

@@ -453,9 +453,8 @@ a_stop_closes_what_the_backlog_still_brings(void **state)
     struct fixture *fixture =
         fixture_with(state, &(struct weir_runtime_options){.loops = 3, .flags = WEIR_MANUAL});
     struct crowd *crowd = fixture_memory(fixture, sizeof(*crowd));
-    struct weir_listen request = {.address = transport_address(fixture),
-                                  .accepted = on_crowd_accepted,
-                                  .arg = crowd};
+    struct weir_listen request = {
+        .address = transport_address(fixture), .accepted = on_crowd_accepted, .arg = crowd};
     struct weir_address address;
     weir_listener listener;
 

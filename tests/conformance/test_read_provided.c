@@ -170,7 +170,8 @@ a_buffer_may_be_provided_later(void **state)
     expect_filled(provided, 2 * BUFFER);
 }
 
-// Q54: asked also when the bytes come while there is none, and the last one had been filled exactly.
+// Q54: asked also when the bytes come while there is none, and the last one had been filled
+// exactly.
 static void
 a_buffer_is_asked_for_when_bytes_come_later(void **state)
 {
@@ -236,9 +237,12 @@ int
 main(void)
 {
     static const struct test_case cases[] = {
-        EACH(buffers_are_filled_in_the_order_given), EACH(a_buffer_comes_back_with_what_arrived),
-        EACH(a_buffer_is_asked_for_when_bytes_wait), EACH(a_buffer_may_be_provided_later),
-        EACH(the_end_gives_unused_buffers_back),     ONCE(wrong_provides_are_refused),
+        EACH(buffers_are_filled_in_the_order_given),
+        EACH(a_buffer_comes_back_with_what_arrived),
+        EACH(a_buffer_is_asked_for_when_bytes_wait),
+        EACH(a_buffer_may_be_provided_later),
+        EACH(the_end_gives_unused_buffers_back),
+        ONCE(wrong_provides_are_refused),
         EACH(a_buffer_is_asked_for_when_bytes_come_later),
     };
 
