@@ -16,44 +16,47 @@ owner_mark(const struct wi_gate *gate)
     return (struct weir_block *)((uintptr_t)gate | 1);
 }
 
+// Holding the slot: open the section with its first block. 0 or why not.
+static int
+open_section(struct wi_gate *gate, struct weir_block *block)
+{
+    struct wi_stream_extra *extra;
+
+    // One section at a time, whoever opens it.
+    if (wi_or_acq_rel(&gate->word, WI_GATE_SECTION) & WI_GATE_SECTION) {
+        return -EBUSY;
+    }
+    if (wi_on_loop(gate->loop)) {
+        extra = wi_stream_need_extra(wi_stream_of(gate));
+        if (extra == NULL) {
+            wi_and_acq_rel(&gate->word, ~WI_GATE_SECTION);
+            return -ENOMEM;
+        }
+        extra->section = block;
+    }
+    block->head = owner_mark(gate);
+    return 0;
+}
+
 int
 weir_produce(weir_stream handle, struct weir_iter *ret_iter)
 {
     struct wi_gate *gate = wi_gate_hold(handle.bits);
-    struct weir_block *block;
-    uint64_t word;
+    struct weir_block *block = NULL;
     int result;
 
     if (gate == NULL) {
         return wi_stale();
     }
     result = ret_iter == NULL ? -EINVAL : wi_gate_refusal(gate, wi_load_relaxed(&gate->word));
-    block = result == 0 ? weir_block_lease(WEIR_BLOCK_SIZE) : NULL;
-    if (result == 0 && block == NULL) {
-        result = -ENOMEM;
+    if (result == 0) {
+        block = weir_block_lease(WEIR_BLOCK_SIZE);
+        result = block == NULL ? -ENOMEM : open_section(gate, block);
     }
     if (result == 0) {
-        word = wi_or_acq_rel(&gate->word, WI_GATE_SECTION);
-        if (word & WI_GATE_SECTION) {
-            result = -EBUSY;
-        } else if (wi_on_loop(gate->loop)) {
-            struct wi_stream_extra *extra = wi_stream_need_extra(wi_stream_of(gate));
-
-            if (extra == NULL) {
-                wi_and_acq_rel(&gate->word, ~WI_GATE_SECTION);
-                result = -ENOMEM;
-            } else {
-                extra->section = block;
-            }
-        }
-    }
-    if (result < 0) {
-        if (block != NULL) {
-            weir_block_return(block);
-        }
-    } else {
-        block->head = owner_mark(gate);
         *ret_iter = (struct weir_iter){.block = block, .index = 0};
+    } else if (block != NULL) {
+        weir_block_return(block);
     }
     wi_gate_leave(gate);
     return result;

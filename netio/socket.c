@@ -100,10 +100,10 @@ look(weir_stream handle, const void *address, const socklen_t *size, struct wi_s
 int
 weir_stream_peer_address(weir_stream handle, struct sockaddr *address, socklen_t *size)
 {
-    struct wi_stream *stream;
+    struct wi_stream *stream = NULL;
     int result = look(handle, address, size, &stream);
 
-    if (result < 0) {
+    if (stream == NULL) {
         return result;
     }
     if (stream->peer_family == AF_INET) {
@@ -127,10 +127,10 @@ weir_stream_peer_address(weir_stream handle, struct sockaddr *address, socklen_t
 int
 weir_stream_local_address(weir_stream handle, struct sockaddr *address, socklen_t *size)
 {
-    struct wi_stream *stream;
+    struct wi_stream *stream = NULL;
     int result = look(handle, address, size, &stream);
 
-    if (result < 0) {
+    if (stream == NULL) {
         return result;
     }
     if (stream->fd >= 0) {

@@ -98,7 +98,7 @@ weir_stats(struct weir_runtime *runtime, struct weir_stats *ret_stats)
         return -EINVAL;
     }
     for (unsigned i = 0; i < weir_runtime_loop_count(runtime); i++) {
-        struct weir_stats one;
+        struct weir_stats one = {0};
 
         weir_loop_stats(weir_runtime_loop(runtime, i), &one);
         add(&sum, &one);

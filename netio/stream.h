@@ -281,7 +281,7 @@ void wi_stream_judge(struct wi_stream *stream);
 
 /** Loop thread. Have the right to write; what a submitter began inline is in the queue then.
  *  False: a
- *  submitter is sending, and WI_ASK_RIGHT will come. */
+ *  submitter is sending, and its lane will bring the right. */
 bool wi_stream_take_right(struct wi_loop *loop, struct wi_stream *stream);
 
 /** Loop thread. Take a write off the queue, and out of the account of level ACCEPTED. */
@@ -356,7 +356,7 @@ void wi_dial_bound(struct wi_loop *loop, struct wi_stream *stream, uint64_t dead
 /** Loop thread. The timer of a stream that has not started. */
 void wi_dial_timer_fired(struct wi_loop *loop, struct wi_stream *stream);
 /** Any thread. weir_dial(), with somebody waiting. */
-int wi_dial(struct weir_loop *loop, const struct weir_dial *request,
+int wi_dial(struct weir_loop *public, const struct weir_dial *request,
             struct wi_dial_waiting *waiting, weir_stream *ret_stream);
 /** Loop thread. The socket of a CONNECTING stream became ready. */
 void wi_stream_connected(struct wi_loop *loop, struct wi_stream *stream, uint32_t events);

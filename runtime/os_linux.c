@@ -44,6 +44,7 @@
 
 #if OS_DIRECT
 static inline long
+// The shape of a system call: NOLINTNEXTLINE(readability-function-size)
 direct(long number, long a, long b, long c, long d, long e, long f)
 {
     register long r10 __asm__("r10") = d;

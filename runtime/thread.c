@@ -38,8 +38,37 @@ unlist(struct wi_thread *thread)
     *link = thread->next_of_runtime;
 }
 
-// The thread ends. A running runtime's loops take the lanes over; a stopping one keeps the record
-// until it is freed, for its loops may have ended; a freed one left the record to us.
+static void
+abandon_lanes(struct wi_thread *thread)
+{
+    for (unsigned i = 0; i < thread->runtime->loop_count; i++) {
+        if (thread->lanes[i] != NULL) {
+            wi_lane_abandon(thread->lanes[i]);
+        }
+    }
+}
+
+// A running runtime's loops take the lanes over; a stopping one keeps the record until it is freed,
+// for its loops may have ended; a freed one left the record to us. True: the record is ours to
+// free.
+static bool
+leave_runtime(struct wi_thread *thread)
+{
+    bool is_mine = true;
+
+    wi_cold_lock();
+    if (thread->runtime != NULL && wi_runtime_is_stopping(thread->runtime)) {
+        thread->is_left = true;
+        is_mine = false;
+    } else if (thread->runtime != NULL) {
+        unlist(thread);
+        abandon_lanes(thread);
+    }
+    wi_cold_unlock();
+    return is_mine;
+}
+
+// The thread ends.
 static void
 leave(void)
 {
@@ -48,25 +77,9 @@ leave(void)
     }
     while (own_threads != NULL) {
         struct wi_thread *thread = own_threads;
-        bool is_mine;
 
         own_threads = thread->next_of_thread;
-        wi_cold_lock();
-        is_mine = thread->runtime == NULL || !wi_runtime_is_stopping(thread->runtime);
-        if (thread->runtime != NULL) {
-            if (is_mine) {
-                unlist(thread);
-                for (unsigned i = 0; i < thread->runtime->loop_count; i++) {
-                    if (thread->lanes[i] != NULL) {
-                        wi_lane_abandon(thread->lanes[i]);
-                    }
-                }
-            } else {
-                thread->is_left = true;
-            }
-        }
-        wi_cold_unlock();
-        if (is_mine) {
+        if (leave_runtime(thread)) {
             wi_heap_free(thread);
         }
     }
@@ -124,6 +137,7 @@ join_runtime(struct wi_runtime *runtime)
     if (wi_thread_at_exit(WI_THREAD_LANES, leave) < 0) {
         return NULL;
     }
+    // An array of pointers: NOLINTNEXTLINE(bugprone-sizeof-expression)
     thread = wi_heap_zalloc(sizeof(*thread) + runtime->loop_count * sizeof(thread->lanes[0]));
     if (thread == NULL) {
         return NULL;

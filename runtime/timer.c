@@ -278,7 +278,7 @@ weir_timer_start(struct weir_loop *public, const struct weir_timer *request, wei
     if (result == 0) {
         result = reserve(loop, false, &lane, &op);
     }
-    if (result < 0) {
+    if (result != 0) {
         return result;
     }
     timer = timer_of(op);
