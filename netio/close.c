@@ -168,9 +168,6 @@ wi_stream_asked(struct wi_loop *loop, struct wi_control *control)
             wi_gate_state(wi_load_relaxed(&gate->word)) != WI_GATE_TORN) { // torn again meanwhile
             stream->flags &= ~(unsigned)WI_S_TORN;
         }
-        if ((asked & WI_ASK_FAILED) && !(stream->flags & WI_S_SEND_OVER)) {
-            wi_stream_fail_sending(loop, stream, wi_load_relaxed(&gate->status));
-        }
         if (asked & WI_ASK_ABORT) {
             abort_stream(loop, stream);
         } else if (asked & (WI_ASK_DRAIN | WI_ASK_FLUSH)) {

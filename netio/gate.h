@@ -80,9 +80,7 @@ enum wi_ask {
     WI_ASK_STOP_READING = 1 << 5,
     WI_ASK_UNTEAR = 1 << 6,
     WI_ASK_CONSUME = 1 << 7,
-    WI_ASK_RIGHT = 1 << 8,   // the right to write came back
-    WI_ASK_SETTLE = 1 << 9,  // the last one in flight left without arriving
-    WI_ASK_FAILED = 1 << 11, // an inline send failed: the reason is in `status`
+    WI_ASK_SETTLE = 1 << 9, // the last one in flight left without arriving
 };
 
 /** A slot holds the gate and behind it the stream; 64 of them make a segment. */
@@ -218,7 +216,7 @@ bool wi_gate_is_quiet(struct wi_gate *gate, uint64_t clear);
 
 /** How the loop came by the right. */
 enum wi_gate_take {
-    WI_TAKE_NO,     // a submitter has it; WI_ASK_RIGHT will come
+    WI_TAKE_NO,     // a submitter has it; its lane will bring it
     WI_TAKE_FREE,   // nobody had it
     WI_TAKE_HANDED, // a submitter left it to the loop, and perhaps a head in its lane
 };

@@ -39,30 +39,38 @@ take_right(struct wi_gate *gate, struct wi_write *write)
     return true;
 }
 
-// Give the right on. A loop that waits for it gets it at once, so that no later submitter passes
-// what the loop holds. We hold the slot until all that has been told.
+// Give the right back. A loop that waits for it gets it at once, so that no later submitter passes
+// what the loop holds. Then the operation, which carries nothing any more, goes down the lane to
+// tell it, and so does the reason of a failure; it holds the slot until then. (The stream's control
+// will not do: a submitter stopped before the push would keep the node from an abort.)
 static void
-give_right(struct wi_gate *gate, enum wi_gate_right to)
+give_right(struct wi_gate *gate, struct wi_write *write, int failure)
 {
     uint64_t word = wi_load_relaxed(&gate->word);
     uint64_t after;
 
     do {
         after = (word & ~(WI_GATE_RIGHT | WI_GATE_WANTED)) |
-                wi_gate_right_bits(word & WI_GATE_WANTED ? WI_RIGHT_LOOP : to);
-        // ORDER(right) publish: what we sent, and the head we left in the lane, come before what
-        // the next holder sends.
+                wi_gate_right_bits(word & WI_GATE_WANTED ? WI_RIGHT_LOOP : WI_RIGHT_NOBODY);
+        // ORDER(right) publish: what we sent comes before what the next holder sends.
     } while (!wi_cas_acq_rel(&gate->word, &word, after));
-    if (word & WI_GATE_WANTED) {
-        wi_gate_ask(gate, WI_ASK_RIGHT);
+    if ((word & WI_GATE_WANTED) || failure != 0) {
+        write->flags |= WI_WRITE_HEAD;
+        write->end = (uint64_t)-failure;
+    } else {
+        wi_gate_leave(gate);
     }
-    wi_gate_leave(gate);
 }
 
 void
-wi_submit_hand_over(struct wi_gate *gate)
+wi_submit_put_back(struct wi_lane *lane, struct wi_write *write)
 {
-    give_right(gate, WI_RIGHT_LOOP);
+    if (wi_unlikely(write->flags & WI_WRITE_HEAD)) {
+        wi_op_open(&write->op, &wi_write_right_ops, false);
+        wi_lane_send(lane, &write->op.task);
+    } else {
+        wi_op_put_back(&lane->cache, &write->op);
+    }
 }
 
 static ssize_t
@@ -101,12 +109,10 @@ unspend(struct wi_lane *lane, const struct wi_gate *gate, uint64_t size)
     wi_credit_unspend(gate->loop, &lane->credit, size);
 }
 
-// What the kernel left goes down the lane as the head.
+// What the kernel left goes down the lane as the head, and with it the right and our hold.
 static int
 leave_head(struct wi_gate *gate, struct wi_write *write, uint64_t sent, bool named)
 {
-    // ORDER(gate): the operation's own, to its arrival
-    wi_add_acq_rel(&gate->word, WI_GATE_INFLIGHT);
     wi_add_relaxed(&gate->queued, write->size);
     if (wi_credit_is_limited(gate->loop->runtime)) {
         write->flags |= WI_WRITE_SPENT;
@@ -122,7 +128,8 @@ leave_head(struct wi_gate *gate, struct wi_write *write, uint64_t sent, bool nam
 }
 
 static int
-finish_inline(struct wi_lane *lane, struct wi_gate *gate, struct wi_write *write, ssize_t sent)
+finish_inline(struct wi_lane *lane, struct wi_gate *gate, struct wi_write *write, ssize_t sent,
+              int failure)
 {
     uint64_t size = write->size;
 
@@ -130,7 +137,7 @@ finish_inline(struct wi_lane *lane, struct wi_gate *gate, struct wi_write *write
         wi_count(&lane->inline_done, 1);
     }
     unspend(lane, gate, size);
-    give_right(gate, WI_RIGHT_NOBODY);
+    give_right(gate, write, failure);
     return sent > 0 ? 1 : (int)sent;
 }
 
@@ -142,8 +149,7 @@ fail_inline(struct wi_lane *lane, struct wi_gate *gate, struct wi_write *write, 
     int16_t good = 0;
 
     wi_cas_relaxed(&gate->status, &good, (int16_t)status);
-    wi_gate_ask(gate, WI_ASK_FAILED);
-    status = finish_inline(lane, gate, write, status);
+    status = finish_inline(lane, gate, write, status, status);
     return swallows ? 1 : status;
 }
 
@@ -166,7 +172,7 @@ wi_submit_inline(struct wi_lane *lane, struct wi_gate *gate, const struct weir_w
         return 0;
     }
     if (wi_load_acquire(&gate->handle) != handle) {
-        return finish_inline(lane, gate, write, -WEIR_ESTALE);
+        return finish_inline(lane, gate, write, -WEIR_ESTALE, 0);
     }
     sent = send_pieces(gate, write);
     wi_count(&lane->inline_sends, 1);
@@ -179,7 +185,7 @@ wi_submit_inline(struct wi_lane *lane, struct wi_gate *gate, const struct weir_w
     }
     // A part, even where it is enough, goes to the loop: only a completion can say how much it was.
     if (sent == (ssize_t)write->size || (sent < 0 && (request->flags & WEIR_NOWAIT))) {
-        return finish_inline(lane, gate, write, sent);
+        return finish_inline(lane, gate, write, sent, 0);
     }
     return leave_head(gate, write, sent > 0 ? (uint64_t)sent : 0, named);
 }

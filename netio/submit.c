@@ -388,30 +388,32 @@ commit_foreign(struct wi_lane *lane, struct wi_gate *gate, const struct weir_wri
 // Done inside the call (1), or NOWAIT found nothing to do (-EAGAIN): no operation is left.
 static int
 finish_unqueued(struct wi_lane *lane, const struct weir_write *request, struct wi_write *write,
-                int result)
+                int result, weir_op *ret_op)
 {
     if (result == 1) {
+        if (ret_op != NULL) {
+            ret_op->bits = 0; // it is over, and the slot is for this thread's next write
+        }
         wi_request_keep(request);
         wi_write_release(write);
     } else {
         wi_request_drop(write);
         refuse(lane, WEIR_REFUSED_NOWAIT, result);
     }
-    wi_op_put_back(&lane->cache, &write->op);
+    wi_submit_put_back(lane, write);
     return result;
 }
 
 static void
-send_down(struct wi_lane *lane, struct wi_gate *gate, struct wi_write *write, bool is_head,
-          bool named)
+send_down(struct wi_lane *lane, struct wi_write *write, bool is_head, weir_op *ret_op)
 {
     if (wi_likely(!is_head)) {
-        wi_op_open(&write->op, &wi_write_ops, named);
+        wi_op_open(&write->op, &wi_write_ops, ret_op != NULL);
+    }
+    if (ret_op != NULL) {
+        ret_op->bits = wi_op_handle(&write->op);
     }
     wi_lane_send(lane, &write->op.task);
-    if (wi_unlikely(is_head)) {
-        wi_submit_hand_over(gate);
-    }
 }
 
 // An operation and a place in the lane are reserved: fill it, enter, send.
@@ -422,12 +424,9 @@ submit_reserved(struct wi_lane *lane, struct wi_gate *gate, uint64_t handle,
     int result = wi_request_fill(write, gate, request, write->size);
 
     if (wi_likely(result == 0)) {
-        if (ret_op != NULL) {
-            ret_op->bits = wi_op_handle(&write->op);
-        }
         result = wi_submit_inline(lane, gate, request, handle, write, ret_op != NULL);
         if (wi_unlikely(result == 1 || result == -EAGAIN)) {
-            return finish_unqueued(lane, request, write, result);
+            return finish_unqueued(lane, request, write, result, ret_op);
         }
         if (result == 0) {
             result = commit_foreign(lane, gate, request, handle, write);
@@ -437,11 +436,11 @@ submit_reserved(struct wi_lane *lane, struct wi_gate *gate, uint64_t handle,
         }
     }
     if (wi_unlikely(result < 0)) {
-        wi_op_put_back(&lane->cache, &write->op);
+        wi_submit_put_back(lane, write);
         return refuse(lane, reason_of(result), result);
     }
     wi_request_keep(request);
-    send_down(lane, gate, write, result == WI_SUBMIT_HEAD, ret_op != NULL);
+    send_down(lane, write, result == WI_SUBMIT_HEAD, ret_op);
     return 0;
 }
 

@@ -14,8 +14,8 @@
 struct wi_lane;
 struct wi_gate;
 
-/** wi_submit_inline(): began, not finished. The operation is open and goes down the lane, then
- *  wi_submit_hand_over() gives the right to the loop. */
+/** wi_submit_inline(): began, not finished. The operation is open and goes down the lane; its
+ *  arrival gives the right to the loop. */
 #define WI_SUBMIT_HEAD 2
 
 /**
@@ -25,7 +25,8 @@ struct wi_gate;
 int wi_submit_inline(struct wi_lane *lane, struct wi_gate *gate, const struct weir_write *request,
                      uint64_t handle, struct wi_write *write, bool named);
 
-/** The submitter, after the head is in the lane. */
-void wi_submit_hand_over(struct wi_gate *gate);
+/** The submitter, in place of wi_op_put_back(): the operation goes back, or first tells the loop
+ *  that the right is its own now, or that a send failed. The lane entry is reserved. */
+void wi_submit_put_back(struct wi_lane *lane, struct wi_write *write);
 
 #endif /* WI_SUBMIT_H */

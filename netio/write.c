@@ -433,6 +433,21 @@ wi_write_place(struct wi_loop *loop, struct wi_stream *stream, struct wi_write *
     }
 }
 
+// A submitter had the right, and the head brings it.
+static void
+take_right_over(struct wi_stream *stream)
+{
+    struct wi_gate *gate = wi_gate_of(stream);
+    uint64_t word = wi_load_relaxed(&gate->word);
+
+    // ORDER(right) observe: what the submitter sent was sent before.
+    while (!wi_cas_acq_rel(&gate->word, &word,
+                           (word & ~(WI_GATE_RIGHT | WI_GATE_WANTED)) |
+                               wi_gate_right_bits(WI_RIGHT_LOOP))) {
+    }
+    stream->flags |= WI_S_RIGHT;
+}
+
 static void
 write_arrive(struct wi_loop *loop, struct wi_task *task)
 {
@@ -440,6 +455,9 @@ write_arrive(struct wi_loop *loop, struct wi_task *task)
     struct wi_stream *stream = stream_of(write);
 
     stream->drained++;
+    if (wi_unlikely(write->flags & WI_WRITE_HEAD)) {
+        take_right_over(stream);
+    }
     stream->flags |= WI_S_FOREIGN;
     if (wi_likely((write->ticket & WI_TICKET_MASK) == stream->next_ticket &&
                   stream->arrivals == NULL)) {
@@ -459,6 +477,25 @@ write_arrive(struct wi_loop *loop, struct wi_task *task)
     }
     wi_stream_needs_work(loop, stream);
 }
+
+// A submitter is done; the loop wanted the right, or the send failed.
+static void
+right_arrive(struct wi_loop *loop, struct wi_task *task)
+{
+    struct wi_write *write = wi_write_of_task(task);
+    struct wi_stream *stream = stream_of(write);
+
+    stream->drained++;
+    stream->flags |= WI_S_FOREIGN;
+    if (write->end != 0 && stream->phase != WI_PHASE_DEAD && !(stream->flags & WI_S_SEND_OVER)) {
+        wi_stream_fail_sending(loop, stream, -(int)write->end);
+    }
+    wi_stream_needs_work(loop, stream);
+    wi_op_arrive_quietly(&write->op);
+    wi_op_recycle(loop, &write->op);
+}
+
+const struct wi_op_ops wi_write_right_ops = {.task.run = right_arrive};
 
 // A writer waits: no cork may hold it.
 static void

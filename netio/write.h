@@ -126,6 +126,9 @@ wi_write_is_plain(const struct wi_write *write)
 }
 
 extern const struct wi_op_ops wi_write_ops;
+/** Of an operation that is no write any more: a submitter tells the loop that the right is its own,
+ *  or that a send failed (`end`: with what). */
+extern const struct wi_op_ops wi_write_right_ops;
 
 /** Loop thread. Take it into the stream's queue, or end it. It carries its place in the order. */
 void wi_write_accept(struct wi_loop *loop, struct wi_stream *stream, struct wi_write *write);

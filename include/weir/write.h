@@ -109,8 +109,8 @@ struct weir_write {
  * Memory:  borrows @p request until return; the bytes as the flags say.
  * Calls:   request->done exactly once, later, on the stream's loop, iff this returns 0.
  *
- * @param ret_op  written before the loop can see the operation, only when the result is >= 0; may
- *                be NULL.
+ * @param ret_op  written before the loop can see the operation, only when the result is >= 0; all
+ *                zero when it is 1, for nothing is left to name; may be NULL.
  * @return 0 accepted; 1 done already (only with WEIR_INLINE_OK), no completion follows; or, with
  * nothing queued, memory still the caller's and nothing to be called, in this order:
  *   -EINVAL       unknown bits, a NULL with a size, contradictory flags or memory, FIN with MORE,
