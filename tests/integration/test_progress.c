@@ -544,7 +544,7 @@ struct counter {
 
 // To the child's next stop. False: it has ended.
 static bool
-resume(struct counter *counter, int request, int signal)
+resume(struct counter *counter, enum __ptrace_request request, int signal)
 {
     assert_int_equal(ptrace(request, counter->child, 0, signal), 0);
     assert_int_equal(waitpid(counter->child, &counter->status, __WALL), counter->child);

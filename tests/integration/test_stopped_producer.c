@@ -1050,7 +1050,7 @@ await_stop(void)
 }
 
 static void
-go_on(int request)
+go_on(enum __ptrace_request request)
 {
     if (ptrace(request, tracer.victim, 0, 0) < 0) {
         give_up("the victim cannot be moved");
