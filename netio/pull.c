@@ -95,8 +95,8 @@ static const struct wi_task_ops complete_ops = {.run = pull_complete};
 static void
 end_pull(struct wi_loop *loop, struct wi_read_op *pull, int status, enum weir_origin origin)
 {
-    uint64_t word = wi_load_relaxed(&pull->op.word);
-    bool won = wi_op_state(word) == WI_OP_QUEUED && (word & WI_OP_CANCEL) && pull->filled == 0;
+    // Claiming decides: from here a canceller is told PENDING.
+    bool won = !wi_op_is_claimed(&pull->op) && !wi_op_claim(&pull->op);
 
     pull->status = (int16_t)(won ? -ECANCELED : status);
     pull->origin = (uint8_t)(won ? WEIR_ORIGIN_LOCAL_CANCEL : origin);
@@ -114,9 +114,10 @@ pull_cancel(struct wi_loop *loop, struct wi_op *op, int status, enum weir_origin
 
     remove_pull(stream->extra, pull);
     if (pull->filled != 0) {
-        struct weir_chain front = {0};
+        struct weir_chain front = pull->chain; // blocks go back as they are
 
-        if (weir_chain_append(&front, pull->buffer, pull->filled) < 0) {
+        pull->chain = (struct weir_chain){0};
+        if (pull->buffer != NULL && weir_chain_append(&front, pull->buffer, pull->filled) < 0) {
             end_pull(loop, pull, 0, WEIR_ORIGIN_NONE); // no memory to keep them: hand them over
             return;
         }
@@ -159,15 +160,17 @@ feed(struct wi_stream *stream, struct wi_read_op *pull)
         size = size < pull->size - pull->filled ? size : pull->size - pull->filled;
         weir_iter_copy_out(&from, pull->buffer + pull->filled, size);
         weir_chain_consume(&stream->input, size);
-    } else if (pull->size != 0 && pull->size < size) {
-        size = pull->size;
-        if (weir_chain_split(&stream->input, size, &pull->chain) < 0) {
+    } else if (pull->size != 0 && pull->size - pull->filled < size) {
+        struct weir_chain part = {0};
+
+        size = pull->size - pull->filled;
+        if (weir_chain_split(&stream->input, size, &part) < 0) {
             pull->status = -ENOMEM;
             return true;
         }
+        weir_chain_splice(&pull->chain, &part);
     } else {
-        pull->chain = stream->input;
-        stream->input = (struct weir_chain){0};
+        weir_chain_splice(&pull->chain, &stream->input);
     }
     pull->filled += size;
     stream->input_size -= (uint32_t)size;

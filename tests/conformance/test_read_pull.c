@@ -483,7 +483,7 @@ a_cancelled_pull_drops_no_byte(void **state)
 static void
 cancels_that_race_with_bytes_drop_none(void **state)
 {
-    enum { ROUNDS = 500 };
+    enum { ROUNDS = 120 }; // what all cancelled ones leave must fit the peer's socket
     struct fixture *fixture = fixture_threads(state, 1);
     struct pair *pair = open_pull(fixture);
     struct pulls *pulls = pulls_make(fixture);
