@@ -134,7 +134,7 @@ tell_success(struct wi_loop *loop, struct wi_write *write)
 static __attribute__((noinline)) void
 complete_other(struct wi_loop *loop, struct wi_write *write)
 {
-    bool told = (write->flags & (WI_WRITE_EARLY | WI_WRITE_QUIET)) != 0;
+    bool told = (write->flags & WI_WRITE_EARLY) != 0;
 
     wi_write_release(write);
     if (write->done != NULL && !told) {
@@ -191,7 +191,7 @@ early_run(struct wi_loop *loop, struct wi_task *task)
 {
     struct wi_write *write = write_of_early(task);
 
-    if (write->done != NULL && !(write->flags & WI_WRITE_QUIET)) {
+    if (write->done != NULL) {
         tell_done(loop, write);
     }
     wi_op_release(loop, &write->op);

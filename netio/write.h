@@ -26,7 +26,6 @@ enum wi_write_mark {
     WI_WRITE_HEAD = 1 << 27,     // began inline: goes in front of everything queued
     WI_WRITE_EARLY = 1 << 28,    // completed at level ACCEPTED; its bytes are still to go
     WI_WRITE_SPENT = 1 << 29,    // credit was spent for it
-    WI_WRITE_QUIET = 1 << 30,    // nobody is told when it ends
 };
 #define WI_WRITE_USER_FLAGS 0x3ffffu
 
