@@ -20,7 +20,7 @@
 #define REPORTS_NS (UINT64_C(10) * 1000 * 1000 * 1000)
 #define REST_NS    (UINT64_C(5) * 1000 * 1000 * 1000)
 
-struct run {
+struct storm_run {
     struct storm *storm;
     struct watchdog watchdog;
     struct chaos chaos;
@@ -113,7 +113,7 @@ progress_of(const struct storm *storm, const struct counters *sum)
 }
 
 static _Noreturn void
-end_stalled(const struct run *run)
+end_stalled(const struct storm_run *run)
 {
     const struct storm *storm = run->storm;
 
@@ -131,7 +131,7 @@ end_stalled(const struct run *run)
 
 // One turn of the main thread's waiting, whatever it waits for.
 static void
-look_after(struct run *run)
+look_after(struct storm_run *run)
 {
     struct storm *storm = run->storm;
     double seconds;
@@ -151,7 +151,7 @@ look_after(struct run *run)
 }
 
 static void
-run_storm(struct run *run)
+run_storm(struct storm_run *run)
 {
     struct storm *storm = run->storm;
     const struct options *options = storm->options;
@@ -167,7 +167,7 @@ run_storm(struct run *run)
 }
 
 static void
-end_producers(struct run *run)
+end_producers(struct storm_run *run)
 {
     struct storm *storm = run->storm;
 
@@ -185,7 +185,7 @@ end_producers(struct run *run)
 }
 
 static void
-end_links(struct run *run)
+end_links(struct storm_run *run)
 {
     struct storm *storm = run->storm;
     uint64_t until_ns;
@@ -205,7 +205,7 @@ end_links(struct run *run)
 
 // At rest nothing may be left.
 static void
-check_stats(struct run *run, struct weir_stats *ret_stats)
+check_stats(struct storm_run *run, struct weir_stats *ret_stats)
 {
     struct storm *storm = run->storm;
     uint64_t until_ns = weir_now_ns() + REST_NS;
@@ -277,7 +277,7 @@ merge_histograms(const struct storm *storm, struct summary *summary)
 }
 
 static int
-end_storm(struct run *run)
+end_storm(struct storm_run *run)
 {
     struct storm *storm = run->storm;
     struct summary summary = {.scenario = "storm", .options = storm->options};
@@ -316,7 +316,7 @@ end_storm(struct run *run)
 int
 storm_run(const struct options *options)
 {
-    struct run run = {0};
+    struct storm_run run = {0};
     struct storm *storm = calloc(1, sizeof(*storm));
     long processors = sysconf(_SC_NPROCESSORS_ONLN);
     uint32_t loops = options->loops != 0 ? options->loops : (uint32_t)processors;

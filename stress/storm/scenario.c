@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+#include "scenario.h"
+
+#include "verdict.h"
+
+#include <string.h>
+
+const struct scenario *const scenarios[] = {NULL};
+
+const struct scenario *
+scenario_find(const char *name)
+{
+    for (size_t i = 0; scenarios[i] != NULL; i++) {
+        if (strcmp(scenarios[i]->name, name) == 0) {
+            return scenarios[i];
+        }
+    }
+    return NULL;
+}
+
+static const struct parameter_value *
+find_value(const struct run *run, const char *name)
+{
+    for (size_t i = 0; i < run->value_count; i++) {
+        if (strcmp(run->values[i].parameter->name, name) == 0) {
+            return &run->values[i];
+        }
+    }
+    storm_give_up(name); // a scenario asks for a parameter that it has not
+}
+
+uint64_t
+run_count(const struct run *run, const char *name)
+{
+    return find_value(run, name)->count;
+}
+
+double
+run_real(const struct run *run, const char *name)
+{
+    return find_value(run, name)->real;
+}
+
+unsigned
+run_choice(const struct run *run, const char *name)
+{
+    return find_value(run, name)->choice;
+}
+
+bool
+run_flag(const struct run *run, const char *name)
+{
+    return find_value(run, name)->flag;
+}
