@@ -1,15 +1,29 @@
 /* SPDX-License-Identifier: MIT */
-// Echo server on weir: the blocks in which bytes arrive are written back, each write with a
-// completion of its own. Reading rests while a stream has too much queued.
+// Echo server on weir, in three styles. The blocks in which bytes arrive are written back in each.
+//
+//   own      many echoes under way, each with a completion of its own; the program bounds what a
+//            stream has queued by pausing its reading
+//   readme   the server of README.md, its text itself: one echo at a time
+//   server   weir-echo, its source itself: the stream's high mark refuses, `writable` goes on
 
 #include "lib/fail.h"
 #include "lib/net.h"
 #include "lib/server.h"
 
+#include "../../servers/echo/echo.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <signal.h>
 #include <weir/weir.h>
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wunused-parameter"
+#define main readme_main
+int readme_main(void);
+#include "../../examples/echo20.c"
+#undef main
+#pragma GCC diagnostic pop
 
 #define QUEUE_HIGH ((size_t)256 * 1024)
 #define QUEUE_LOW  ((size_t)64 * 1024)
@@ -37,7 +51,7 @@ rest(weir_stream stream)
 }
 
 static void
-on_echoed(weir_stream stream, const struct weir_result *result, void *arg)
+own_echoed(weir_stream stream, const struct weir_result *result, void *arg)
 {
     (void)arg;
     echo_count += result->status == 0;
@@ -49,10 +63,10 @@ on_echoed(weir_stream stream, const struct weir_result *result, void *arg)
 }
 
 static struct weir_consumed
-on_data(weir_stream stream, struct weir_iter begin, struct weir_iter end, void *user)
+own_data(weir_stream stream, struct weir_iter begin, struct weir_iter end, void *user)
 {
     struct weir_chain chain = {0};
-    struct weir_write write = {.chain = &chain, .done = on_echoed};
+    struct weir_write write = {.chain = &chain, .done = own_echoed};
 
     (void)begin;
     (void)end;
@@ -67,7 +81,7 @@ on_data(weir_stream stream, struct weir_iter begin, struct weir_iter end, void *
 }
 
 static void
-on_peer_fin(weir_stream stream, bool ambiguous, void *user)
+own_peer_fin(weir_stream stream, bool ambiguous, void *user)
 {
     (void)ambiguous;
     (void)user;
@@ -75,29 +89,39 @@ on_peer_fin(weir_stream stream, bool ambiguous, void *user)
 }
 
 static void
-on_closed(weir_stream stream, const struct weir_closed *closed, void *user)
+own_closed(weir_stream stream, const struct weir_closed *closed, void *user)
 {
     (void)stream;
     (void)closed;
     resting_count -= user != NULL;
 }
 
-static const struct weir_handlers handlers = {
-    .data = on_data,
-    .peer_fin = on_peer_fin,
-    .closed = on_closed,
+static const struct weir_handlers own_handlers = {
+    .data = own_data,
+    .peer_fin = own_peer_fin,
+    .closed = own_closed,
 };
 
+static const struct weir_handlers readme_handlers = {.data = on_data, .peer_fin = on_peer_fin};
+
+enum style { STYLE_OWN, STYLE_README, STYLE_SERVER };
+static const char *const style_names[] = {"own", "readme", "server", NULL};
+
 static uint16_t
-listen_on(struct weir_runtime *runtime)
+listen_on(struct weir_runtime *runtime, enum style style)
 {
     weir_listener listener;
     struct weir_address address;
     struct weir_listen listen = {
         .backlog = BENCH_BACKLOG,
-        .stream = {.handlers = &handlers, .flags = WEIR_STREAM_NODELAY},
+        .stream = {.handlers = &own_handlers, .flags = WEIR_STREAM_NODELAY},
     };
 
+    if (style == STYLE_README) {
+        listen.stream.handlers = &readme_handlers;
+    } else if (style == STYLE_SERVER) {
+        echo_prepare(&listen, false);
+    }
     require_weir(weir_address_ip(&listen.address, "127.0.0.1", 0), "weir_address_ip");
     require_weir(weir_listen(runtime, &listen, &listener), "weir_listen");
     require_weir(weir_listener_address(listener, &address), "weir_listener_address");
@@ -112,12 +136,12 @@ main(int argc, char **argv)
     sigset_t term;
     int number;
 
-    bench_server_begin(argc, argv);
+    enum style style = (enum style)bench_server_begin_styled(argc, argv, style_names);
     sigemptyset(&term);
     sigaddset(&term, SIGTERM);
     bench_require(sigprocmask(SIG_BLOCK, &term, NULL) == 0, "sigprocmask");
     require_weir(weir_runtime_create(&options, &runtime), "weir_runtime_create");
-    bench_server_ready(listen_on(runtime));
+    bench_server_ready(listen_on(runtime, style));
 
     bench_require(sigwait(&term, &number) == 0, "sigwait");
     require_weir(weir_runtime_stop(runtime, weir_deadline_after(STOP_NS)), "weir_runtime_stop");

@@ -1,47 +1,66 @@
 /* SPDX-License-Identifier: MIT */
-// Load for an echo server: every connection sends a message, waits for all of it to come back,
-// compares it, and sends the next. One thread.
+// Load for an echo server, from one thread; every byte that comes back is compared.
+//
+//   closed loop   a connection keeps --depth messages under way, and begins the next when one is
+//                 back: depth 1 is ping-pong, more is pipelining
+//   open loop     --rate messages a second fall due whatever the server does, on the connections in
+//                 turn. A message's time runs from when it was due, so a server that stalls is
+//                 charged for all that waited meanwhile
+//   hogs          --hogs further connections, each with --hog-size bytes under way in as many
+//                 messages as --hog-depth says; their times are not in the latencies
 
 #include "lib/clock.h"
 #include "lib/fail.h"
 #include "lib/histogram.h"
 #include "lib/net.h"
 #include "lib/options.h"
+#include "lib/pattern.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/epoll.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
-#include <unistd.h>
+#include <time.h>
 
-#define EVENTS_MAX 256
-#define SIZE_MAX_B (UINT64_C(1) << 24)
+#define EVENTS_MAX  256
+#define SIZE_MAX_B  (UINT64_C(1) << 24)
+#define DEPTH_MAX   4096
+#define NS_PER_S    1000000000
+#define BUFFER_SIZE 262144
 
 struct connection {
     int fd;
-    size_t sent; // of the message under way
-    size_t received;
+    unsigned index;
+    bool is_hog;
     bool is_output_watched;
-    uint64_t begun_ns;
-    uint64_t number; // of the message under way: makes its bytes differ from the one before
+    uint64_t begun;     // messages
+    uint64_t finished;  // messages
+    uint64_t sent;      // bytes
+    uint64_t received;  // bytes
+    uint64_t *begun_ns; // closed loop: when message n was begun, at n % depth
 };
 
 struct load {
     uint64_t port;
     uint64_t connections;
     uint64_t size;
+    uint64_t depth;
+    uint64_t rate; // 0: closed loop
+    uint64_t hogs;
+    uint64_t hog_size;
+    uint64_t hog_depth;
     double seconds;
     uint64_t messages; // 0: as many as fit into seconds
     uint64_t timeout_s;
 
     int poller;
-    char *pattern; // twice the message: message n is the part that begins at n % size
-    char *received;
-    uint64_t begun;
+    uint64_t begun; // hogs apart, as finished and latency
     uint64_t finished;
+    uint64_t hogs_begun;
+    uint64_t hogs_finished;
+    uint64_t begin_ns;
     uint64_t end_ns;
     struct bench_histogram latency;
 };
@@ -49,45 +68,50 @@ struct load {
 static struct load load = {
     .connections = 64,
     .size = 64,
+    .depth = 1,
+    .hog_size = 65536,
+    .hog_depth = 16,
     .seconds = 2,
     .timeout_s = 120,
 };
+
+static char buffer[BUFFER_SIZE];
 
 static void
 parse(int argc, char **argv)
 {
     const struct bench_option options[] = {
         {"port", BENCH_OPTION_COUNT, &load.port, "of the server on 127.0.0.1 (required)"},
-        {"connections", BENCH_OPTION_COUNT, &load.connections, "each with one message under way"},
+        {"connections", BENCH_OPTION_COUNT, &load.connections, "to open"},
         {"size", BENCH_OPTION_COUNT, &load.size, "bytes of a message"},
+        {"depth", BENCH_OPTION_COUNT, &load.depth, "messages under way on each connection"},
+        {"rate", BENCH_OPTION_COUNT, &load.rate, "messages a second in all, 0: closed loop"},
+        {"hogs", BENCH_OPTION_COUNT, &load.hogs, "further connections that send all they can"},
+        {"hog-size", BENCH_OPTION_COUNT, &load.hog_size, "bytes of a hog's message"},
+        {"hog-depth", BENCH_OPTION_COUNT, &load.hog_depth, "messages under way on each hog"},
         {"seconds", BENCH_OPTION_SECONDS, &load.seconds, "how long to send"},
         {"messages", BENCH_OPTION_COUNT, &load.messages, "send so many instead, 0: --seconds"},
         {"timeout", BENCH_OPTION_COUNT, &load.timeout_s, "end after so many seconds in any case"},
     };
 
-    bench_options_parse(argc, argv, "echo load in a closed loop; prints one JSON line", options,
+    bench_options_parse(argc, argv, "echo load; prints one JSON line", options,
                         sizeof(options) / sizeof(options[0]));
     errno = 0;
     bench_require(load.port > 0 && load.port <= UINT16_MAX, "--port is required");
     bench_require(load.connections > 0, "--connections must not be 0");
-    bench_require(load.size > 0 && load.size <= SIZE_MAX_B, "--size is 1 byte to 16 MiB");
+    bench_require(load.size > 0 && load.size <= SIZE_MAX_B && load.hog_size > 0 &&
+                      load.hog_size <= SIZE_MAX_B,
+                  "--size and --hog-size are 1 byte to 16 MiB");
+    bench_require(load.depth > 0 && load.depth <= DEPTH_MAX && load.hog_depth > 0 &&
+                      load.hog_depth <= DEPTH_MAX,
+                  "--depth and --hog-depth are 1 to 4096");
+    bench_require(load.rate <= NS_PER_S, "--rate is at most one message each nanosecond");
 }
 
-static const char *
-message(const struct connection *connection)
+static uint64_t
+size_of(const struct connection *connection)
 {
-    return load.pattern + connection->number % load.size;
-}
-
-static void
-make_pattern(void)
-{
-    load.pattern = malloc(2 * load.size);
-    load.received = malloc(load.size);
-    bench_require(load.pattern != NULL && load.received != NULL, "malloc");
-    for (size_t i = 0; i < 2 * load.size; i++) {
-        load.pattern[i] = (char)(i % load.size * 31 + i % load.size / 256);
-    }
+    return connection->is_hog ? load.hog_size : load.size;
 }
 
 static void
@@ -101,15 +125,21 @@ watch(int operation, struct connection *connection, uint32_t events)
 static void
 send_rest(struct connection *connection)
 {
-    ssize_t sent = send(connection->fd, message(connection) + connection->sent,
-                        load.size - connection->sent, MSG_NOSIGNAL);
+    uint64_t end = connection->begun * size_of(connection);
 
-    if (sent < 0) {
-        bench_require(errno == EAGAIN, "send");
-        sent = 0;
+    while (connection->sent < end) {
+        uint64_t left = end - connection->sent;
+        size_t part = left < BENCH_PATTERN_PART ? left : BENCH_PATTERN_PART;
+        ssize_t sent = send(connection->fd, bench_pattern(connection->index, connection->sent),
+                            part, MSG_NOSIGNAL);
+
+        bench_require(sent >= 0 || errno == EAGAIN, "send");
+        if (sent < 0) {
+            break;
+        }
+        connection->sent += (size_t)sent;
     }
-    connection->sent += (size_t)sent;
-    bool is_waiting = connection->sent < load.size;
+    bool is_waiting = connection->sent < end;
     if (is_waiting != connection->is_output_watched) {
         connection->is_output_watched = is_waiting;
         watch(EPOLL_CTL_MOD, connection, is_waiting ? EPOLLIN | EPOLLOUT : EPOLLIN);
@@ -122,46 +152,125 @@ may_begin(uint64_t now_ns)
     return load.messages > 0 ? load.begun < load.messages : now_ns < load.end_ns;
 }
 
-static void
-begin_message(struct connection *connection, uint64_t now_ns)
+// Hogs go on for as long as anybody else does.
+static bool
+may_hog(uint64_t now_ns)
 {
-    connection->number = load.begun++;
-    connection->sent = 0;
-    connection->received = 0;
-    connection->begun_ns = now_ns;
+    return load.messages > 0 ? load.finished < load.messages : now_ns < load.end_ns;
+}
+
+// Closed loop, and hogs: as many as may be under way.
+static void
+begin_more(struct connection *connection, uint64_t now_ns)
+{
+    if (connection->is_hog) {
+        while (connection->begun - connection->finished < load.hog_depth && may_hog(now_ns)) {
+            connection->begun++;
+            load.hogs_begun++;
+        }
+    } else if (load.rate == 0) {
+        while (connection->begun - connection->finished < load.depth && may_begin(now_ns)) {
+            connection->begun_ns[connection->begun++ % load.depth] = now_ns;
+            load.begun++;
+        }
+    }
     send_rest(connection);
 }
 
+// Open loop: when the message of this number falls due.
+static uint64_t
+due_ns(uint64_t number)
+{
+    return load.begin_ns + (uint64_t)((double)number * (double)NS_PER_S / (double)load.rate);
+}
+
+// Open loop: begins what is due.
 static void
-finish_message(struct connection *connection)
+begin_due(struct connection *connections, uint64_t now_ns)
+{
+    while (may_begin(due_ns(load.begun)) && due_ns(load.begun) <= now_ns) {
+        struct connection *connection = &connections[load.begun % load.connections];
+
+        load.begun++;
+        connection->begun++;
+        send_rest(connection);
+    }
+}
+
+static uint64_t
+begun_ns_of(const struct connection *connection, uint64_t message)
+{
+    if (load.rate == 0) {
+        return connection->begun_ns[message % load.depth];
+    }
+    return due_ns(message * load.connections + connection->index);
+}
+
+static void
+finish_messages(struct connection *connection)
 {
     uint64_t now_ns = bench_now_ns();
 
-    load.finished++;
-    bench_histogram_add(&load.latency, now_ns - connection->begun_ns);
-    if (may_begin(now_ns)) {
-        begin_message(connection, now_ns);
+    while (connection->received >= (connection->finished + 1) * size_of(connection)) {
+        if (connection->is_hog) {
+            load.hogs_finished++;
+        } else {
+            load.finished++;
+            bench_histogram_add(&load.latency,
+                                now_ns - begun_ns_of(connection, connection->finished));
+        }
+        connection->finished++;
     }
+    begin_more(connection, now_ns);
 }
 
 static void
 receive(struct connection *connection)
 {
-    ssize_t got = recv(connection->fd, load.received, load.size - connection->received, 0);
+    ssize_t got = recv(connection->fd, buffer, sizeof(buffer), 0);
 
     if (got < 0 && errno == EAGAIN) {
         return;
     }
     bench_require(got >= 0, "recv");
     errno = 0;
-    bench_require(got > 0, "the server sent more than it got, or closed");
-    bench_require(memcmp(load.received, message(connection) + connection->received, (size_t)got) ==
-                      0,
+    bench_require(got > 0, "the server closed the connection");
+    bench_require(connection->received + (size_t)got <= connection->sent,
+                  "the server sent more than it got");
+    bench_require(bench_pattern_holds(connection->index, connection->received, buffer, (size_t)got),
                   "the server sent other bytes than it got");
     connection->received += (size_t)got;
-    if (connection->received == load.size) {
-        finish_message(connection);
+    if (connection->received >= (connection->finished + 1) * size_of(connection)) {
+        finish_messages(connection);
     }
+}
+
+// Until something arrives, or in an open loop the next message falls due.
+static int
+wait_for_events(struct epoll_event *events)
+{
+    struct timespec rest = {0};
+    bool is_bounded = load.rate > 0 && may_begin(due_ns(load.begun));
+
+    if (is_bounded) {
+        uint64_t now_ns = bench_now_ns();
+        uint64_t next_ns = due_ns(load.begun);
+        uint64_t left_ns = next_ns > now_ns ? next_ns - now_ns : 0;
+
+        rest.tv_sec = (time_t)(left_ns / NS_PER_S);
+        rest.tv_nsec = (long)(left_ns % NS_PER_S);
+    }
+    int ready = epoll_pwait2(load.poller, events, EVENTS_MAX, is_bounded ? &rest : NULL, NULL);
+    bench_require(ready >= 0 || errno == EINTR, "epoll_pwait2");
+    return ready;
+}
+
+static bool
+is_over(void)
+{
+    bool has_more = load.rate > 0 && may_begin(due_ns(load.begun));
+
+    return !has_more && load.finished == load.begun && load.hogs_finished == load.hogs_begun;
 }
 
 static void
@@ -169,21 +278,24 @@ run(struct connection *connections)
 {
     struct epoll_event events[EVENTS_MAX];
 
-    load.end_ns = bench_now_ns() + (uint64_t)(load.seconds * 1e9);
-    for (uint64_t i = 0; i < load.connections && may_begin(bench_now_ns()); i++) {
-        begin_message(&connections[i], bench_now_ns());
+    load.begin_ns = bench_now_ns();
+    load.end_ns = load.begin_ns + (uint64_t)(load.seconds * NS_PER_S);
+    for (uint64_t i = 0; i < load.connections + load.hogs; i++) {
+        begin_more(&connections[i], bench_now_ns());
     }
-    while (load.finished < load.begun) {
-        int ready = epoll_wait(load.poller, events, EVENTS_MAX, -1);
+    while (!is_over()) {
+        int ready = wait_for_events(events);
 
-        bench_require(ready >= 0 || errno == EINTR, "epoll_wait");
         for (int i = 0; i < ready; i++) {
             struct connection *connection = events[i].data.ptr;
 
-            if (connection->sent < load.size) {
+            if (connection->is_output_watched) {
                 send_rest(connection);
             }
             receive(connection);
+        }
+        if (load.rate > 0) {
+            begin_due(connections, bench_now_ns());
         }
     }
 }
@@ -191,18 +303,40 @@ run(struct connection *connections)
 static struct connection *
 open_connections(void)
 {
-    struct connection *connections = calloc(load.connections, sizeof(*connections));
+    uint64_t count = load.connections + load.hogs;
+    struct connection *connections = calloc(count, sizeof(*connections));
+    uint64_t *times = calloc(load.connections * load.depth, sizeof(*times));
 
-    bench_require(connections != NULL, "calloc");
-    bench_allow_files(load.connections + 16);
+    bench_require(connections != NULL && times != NULL, "calloc");
+    bench_allow_files(count + 16);
     load.poller = epoll_create1(EPOLL_CLOEXEC);
     bench_require(load.poller >= 0, "epoll_create1");
-    for (uint64_t i = 0; i < load.connections; i++) {
+    for (uint64_t i = 0; i < count; i++) {
         connections[i].fd = bench_connect((uint16_t)load.port);
+        connections[i].index = (unsigned)i;
+        connections[i].is_hog = i >= load.connections;
+        connections[i].begun_ns = connections[i].is_hog ? NULL : times + i * load.depth;
         bench_set_nonblocking(connections[i].fd);
         watch(EPOLL_CTL_ADD, &connections[i], EPOLLIN);
     }
     return connections;
+}
+
+static void
+print_report(double seconds)
+{
+    printf("{\"messages\": %llu, \"seconds\": %.6f, \"rate\": %.1f, \"bytes\": %llu, "
+           "\"p50_us\": %.2f, \"p99_us\": %.2f, \"p999_us\": %.2f",
+           (unsigned long long)load.finished, seconds, (double)load.finished / seconds,
+           (unsigned long long)(load.finished * load.size + load.hogs_finished * load.hog_size),
+           bench_histogram_quantile_us(&load.latency, 0.5),
+           bench_histogram_quantile_us(&load.latency, 0.99),
+           bench_histogram_quantile_us(&load.latency, 0.999));
+    if (load.hogs > 0) {
+        printf(", \"hog_bytes_per_s\": %.0f",
+               (double)(load.hogs_finished * load.hog_size) / seconds);
+    }
+    printf("}\n");
 }
 
 int
@@ -210,21 +344,13 @@ main(int argc, char **argv)
 {
     parse(argc, argv);
     bench_end_within((unsigned)load.timeout_s);
-    make_pattern();
+    bench_require(prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL) == 0, "PR_SET_TIMERSLACK");
+    bench_pattern_init();
     struct connection *connections = open_connections();
 
-    uint64_t begin_ns = bench_now_ns();
     run(connections);
-    double seconds = (double)(bench_now_ns() - begin_ns) / 1e9;
-
-    printf("{\"messages\": %llu, \"seconds\": %.6f, \"rate\": %.1f, \"p50_us\": %.2f, "
-           "\"p99_us\": %.2f, \"p999_us\": %.2f}\n",
-           (unsigned long long)load.finished, seconds, (double)load.finished / seconds,
-           bench_histogram_quantile_us(&load.latency, 0.5),
-           bench_histogram_quantile_us(&load.latency, 0.99),
-           bench_histogram_quantile_us(&load.latency, 0.999));
+    print_report((double)(bench_now_ns() - load.begin_ns) / (double)NS_PER_S);
+    free(connections[0].begun_ns);
     free(connections);
-    free(load.pattern);
-    free(load.received);
     return 0;
 }

@@ -3,20 +3,15 @@
 // much the server's private memory grew.
 
 #include "lib/fail.h"
+#include "lib/memory.h"
 #include "lib/net.h"
 #include "lib/options.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-struct memory {
-    uint64_t private_kib;
-    uint64_t resident_kib;
-};
 
 static uint64_t port;
 static uint64_t server_pid;
@@ -43,31 +38,6 @@ parse(int argc, char **argv)
     bench_require(connection_count > 0, "--connections must not be 0");
 }
 
-static struct memory
-server_memory(void)
-{
-    struct memory memory = {0};
-    char line[256];
-
-    snprintf(line, sizeof(line), "/proc/%llu/smaps_rollup", (unsigned long long)server_pid);
-    FILE *file = fopen(line, "r");
-    bench_require(file != NULL, line);
-    while (fgets(line, sizeof(line), file) != NULL) {
-        unsigned long long kib;
-
-        if (sscanf(line, "Rss: %llu kB", &kib) == 1) {
-            memory.resident_kib = kib;
-        } else if (sscanf(line, "Private_Clean: %llu kB", &kib) == 1 ||
-                   sscanf(line, "Private_Dirty: %llu kB", &kib) == 1) {
-            memory.private_kib += kib;
-        }
-    }
-    fclose(file);
-    errno = 0;
-    bench_require(memory.resident_kib > 0, "no Rss in smaps_rollup");
-    return memory;
-}
-
 // The answer means that the server has accepted this connection and every one before it.
 static void
 exchange_a_byte(int fd)
@@ -90,9 +60,9 @@ open_connection(void)
 }
 
 static double
-per_connection(uint64_t before_kib, uint64_t after_kib)
+per_connection(uint64_t before, uint64_t after)
 {
-    return ((double)after_kib - (double)before_kib) * 1024 / (double)connection_count;
+    return ((double)after - (double)before) / (double)connection_count;
 }
 
 int
@@ -103,17 +73,17 @@ main(int argc, char **argv)
     bench_allow_files(connection_count + 16);
     exchange_a_byte(open_connection()); // what the server allocates once is no connection's share
 
-    struct memory before = server_memory();
+    struct bench_memory before = bench_memory_of(server_pid);
     int last = -1;
     for (uint64_t i = 0; i < connection_count; i++) {
         last = open_connection();
     }
     exchange_a_byte(last);
-    struct memory after = server_memory();
+    struct bench_memory after = bench_memory_of(server_pid);
 
     printf("{\"connections\": %llu, \"private_bytes\": %.1f, \"resident_bytes\": %.1f}\n",
            (unsigned long long)connection_count,
-           per_connection(before.private_kib, after.private_kib),
-           per_connection(before.resident_kib, after.resident_kib));
+           per_connection(before.private_bytes, after.private_bytes),
+           per_connection(before.resident_bytes, after.resident_bytes));
     return 0;
 }

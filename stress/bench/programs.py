@@ -131,11 +131,11 @@ def wait_for_port(process, port_file):
 
 
 @contextlib.contextmanager
-def echo_server(program, prefix=()):
+def echo_server(program, arguments=(), prefix=()):
     """Starts the server, after the words of prefix if any; ends it by SIGTERM and fills report."""
     with tempfile.TemporaryDirectory(prefix="bench-") as directory:
         port_file = pathlib.Path(directory) / "port"
-        command = [*prefix, str(program), "--port-file", str(port_file)]
+        command = [*prefix, str(program), *arguments, "--port-file", str(port_file)]
         process = subprocess.Popen(command, stdout=subprocess.PIPE)
         try:
             server = Server(process, wait_for_port(process, port_file))

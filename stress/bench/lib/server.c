@@ -12,6 +12,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -45,12 +46,35 @@ start_idle_thread(void)
     pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
+static unsigned
+style_index(const char *name, const char *const *styles)
+{
+    unsigned index = 0;
+
+    while (styles[index] != NULL && strcmp(styles[index], name) != 0) {
+        index++;
+    }
+    errno = 0;
+    bench_require(styles[index] != NULL, "no such style");
+    return index;
+}
+
 void
 bench_server_begin(int argc, char **argv)
 {
+    static const char *const styles[] = {"only", NULL};
+
+    bench_server_begin_styled(argc, argv, styles);
+}
+
+unsigned
+bench_server_begin_styled(int argc, char **argv, const char *const *styles)
+{
+    const char *style = styles[0];
     uint64_t timeout_s = 600;
     const struct bench_option options[] = {
         {"port-file", BENCH_OPTION_TEXT, &port_file, "write the port to this file (required)"},
+        {"style", BENCH_OPTION_TEXT, &style, "how it is written"},
         {"timeout", BENCH_OPTION_COUNT, &timeout_s, "end after so many seconds in any case"},
     };
 
@@ -58,12 +82,14 @@ bench_server_begin(int argc, char **argv)
                         "echo server on 127.0.0.1, one loop; serves until SIGTERM, "
                         "then prints its CPU seconds as a JSON line",
                         options, sizeof(options) / sizeof(options[0]));
+    unsigned index = style_index(style, styles);
     errno = 0;
     bench_require(port_file != NULL, "--port-file is required");
     bench_end_within((unsigned)timeout_s);
     bench_allow_files(BENCH_SERVER_CONNECTIONS_MAX + OTHER_FILES_MAX);
     signal(SIGPIPE, SIG_IGN);
     start_idle_thread();
+    return index;
 }
 
 void

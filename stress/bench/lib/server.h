@@ -17,6 +17,10 @@ extern "C" {
 // starts a thread that only makes the process a multi-threaded one.
 void bench_server_begin(int argc, char **argv);
 
+// The same for a server that can be written in several ways, of which --style chooses one, at first
+// the first; NULL ends the list. Returns the index of the chosen one.
+unsigned bench_server_begin_styled(int argc, char **argv, const char *const *styles);
+
 // The server accepts on port: the file of --port-file appears, whole.
 void bench_server_ready(uint16_t port);
 

@@ -155,7 +155,8 @@ producer_init(struct producer *producer)
 
     producer->write_stride = (write_size + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE;
     producer->writes = allocate(job->window, producer->write_stride);
-    producer->data = allocate(job->window, job->size);
+    unsigned share = job->is_shared ? (unsigned)job->connections : 1;
+    producer->data = allocate(job->window / share, job->size);
     producer->quota = UINT64_MAX;
     if (job->messages > 0) {
         producer->quota = job->messages / job->producers;
@@ -167,7 +168,8 @@ producer_init(struct producer *producer)
     for (unsigned i = 0; i < job->window; i++) {
         struct bench_write *write = producer_write(producer, i);
 
-        write->data = producer->data + i * job->size;
+        write->data = producer->data + i / share * job->size;
+        write->share = share;
         write->size = job->size;
         write->producer = producer->index;
         if (producer->backend->write_init != NULL) {
@@ -261,6 +263,8 @@ check_job(const struct bench_job *job)
     bench_require(job->size <= (UINT64_C(1) << 30) / (job->producers * job->window),
                   "at most 1 GiB in flight");
     bench_require(!job->is_latency_kept || job->producers == 1, "latency is one producer's");
+    bench_require(!job->is_shared || (job->producers == 1 && job->window % job->connections == 0),
+                  "a shared payload is one producer's, and goes to every connection");
 }
 
 struct bench_outcome
@@ -289,7 +293,9 @@ bench_writers_run(const struct bench_backend *backend, const struct bench_job *j
         producer_init(&producers[i]);
     }
     struct bench_outcome outcome = measure(producers, job, &is_stopping);
-    outcome.send_calls = backend->send_calls == NULL ? 0 : backend->send_calls();
+    if (backend->counts != NULL) {
+        outcome.counts = backend->counts();
+    }
 
     for (unsigned i = 0; i < job->producers; i++) {
         producer_fini(&producers[i]);

@@ -2,8 +2,8 @@
 #ifndef BENCH_WRITERS_H
 #define BENCH_WRITERS_H
 
-// The engine of the writing benchmarks (xthread, bulk, lat): threads that write to connections of
-// one loop. Whose loop that is, a backend says: writers/<impl>.h has one for each library.
+// The engine of the writing benchmarks (xthread, bulk, lat, fanout): threads that write to
+// connections of one loop. Whose loop that is, a backend says: writers/<impl>.h has one for each library.
 //
 // A producer has a window of writes and uses them in turn. It takes one again when its completion
 // has arrived, and sleeps while that is outstanding, so never more than the window is in flight.
@@ -24,6 +24,7 @@ struct bench_write {
     size_t size;
     unsigned connection; // index
     unsigned producer;   // index
+    unsigned share;      // writes in a row, to connections 0, 1, ..., of the same bytes; 1: its own
     uint32_t state;      // the engine's
 };
 
@@ -33,6 +34,13 @@ struct bench_target {
     unsigned producers;
     unsigned window;     // writes in flight of each producer at most
     const char *variant; // one of the backend's
+};
+
+// What the loop did. A backend that cannot count something leaves it out.
+struct bench_counts {
+    uint64_t sends;  // calls, or requests to the kernel, that carried bytes
+    uint64_t sleeps; // waits that may have slept
+    uint64_t wakes;  // times a producer had to wake the loop by a system call
 };
 
 struct bench_backend {
@@ -45,7 +53,7 @@ struct bench_backend {
     void (*submit)(struct bench_write *write);     // any producer's thread
     void (*write_init)(struct bench_write *write); // may be NULL; once, after open
     void (*write_fini)(struct bench_write *write); // may be NULL; once, before close
-    uint64_t (*send_calls)(void); // after the last completion; NULL: cannot count them
+    struct bench_counts (*counts)(void); // after the last completion; NULL: counts nothing
 };
 
 // Any thread. Every byte of the write went to the kernel: once for each submit, after which the
@@ -61,6 +69,7 @@ struct bench_job {
     double seconds;
     uint64_t timeout_s;
     const char *variant;
+    bool is_shared;      // one payload to every connection in turn, then the next payload
     bool is_on_one_core; // the writing process; the reading one stays free
     bool is_latency_kept;
 };
@@ -69,7 +78,7 @@ struct bench_outcome {
     uint64_t writes;
     double seconds;
     double cpu_s; // of this process, between the first submit and the last completion
-    uint64_t send_calls;
+    struct bench_counts counts;
     double latency_p50_us; // submit to completion known to the producer
     double latency_p99_us;
     double latency_mean_us;
@@ -82,6 +91,7 @@ struct bench_outcome bench_writers_run(const struct bench_backend *backend,
 int bench_xthread_main(int argc, char **argv, const struct bench_backend *backend);
 int bench_bulk_main(int argc, char **argv, const struct bench_backend *backend);
 int bench_lat_main(int argc, char **argv, const struct bench_backend *backend);
+int bench_fanout_main(int argc, char **argv, const struct bench_backend *backend);
 
 #ifdef __cplusplus
 }

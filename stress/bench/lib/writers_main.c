@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-// The three programs made from the engine: what each asks of it, and what each reports.
+// The programs made from the engine: what each asks of it, and what each reports.
 
 #include "fail.h"
 #include "options.h"
@@ -89,6 +89,30 @@ print_head(const struct bench_backend *backend, const struct bench_job *job,
            outcome->cpu_s / (double)outcome->writes * 1e6);
 }
 
+static void
+print_ratio(const char *name, uint64_t count, uint64_t of)
+{
+    if (of > 0) {
+        printf("\"%s\": %.5f", name, (double)count / (double)of);
+    } else {
+        printf("\"%s\": null", name);
+    }
+}
+
+static void
+print_rate_and_counts(const struct bench_outcome *outcome)
+{
+    const struct bench_counts *counts = &outcome->counts;
+
+    printf("\"rate\": %.1f, ", (double)outcome->writes / outcome->seconds);
+    print_ratio("send_calls_per_write", counts->sends, counts->sends > 0 ? outcome->writes : 0);
+    printf(", ");
+    print_ratio("writes_per_send", outcome->writes, counts->sends);
+    printf(", ");
+    print_ratio("wakes_per_sleep", counts->wakes, counts->sleeps);
+    printf("}\n");
+}
+
 int
 bench_xthread_main(int argc, char **argv, const struct bench_backend *backend)
 {
@@ -115,13 +139,37 @@ bench_xthread_main(int argc, char **argv, const struct bench_backend *backend)
 
     struct bench_outcome outcome = bench_writers_run(backend, &job);
     print_head(backend, &job, &outcome);
-    printf("\"rate\": %.1f, ", (double)outcome.writes / outcome.seconds);
-    if (backend->send_calls != NULL) {
-        printf("\"send_calls_per_write\": %.5f}\n",
-               (double)outcome.send_calls / (double)outcome.writes);
-    } else {
-        printf("\"send_calls_per_write\": null}\n");
-    }
+    print_rate_and_counts(&outcome);
+    return 0;
+}
+
+int
+bench_fanout_main(int argc, char **argv, const struct bench_backend *backend)
+{
+    struct command_line line = {.count = 0};
+    uint64_t payloads = 4;
+    struct bench_job job = {
+        .producers = 1,
+        .connections = 64,
+        .size = 4096,
+        .seconds = 2,
+        .timeout_s = 120,
+        .is_shared = true,
+    };
+
+    offer(&line, (struct bench_option){"connections", BENCH_OPTION_COUNT, &job.connections,
+                                       "of the one loop, to which each payload goes"});
+    offer(&line,
+          (struct bench_option){"window", BENCH_OPTION_COUNT, &payloads, "payloads under way"});
+    offer_common(&line, &job);
+    offer_variants(&line, &job, backend);
+    parse(argc, argv, "one payload to many connections, from one foreign thread", &line);
+    check_variant(&job, backend);
+    job.window = payloads * job.connections;
+
+    struct bench_outcome outcome = bench_writers_run(backend, &job);
+    print_head(backend, &job, &outcome);
+    print_rate_and_counts(&outcome);
     return 0;
 }
 

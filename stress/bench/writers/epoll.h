@@ -55,7 +55,7 @@ static struct {
     unsigned blocked_count;
     struct queued *finished; // sent in this turn
     struct queued **finished_end;
-    uint64_t send_calls;
+    struct bench_counts counts; // wakes: atomic, the producers'
     char flat[FLAT_SIZE];
 } loop;
 
@@ -78,6 +78,7 @@ wake_loop_if_parked(void)
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
     if (__atomic_load_n(&loop.is_parked, __ATOMIC_RELAXED) != 0 &&
         __atomic_exchange_n(&loop.is_parked, 0, __ATOMIC_RELAXED) != 0) {
+        __atomic_fetch_add(&loop.counts.wakes, 1, __ATOMIC_RELAXED);
         wake_loop();
     }
 }
@@ -185,7 +186,7 @@ connection_flush(struct connection *connection)
         offered += pieces[i].iov_len;
     }
     ssize_t taken = writev(connection->fd, pieces, count);
-    loop.send_calls++;
+    loop.counts.sends++;
     bench_require(taken >= 0 || errno == EAGAIN, "writev");
     if (taken > 0) {
         connection_finish(connection, (size_t)taken);
@@ -254,6 +255,7 @@ loop_park(void)
     __atomic_store_n(&loop.is_parked, 1, __ATOMIC_RELAXED);
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
     if (inbox_is_empty(&loop.inbox) && !__atomic_load_n(&loop.is_stopping, __ATOMIC_RELAXED)) {
+        loop.counts.sleeps++;
         loop_poll(-1);
     }
     __atomic_store_n(&loop.is_parked, 0, __ATOMIC_RELAXED);
@@ -347,10 +349,10 @@ epoll_close(void)
     inbox_fini(&loop.inbox);
 }
 
-static uint64_t
-epoll_send_calls(void)
+static struct bench_counts
+epoll_counts(void)
 {
-    return loop.is_mutex_send ? mutex_send_calls() : loop.send_calls;
+    return loop.is_mutex_send ? mutex_send_counts() : loop.counts;
 }
 
 static const struct bench_backend epoll_backend = {
@@ -361,7 +363,7 @@ static const struct bench_backend epoll_backend = {
     .open = epoll_open,
     .close = epoll_close,
     .submit = epoll_submit,
-    .send_calls = epoll_send_calls,
+    .counts = epoll_counts,
 };
 
 #endif /* BENCH_WRITERS_EPOLL_H */

@@ -65,15 +65,15 @@ mutex_send_submit(struct bench_write *write)
     bench_write_done(write);
 }
 
-static uint64_t
-mutex_send_calls(void)
+static struct bench_counts
+mutex_send_counts(void)
 {
-    uint64_t calls = 0;
+    struct bench_counts counts = {0};
 
     for (unsigned i = 0; i < locked.count; i++) {
-        calls += locked.connections[i].send_calls;
+        counts.sends += locked.connections[i].send_calls;
     }
-    return calls;
+    return counts;
 }
 
 #endif /* BENCH_WRITERS_MUTEX_SEND_H */

@@ -7,6 +7,7 @@
 //   borrow   the bytes stay the producer's until the completion
 //   copy     WEIR_COPY
 //   inline   borrow, and the stream may send inside the call
+//   shared   payloads for many streams are copied once, into one that is counted (weir_shared)
 
 #include "lib/fail.h"
 #include "lib/net.h"
@@ -27,13 +28,14 @@ struct weir_queued {
 };
 
 static struct {
+    bool is_sharing;
     unsigned write_flags;
     struct weir_runtime *runtime;
     unsigned stream_count;
     weir_stream *streams;
 } writer;
 
-static const char *const style_names[] = {"borrow", "copy", "inline", NULL};
+static const char *const style_names[] = {"borrow", "copy", "inline", "shared", NULL};
 
 static void
 require_weir(int result, const char *what)
@@ -71,9 +73,31 @@ writer_write_init(struct bench_write *write)
     };
 }
 
+// The payload of a row of writes, which its first makes and its last lets go.
+static void
+submit_shared(struct bench_write *write)
+{
+    static _Thread_local struct weir_shared *payload;
+    struct weir_write request = {.done = on_written, .arg = write};
+
+    if (write->connection == 0 || write->share == 1) {
+        payload = weir_shared_create(write->data, write->size);
+        bench_require(payload != NULL, "weir_shared_create");
+    }
+    request.shared = payload;
+    require_weir(weir_write(writer.streams[write->connection], &request, NULL), "weir_write");
+    if (write->connection + 1 == write->share || write->share == 1) {
+        weir_shared_unref(payload);
+    }
+}
+
 static void
 writer_submit(struct bench_write *write)
 {
+    if (writer.is_sharing) {
+        submit_shared(write);
+        return;
+    }
     const struct weir_queued *queued = (const struct weir_queued *)write;
     int result = weir_write(writer.streams[write->connection], &queued->request, NULL);
 
@@ -108,6 +132,7 @@ writer_open(const struct bench_target *target)
         .flags = WEIR_STREAM_NODELAY | (is_inline ? (unsigned)WEIR_STREAM_INLINE : 0),
     };
 
+    writer.is_sharing = strcmp(target->variant, "shared") == 0;
     writer.write_flags =
         (is_inline ? (unsigned)WEIR_INLINE_OK : 0) | (is_copied ? (unsigned)WEIR_COPY : 0);
     require_weir(weir_runtime_create(&options, &writer.runtime), "weir_runtime_create");
@@ -133,13 +158,17 @@ writer_close(void)
     free(writer.streams);
 }
 
-static uint64_t
-writer_send_calls(void)
+static struct bench_counts
+writer_counts(void)
 {
     struct weir_stats stats;
 
     require_weir(weir_stats(writer.runtime, &stats), "weir_stats");
-    return stats.system_sends;
+    return (struct bench_counts){
+        .sends = stats.system_sends,
+        .sleeps = stats.sleeps,
+        .wakes = stats.wakes,
+    };
 }
 
 static const struct bench_backend weir_backend = {
@@ -151,7 +180,7 @@ static const struct bench_backend weir_backend = {
     .close = writer_close,
     .submit = writer_submit,
     .write_init = writer_write_init,
-    .send_calls = writer_send_calls,
+    .counts = writer_counts,
 };
 
 #endif /* BENCH_WRITERS_WEIR_H */
