@@ -203,6 +203,7 @@ finish_head(struct wi_loop *loop, struct wi_stream *stream)
     struct wi_write *write = stream->queue.head;
 
     wi_stream_unqueue(stream, write);
+    wi_write_written(loop, write);
     if (write->flags & WEIR_FIN) {
         send_fin(loop, stream);
     }
@@ -229,6 +230,7 @@ finish_plain_heads(struct wi_loop *loop, struct wi_stream *stream, uint64_t size
         write->op.owner = write->size;
         wi_store_relaxed(&write->op.word, wi_load_relaxed(&write->op.word) | WI_OP_DONE);
         write->op.task.ops = &wi_write_done_ops;
+        wi_probe_written(&write->op, write->size); // none of these is stamped
         wi_net_done(loop, &write->op.task);
         write = next;
     }
@@ -319,9 +321,11 @@ send_once(struct wi_loop *loop, struct wi_stream *stream, uint64_t size_max)
     };
     ssize_t sent = 0;
 
+    wi_probe_flush(wi_gate_of(stream), stream->fd);
     wi_sendq_gather(&stream->queue, &gather);
     if (gather.size != 0) {
         sent = send_gathered(loop, stream, &gather);
+        wi_probe_send(stream->fd, gather.size, sent);
         if (sent < 0 && sent != -EAGAIN) {
             wi_stream_fail_sending(loop, stream, (int)sent);
             return 0;
@@ -437,7 +441,9 @@ wi_stream_flush_plain(struct wi_loop *loop, struct wi_stream *stream)
     if (size - 1 >= WI_NET_SEND_MAX) {
         return false;
     }
+    wi_probe_flush(wi_gate_of(stream), stream->fd);
     sent = wi_os_send(stream->fd, data, size);
+    wi_probe_send(stream->fd, size, sent);
     wi_count(&loop->counters.sends, 1);
     if (wi_unlikely(sent != (ssize_t)size)) {
         plain_not_whole(loop, stream, sent);
@@ -450,6 +456,7 @@ wi_stream_flush_plain(struct wi_loop *loop, struct wi_stream *stream)
     wi_stream_count_finished(stream, size);
     wi_store_relaxed(&write->op.word, wi_load_relaxed(&write->op.word) | WI_OP_DONE);
     write->op.task.ops = &wi_write_done_ops;
+    wi_probe_written(&write->op, size); // it is plain: not stamped
     wi_net_done(loop, &write->op.task);
     return true;
 }

@@ -175,6 +175,7 @@ wi_submit_inline(struct wi_lane *lane, struct wi_gate *gate, const struct weir_w
         return finish_inline(lane, gate, write, -WEIR_ESTALE, 0);
     }
     sent = send_pieces(gate, write);
+    wi_probe_send(gate->fd, write->size, sent);
     wi_count(&lane->inline_sends, 1);
     if (sent > 0) {
         wi_count(&lane->inline_bytes, (uint64_t)sent);

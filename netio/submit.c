@@ -193,6 +193,7 @@ submit_local(struct wi_loop *loop, struct wi_gate *gate, const struct weir_write
         wi_loop_look(loop);
         wi_stream_settle(loop, stream);
     }
+    wi_write_submitted(loop, write, wi_load_relaxed(&loop->counters.accepted));
     wi_stream_take_right(loop, stream); // no inline submit may pass this one
     if (request->flags & WEIR_FIN) {
         wi_gate_move(gate, WI_GATE_ENDED); // first: what ends it at once takes this back
@@ -244,6 +245,7 @@ submit_plain(struct wi_loop *loop, struct wi_gate *gate, const struct weir_write
     write->ticket = 0;
     wi_op_open(&write->op, &wi_write_ops, false);
     write->op.flags = WI_OP_ARRIVED;
+    wi_write_submitted(loop, write, wi_load_relaxed(&loop->counters.accepted));
     wi_count(&loop->counters.accepted, 1);
     wi_stream_count_queued(stream, size);
     wi_sendq_append(&stream->queue, write);
@@ -409,6 +411,7 @@ send_down(struct wi_lane *lane, struct wi_write *write, bool is_head, weir_op *r
 {
     if (wi_likely(!is_head)) {
         wi_op_open(&write->op, &wi_write_ops, ret_op != NULL);
+        wi_write_submitted(lane->cache.loop, write, wi_ring_number(lane->put));
     }
     if (ret_op != NULL) {
         ret_op->bits = wi_op_handle(&write->op);
@@ -519,6 +522,7 @@ submit_foreign_plain(struct wi_gate *gate, uint64_t handle, const struct weir_wr
     write->ticket = wi_gate_ticket(word);
     wi_add_relaxed(&gate->queued, size);
     wi_op_open(&write->op, &wi_write_ops, false);
+    wi_write_submitted(loop, write, wi_ring_number(lane->put));
     wi_lane_send(lane, &write->op.task);
     return 0;
 }

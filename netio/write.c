@@ -137,6 +137,9 @@ complete_other(struct wi_loop *loop, struct wi_write *write)
     bool told = (write->flags & WI_WRITE_EARLY) != 0;
 
     wi_write_release(write);
+    if (!told) {
+        wi_probe_completion(&write->op, write->size, write->op.owner);
+    }
     if (write->done != NULL && !told) {
         tell_done(loop, write);
     }
@@ -161,6 +164,7 @@ wi_write_complete(struct wi_loop *loop, struct wi_write *write)
             weir_chain_return(&write->from.chain);
         }
     }
+    wi_probe_completion(&write->op, write->size, write->op.owner);
     if (write->done != NULL) {
         tell_success(loop, write);
     }
@@ -191,6 +195,7 @@ early_run(struct wi_loop *loop, struct wi_task *task)
 {
     struct wi_write *write = write_of_early(task);
 
+    wi_probe_completion(&write->op, write->size, write->op.owner);
     if (write->done != NULL) {
         tell_done(loop, write);
     }

@@ -8,7 +8,9 @@
  */
 
 #include "runtime/handle.h"
+#include "runtime/loop.h"
 #include "runtime/op.h"
+#include "runtime/probe.h"
 #include "weir/write.h"
 
 struct wi_gate;
@@ -26,6 +28,7 @@ enum wi_write_mark {
     WI_WRITE_HEAD = 1 << 27,     // began inline: goes in front of everything queued
     WI_WRITE_EARLY = 1 << 28,    // completed at level ACCEPTED; its bytes are still to go
     WI_WRITE_SPENT = 1 << 29,    // credit was spent for it
+    WI_WRITE_STAMPED = 1 << 30,  // its way to the wire is timed: `submit_ns` is set
 };
 #define WI_WRITE_USER_FLAGS 0x3ffffu
 
@@ -122,6 +125,37 @@ wi_write_is_plain(const struct wi_write *write)
 {
     return ((write->flags & ~(unsigned)(WI_WRITE_CHAIN | WEIR_COPY)) | (write->ticket >> 24) |
             (write->op.flags & (WI_OP_NAMED | WI_OP_TIMED | WI_OP_TOKENED))) == 0;
+}
+
+/** The submitter (latency.c). Remember the time. A stamped write is not plain, so the short ways of
+ *  the others need not ask. */
+WI_COLD void wi_write_stamp(struct wi_write *write);
+/** Loop thread (latency.c). The last byte of a stamped write has been handed to the kernel. */
+WI_COLD void wi_write_stamp_end(struct wi_loop *loop, const struct wi_write *write);
+
+/** The submitter, before anybody else can see the write. @p number: of the lane's next entry, or of
+ *  the writes the loop accepted. */
+WI_INLINE void
+wi_write_submitted(struct wi_loop *loop, struct wi_write *write, uint64_t number)
+{
+    (void)loop;
+    (void)number;
+    wi_probe_submit(&write->op, write->gate, write->size);
+#if !defined(WI_NO_LATENCY)
+    if (wi_unlikely((number & loop->latency_mask) == 0)) {
+        wi_write_stamp(write);
+    }
+#endif
+}
+
+/** Loop thread. The last byte was handed to the kernel. */
+WI_INLINE void
+wi_write_written(struct wi_loop *loop, struct wi_write *write)
+{
+    wi_probe_written(&write->op, write->size);
+    if (wi_unlikely(write->flags & WI_WRITE_STAMPED)) {
+        wi_write_stamp_end(loop, write);
+    }
 }
 
 extern const struct wi_op_ops wi_write_ops;

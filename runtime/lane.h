@@ -17,6 +17,7 @@
 
 #include "runtime/control.h"
 #include "runtime/op.h"
+#include "runtime/probe.h"
 #include "weir/runtime.h"
 #include "weir/stats.h"
 
@@ -74,8 +75,10 @@ wi_lane_reserve(struct wi_lane *lane)
 static inline void
 wi_lane_send(struct wi_lane *lane, struct wi_task *task)
 {
-    bool put = wi_ring_put(lane->put, task);
+    bool put;
 
+    wi_probe_lane_push(lane, lane->cache.loop, task);
+    put = wi_ring_put(lane->put, task);
     wi_assert(put);
     (void)put;
     // ORDER(mark), producer half: put, fence, look at the mark. wi_lane_drain() does the mirror

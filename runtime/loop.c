@@ -4,6 +4,7 @@
 
 #include "mem/block.h"
 #include "runtime/credit.h"
+#include "runtime/probe.h"
 #include "runtime/runtime.h"
 #include "runtime/timer.h"
 #include "runtime/watch.h"
@@ -51,6 +52,7 @@ wi_loop_wake(struct wi_loop *loop)
     // stopped between the two would leave the loop asleep for everybody. Who comes while the call
     // is under way makes it too. Each sleep has a number of its own, so a producer that goes on
     // late clears no later sleep's.
+    wi_probe_wake(loop, loop->index, sleep);
     wi_os_wake(loop->wake_fd);
     wi_cas_relaxed(&loop->parked, &sleep, 0);
 }
@@ -357,6 +359,7 @@ turn(struct wi_loop *loop, int64_t timeout_ns)
     loop->event_count = (int)count;
     loop->now_ns = wi_os_now_ns();
     wi_count(&loop->counters.turns, 1);
+    wi_probe_turn(loop, loop->index, ready);
     count += take_controls(loop); // before the lanes: a close refuses what comes behind it
     count += wi_loop_drain(loop, WI_LANE_TURN_MAX);
     count += take_cancels(loop);
@@ -449,6 +452,7 @@ wi_loop_init(struct wi_loop *loop, struct wi_runtime *runtime, unsigned index)
     loop->index = index;
     loop->manual = (runtime->options.flags & WEIR_MANUAL) != 0;
     loop->spin_ns = runtime->options.spin_ns;
+    loop->latency_mask = runtime->options.latency_every - 1;
     loop->cache.loop = loop;
     loop->wake_source.ops = &wake_ops;
     loop->stop_control.run = stop_run;

@@ -12,6 +12,7 @@
 #include "mem/atomic.h"
 #include "runtime/control.h"
 #include "runtime/lane.h"
+#include "runtime/latency.h"
 #include "runtime/op.h"
 #include "runtime/os.h"
 #include "runtime/ring.h"
@@ -43,7 +44,8 @@ struct wi_loop {
     bool manual;
     void *thread;
     uint64_t spin_ns;
-    void *net; // the upper layer's part
+    uint64_t latency_mask; // of the numbers of writes: none of these bits, and it is timed
+    void *net;             // the upper layer's part
     void (*timer_fns[WI_TIMER_KINDS])(struct wi_loop *loop, struct wi_timer *timer);
 
     // Written by producers and the loop, but not once per operation: a producer writes here only
@@ -79,6 +81,7 @@ struct wi_loop {
     struct wi_source wake_source;
     struct wi_wheel wheel;
     struct wi_counters counters;
+    struct wi_latency latency;
     int event_next, event_count; // where the dispatch of `events` is
     struct epoll_event events[WI_LOOP_EVENTS];
 };

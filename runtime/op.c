@@ -3,6 +3,7 @@
 #include "runtime/op.h"
 
 #include "runtime/loop.h"
+#include "runtime/probe.h"
 #include "runtime/runtime.h"
 #include "runtime/token.h"
 
@@ -98,6 +99,7 @@ wi_op_cancel(uint64_t handle)
 {
     struct wi_runtime *runtime;
     struct wi_op *op = wi_op_by_handle(handle, &runtime);
+    int answer = WEIR_CANCEL_PENDING; // also when another canceller was first
     uint64_t seen;
 
     if (op == NULL) {
@@ -105,12 +107,12 @@ wi_op_cancel(uint64_t handle)
     }
     seen = mark_and_link(op, handle, WI_OP_CANCEL);
     if (wi_op_state(seen) == WI_OP_FREE) {
-        return WEIR_CANCEL_LATE;
+        answer = WEIR_CANCEL_LATE;
+    } else if (wi_op_state(seen) == WI_OP_QUEUED && !(seen & WI_OP_CANCEL)) {
+        answer = WEIR_CANCEL_WON;
     }
-    if (seen & WI_OP_CANCEL) {
-        return WEIR_CANCEL_PENDING; // another canceller was first
-    }
-    return wi_op_state(seen) == WI_OP_QUEUED ? WEIR_CANCEL_WON : WEIR_CANCEL_PENDING;
+    wi_probe_cancel(handle, op, answer);
+    return answer;
 }
 
 void

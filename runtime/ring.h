@@ -49,6 +49,13 @@ wi_ring_size(const struct wi_ring *ring)
     return ck_ring_size(&ring->ring);
 }
 
+/** The producer. The number of the next entry; wraps. */
+static inline unsigned
+wi_ring_number(const struct wi_ring *ring)
+{
+    return ring->ring.p_tail;
+}
+
 /** The producer. Wait-free. False: full. What the entry points at goes along. */
 static inline bool
 wi_ring_put(struct wi_ring *ring, void *entry)

@@ -82,6 +82,13 @@ check_options(struct weir_runtime_options *options)
     if (options->lane_entries == 0) {
         options->lane_entries = LANE_ENTRIES_DEFAULT;
     }
+    if (options->latency_every == 0) {
+        options->latency_every = WI_LATENCY_EVERY_DEFAULT;
+    }
+    if (options->latency_every > WI_LATENCY_EVERY_MAX ||
+        (options->latency_every & (options->latency_every - 1)) != 0) {
+        return -EINVAL;
+    }
     if (options->loops > LOOPS_MAX || options->lane_entries > LANE_ENTRIES_MAX ||
         options->lane_entries < 2 || (options->lane_entries & (options->lane_entries - 1)) != 0 ||
         (options->flags & ~(unsigned)(WEIR_MANUAL | WEIR_PIN)) != 0) {

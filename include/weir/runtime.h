@@ -37,6 +37,9 @@ struct weir_runtime_options {
     size_t total_bytes_max; /* queued bytes in all, 0: no limit (refusal -WEIR_EPROCFULL) */
     weir_log_fn *log;       /* NULL: silent */
     void *log_arg;
+    unsigned latency_every; /* one write in so many is timed from submit to wire (weir_latency()), a
+                               power of two; 0: 256; 1: each one, at the price of two looks at the
+                               clock and of the short ways that untimed writes take */
 };
 
 /**

@@ -4,7 +4,8 @@
 
 /**
  * @file
- * Counters of a loop and of the runtime, always on, and a dump of what lives.
+ * Counters of a loop and of the runtime, always on; how long writes take to reach the kernel; all of
+ * it as text for Prometheus; and a dump of what lives. weir/page.h shows it to other processes.
  */
 
 #include "weir/base.h"
@@ -72,6 +73,73 @@ WEIR_API int weir_loop_stats(struct weir_loop *loop, struct weir_stats *ret_stat
  * @return 0, or -EINVAL, -ECHILD.
  */
 WEIR_API int weir_stats(struct weir_runtime *runtime, struct weir_stats *ret_stats);
+
+/** Every power of two has four buckets: a value is known to a quarter of itself. */
+#define WEIR_LATENCY_BUCKETS 160
+
+/**
+ * From submit to wire: the time between the acceptance of a write and the moment its last byte was
+ * handed to the kernel. One write in weir_runtime_options.latency_every is measured, of each thread
+ * and loop; those that fail, are cancelled, or leave inside their submit (INLINE_OK) are not among
+ * them. Only grows.
+ */
+struct weir_latency {
+    uint64_t count;                         /* writes measured */
+    uint64_t sum_ns;                        /* their times, summed */
+    uint64_t buckets[WEIR_LATENCY_BUCKETS]; /* how many took so long: weir_latency_bound_ns() */
+};
+
+/**
+ * A loop's times. As weir_loop_stats(): each number is exact.
+ *
+ * Threads: any.
+ * Blocks:  never.
+ * @return 0, or -EINVAL, -ECHILD; -ENOTSUP: the library was built without (WEIR_LATENCY off).
+ */
+WEIR_API int weir_loop_latency(struct weir_loop *loop, struct weir_latency *ret_latency);
+
+/**
+ * The sum over all loops.
+ *
+ * Threads: any.
+ * Blocks:  never.
+ * @return as weir_loop_latency().
+ */
+WEIR_API int weir_latency(struct weir_runtime *runtime, struct weir_latency *ret_latency);
+
+/**
+ * The longest time that falls into a bucket, in nanoseconds; the last bucket has all that took
+ * longer, and UINT64_MAX is its answer and that of any number beyond.
+ *
+ * Threads: any.
+ * Blocks:  never.
+ */
+WEIR_API uint64_t weir_latency_bound_ns(unsigned bucket);
+
+/**
+ * The time that @p per_million of the writes did not exceed, rounded up to its bucket's bound:
+ * 500000 is the median, 999000 the 99.9th percentile, 1000000 and above the longest.
+ *
+ * Threads: any.
+ * Blocks:  never.
+ * @return nanoseconds; 0: nothing was measured, or @p latency is NULL.
+ */
+WEIR_API uint64_t weir_latency_quantile_ns(const struct weir_latency *latency,
+                                           unsigned per_million);
+
+/**
+ * Counters and times of all loops in the text format of Prometheus (version 0.0.4), with HELP and
+ * TYPE, a label `loop`, times in seconds. Every name begins with weir_.
+ *
+ * Threads: any.
+ * Blocks:  never.
+ * Memory:  writes at most @p size bytes to @p buffer, the final NUL among them.
+ * @return the length of the whole text without the NUL. A result of @p size or more says that the
+ *   text was cut: call again with more room (NULL and 0 only ask). Or
+ *   -EINVAL  no runtime, or no buffer with a size
+ *   -ENOMEM, -ECHILD
+ */
+WEIR_API int64_t weir_stats_prometheus(struct weir_runtime *runtime, char *buffer, size_t size);
 
 /** Receives one line without a newline. */
 typedef void weir_dump_fn(const char *line, void *arg);
