@@ -8,6 +8,7 @@
  * memory of a send; and the two tasks that serve them at the end of a turn.
  */
 
+#include "netio/consume.h"
 #include "netio/stream.h"
 #include "runtime/loop.h"
 
@@ -18,6 +19,7 @@
 
 struct wi_net {
     struct wi_loop *loop;
+    struct wi_show show;
     struct wi_stream *work;   // streams with something to do
     struct wi_stream *events; // streams with something to tell
     struct wi_stream *events_last;

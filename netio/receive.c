@@ -138,6 +138,20 @@ settle_consumed(struct wi_loop *loop, struct wi_stream *stream, size_t consumed)
     (void)loop;
 }
 
+static WI_COLD void
+say_void(struct wi_loop *loop)
+{
+    wi_log(loop->runtime, WEIR_LOG_ERROR, "an answer for data, which had not said PENDING");
+}
+
+WI_INLINE void
+end_show(struct wi_loop *loop)
+{
+    if (wi_unlikely(wi_show_end(&wi_net_of(loop)->show))) {
+        say_void(loop);
+    }
+}
+
 // What the data function answered. True: it left something that it has not looked at.
 static bool
 settle_answer(struct wi_loop *loop, struct wi_stream *stream, struct weir_consumed answer)
@@ -145,13 +159,14 @@ settle_answer(struct wi_loop *loop, struct wi_stream *stream, struct weir_consum
     size_t shown = stream->input_size; // less what weir_take() took
 
     if (answer.consumed == WEIR_CONSUME_PENDING) {
-        if (wi_consume_open(stream, shown)) {
+        if (wi_consume_open(loop, stream, shown)) {
             stream->flags |= WI_S_DATA_PENDING;
         } else {
             wi_stream_die(loop, stream, -ENOMEM, WEIR_ORIGIN_MEMORY, 0);
         }
         return false;
     }
+    end_show(loop);
     if (answer.consumed > shown) {
         wi_log(loop->runtime, WEIR_LOG_ERROR, "data consumed %zu of %zu bytes", answer.consumed,
                shown);
@@ -169,6 +184,7 @@ present(struct wi_loop *loop, struct wi_stream *stream)
 
     stream->flags |= WI_S_IN_DATA;
     wi_tls.at = wi_gate_of(stream);
+    wi_show_begin(&wi_net_of(loop)->show, wi_gate_of(stream), stream->input_size);
     answer = stream->handlers->data(wi_stream_handle(stream), weir_chain_begin(&stream->input),
                                     weir_chain_end(&stream->input), stream->user);
     stream->flags &= ~(unsigned)WI_S_IN_DATA;
@@ -457,12 +473,15 @@ ready_plain(struct wi_loop *loop, struct wi_stream *stream, uint32_t events)
     stream->flags = (stream->flags & ~(unsigned)WI_S_READABLE) | WI_S_IN_DATA;
     wi_count(&loop->counters.bytes_received, (uint64_t)size);
     wi_tls.at = wi_gate_of(stream);
+    wi_show_begin(&wi_net_of(loop)->show, wi_gate_of(stream), (uint32_t)size);
     answer = stream->handlers->data(wi_stream_handle(stream), (struct weir_iter){.block = block},
                                     (struct weir_iter){.block = block, .index = (uint32_t)size},
                                     stream->user);
     stream->flags &= ~(unsigned)WI_S_IN_DATA;
     if (wi_unlikely(stream->input_size != 0 || answer.consumed != 0)) {
         deliver_rest(loop, stream, answer);
+    } else {
+        end_show(loop);
     }
     return true;
 }

@@ -184,7 +184,9 @@ WEIR_API WEIR_NODISCARD int weir_take(weir_stream stream, size_t size,
                                       struct weir_chain *ret_chain);
 
 /**
- * Answer a `data` that said WEIR_CONSUME_PENDING (Q50).
+ * Answer a `data` that said WEIR_CONSUME_PENDING (Q50). The answer may come before `data` has
+ * returned, as from a worker that it started: it counts if `data` then says PENDING, and is logged
+ * and void if not.
  *
  * Threads: any.
  * Blocks:  never.

@@ -338,6 +338,50 @@ a_pending_answer_holds_the_fin_back(void **state)
     assert_true(events_is_before(pair->events, "data", "peer_fin"));
 }
 
+static void *
+consume_elsewhere(void *arg)
+{
+    struct reader *reader = arg;
+
+    reader->status = weir_consume(reader->events.stream, 10, 10);
+    return NULL;
+}
+
+// The worker that data starts is done before data returns.
+static void
+consume_by_a_fast_worker(struct reader *reader, weir_stream stream)
+{
+    pthread_t worker;
+
+    if (reader->calls == 1) {
+        reader->status = 1;
+        reader->events.stream = stream;
+        if (pthread_create(&worker, NULL, consume_elsewhere, reader) == 0) {
+            pthread_join(worker, NULL);
+        }
+    }
+}
+
+// Q50
+static void
+a_pending_answer_may_come_before_data_has_returned(void **state)
+{
+    struct fixture *fixture = fixture_manual(state);
+    struct reader *reader = reader_make(fixture);
+    struct pair *pair;
+
+    reader->inside = consume_by_a_fast_worker;
+    pair = reader_open(reader, &(struct pair_options){0});
+    reader_answer(reader, WEIR_CONSUME_PENDING, 0);
+    peer_write_pattern(fixture, pair->peer, 100, 0, 0);
+    reader_wait_calls(reader, 1);
+    reader_advance(reader, 10);
+    reader_wait_consumed(reader, 100);
+    assert_status(reader->status, 0);
+    reader_expect_shown(reader, 1, 90);
+    assert_status(weir_consume(pair->stream, 10, 10), -EALREADY);
+}
+
 static void
 consume_inside(struct reader *reader, weir_stream stream)
 {
@@ -346,9 +390,9 @@ consume_inside(struct reader *reader, weir_stream stream)
     }
 }
 
-// Nothing is pending before data has said so.
+// Q50: a worker that needs no thread at all.
 static void
-an_answer_inside_data_finds_nothing_pending(void **state)
+a_pending_answer_may_come_from_inside_data(void **state)
 {
     struct fixture *fixture = fixture_manual(state);
     struct reader *reader = reader_make(fixture);
@@ -356,11 +400,38 @@ an_answer_inside_data_finds_nothing_pending(void **state)
 
     reader->inside = consume_inside;
     pair = reader_open(reader, &(struct pair_options){0});
-    reader_answer(reader, 10, 10);
-    peer_write_pattern(fixture, pair->peer, 10, 0, 0);
-    reader_wait_consumed(reader, 10);
+    reader_answer(reader, WEIR_CONSUME_PENDING, 0);
+    peer_write_pattern(fixture, pair->peer, 100, 0, 0);
+    reader_wait_calls(reader, 1);
+    reader_advance(reader, 10);
+    reader_wait_consumed(reader, 100);
+    assert_status(reader->status, 0);
+    reader_expect_shown(reader, 1, 90);
+}
+
+// What data returns is its answer; another one, given meanwhile, has nothing to say.
+static void
+an_answer_inside_data_is_void_unless_data_says_pending(void **state)
+{
+    struct fixture *fixture = fixture_manual(state);
+    struct reader *reader = reader_make(fixture);
+    struct pair *pair;
+
+    reader->inside = consume_inside;
+    pair = reader_open(reader, &(struct pair_options){0});
+    reader_answer(reader, 20, 20);
+    peer_write_pattern(fixture, pair->peer, 20, 0, 0);
+    reader_wait_consumed(reader, 20);
     fixture_settle(fixture);
-    assert_status(reader->status, -EALREADY);
+    assert_status(weir_consume(pair->stream, 0, 0), -EALREADY);
+    reader_answer(reader, WEIR_CONSUME_PENDING, 0);
+    peer_write_pattern(fixture, pair->peer, 10, 20, 0);
+    reader_wait_calls(reader, 2);
+    fixture_settle(fixture);
+    assert_int_equal(reader_calls(reader), 2); // the void answer answers nothing later
+    reader_advance(reader, 10);
+    assert_status(weir_consume(pair->stream, 10, 10), 0);
+    reader_wait_consumed(reader, 30);
 }
 
 // ---- pause ------------------------------------------------------------------------------------
@@ -759,7 +830,9 @@ main(void)
         EACH(a_wrong_answer_is_refused_and_changes_nothing),
         EACH(an_answer_after_the_end_finds_a_stale_handle),
         EACH(a_pending_answer_holds_the_fin_back),
-        EACH(an_answer_inside_data_finds_nothing_pending),
+        EACH(a_pending_answer_may_come_before_data_has_returned),
+        EACH(a_pending_answer_may_come_from_inside_data),
+        EACH(an_answer_inside_data_is_void_unless_data_says_pending),
         EACH(consuming_less_than_shown_may_pause),
         EACH(resume_shows_the_rest_after_a_partial_consume),
         EACH(nothing_is_shown_while_paused),

@@ -4,6 +4,7 @@
 #include "netio/consume.h"
 
 #include "mem/heap.h"
+#include "netio/net.h"
 #include "tests/lib/runtime_fixture.h"
 
 #include <errno.h>
@@ -53,8 +54,25 @@ static void
 show(size_t size)
 {
     loop_enter(wi_loop_of(scene.loop));
-    assert_true(wi_consume_open(scene.stream, size));
+    assert_true(wi_consume_open(wi_loop_of(scene.loop), scene.stream, size));
     loop_leave();
+}
+
+// As if its data function ran.
+static void
+data_begins(size_t size)
+{
+    loop_enter(wi_loop_of(scene.loop));
+    wi_show_begin(&wi_net_of(wi_loop_of(scene.loop))->show, wi_gate_of(scene.stream),
+                  (uint32_t)size);
+    loop_leave();
+}
+
+// As if it returned, and did not say PENDING. Was there an answer?
+static bool
+data_ends(void)
+{
+    return wi_show_end(&wi_net_of(wi_loop_of(scene.loop))->show);
 }
 
 static bool
@@ -152,12 +170,86 @@ without_memory_nothing_is_opened(void **state)
     loop_enter(wi_loop_of(scene.loop));
     scene.stream->extra = NULL;
     wi_heap_fail(1, true);
-    assert_false(wi_consume_open(scene.stream, 5));
+    assert_false(wi_consume_open(wi_loop_of(scene.loop), scene.stream, 5));
     wi_heap_fail(0, false);
     assert_false(wi_consume_take(scene.stream, &consumed, &examined));
     scene.stream->extra = extra;
     loop_leave();
     assert_int_equal(weir_consume(scene.handle, 0, 0), -EALREADY);
+}
+
+// The worker that data starts is faster than data.
+static void
+an_answer_while_data_runs_counts(void **state)
+{
+    size_t consumed;
+    size_t examined;
+
+    (void)state;
+    data_begins(100);
+    assert_int_equal(weir_consume(scene.handle, 101, 101), -EINVAL);
+    assert_int_equal(weir_consume(scene.handle, 40, 101), -EINVAL);
+    assert_int_equal(weir_consume(scene.handle, 40, 70), 0);
+    assert_int_equal(weir_consume(scene.handle, 40, 70), -EALREADY);
+    show(100);
+    assert_int_equal(weir_consume(scene.handle, 40, 70), -EALREADY);
+    assert_true(take(&consumed, &examined));
+    assert_int_equal(consumed, 40);
+    assert_int_equal(examined, 70);
+    assert_false(take(&consumed, &examined));
+    assert_int_equal(weir_consume(scene.handle, 0, 0), -EALREADY);
+}
+
+static void
+an_answer_while_data_runs_is_cut_to_what_was_not_taken(void **state)
+{
+    size_t consumed;
+    size_t examined;
+
+    (void)state;
+    data_begins(100);
+    assert_int_equal(weir_consume(scene.handle, 40, 70), 0);
+    show(30); // the other 70 went by weir_take()
+    assert_true(take(&consumed, &examined));
+    assert_int_equal(consumed, 30);
+    assert_int_equal(examined, 30);
+}
+
+static void
+an_answer_is_void_when_data_does_not_say_pending(void **state)
+{
+    size_t consumed;
+    size_t examined;
+
+    (void)state;
+    data_begins(100);
+    assert_int_equal(weir_consume(scene.handle, 40, 70), 0);
+    assert_true(data_ends());
+    assert_int_equal(weir_consume(scene.handle, 40, 70), -EALREADY);
+    data_begins(100);
+    show(100); // the next one asks anew
+    assert_false(take(&consumed, &examined));
+    assert_int_equal(weir_consume(scene.handle, 1, 2), 0);
+    assert_true(take(&consumed, &examined));
+    assert_int_equal(consumed, 1);
+    data_begins(100);
+    assert_false(data_ends());
+}
+
+static void
+another_streams_data_is_not_answered(void **state)
+{
+    struct weir_dial request = {.flags = WEIR_DIAL_LAZY};
+    weir_stream other;
+
+    (void)state;
+    assert_int_equal(weir_address_ip(&request.address, "127.0.0.1", 1), 0);
+    assert_int_equal(weir_dial(scene.loop, &request, &other), 0);
+    loop_settle(scene.loop);
+    data_begins(100);
+    assert_int_equal(weir_consume(other, 1, 1), -EALREADY);
+    assert_int_equal(weir_consume(other, 200, 200), -EALREADY);
+    assert_false(data_ends());
 }
 
 static void
@@ -228,16 +320,61 @@ of_many_answers_exactly_one_counts(void **state)
     }
 }
 
+// Data returns somewhere among the answers; what they find open is now one word, now the other.
+static void
+of_answers_around_the_return_of_data_exactly_one_counts(void **state)
+{
+    pthread_t threads[THREADS];
+
+    (void)state;
+    wi_store_relaxed(&round_now, 0);
+    wi_store_relaxed(&accepted, 0);
+    wi_store_relaxed(&finished, 0);
+    for (unsigned i = 0; i < THREADS; i++) {
+        thread_go(&threads[i], answer_always, (void *)(uintptr_t)(i + 1));
+    }
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        unsigned before = round * THREADS + round % (THREADS + 1);
+        size_t consumed = 0;
+        size_t examined = 0;
+
+        data_begins(THREADS * 3);
+        wi_store_release(&round_now, round + 1);
+        while (wi_load_acquire(&finished) < before) {
+            sched_yield();
+        }
+        show(THREADS * 3);
+        while (wi_load_acquire(&finished) != (round + 1) * THREADS) {
+            sched_yield();
+        }
+        assert_int_equal(wi_load_relaxed(&accepted), round + 1);
+        assert_true(take(&consumed, &examined));
+        assert_true(consumed >= 1 && consumed <= THREADS);
+        assert_int_equal(examined, consumed * 3); // never halves of two answers
+    }
+    for (unsigned i = 0; i < THREADS; i++) {
+        thread_end_of(threads[i]);
+    }
+}
+
 #define SCENE(f) cmocka_unit_test_setup_teardown(f, scene_open, scene_close)
 
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        SCENE(nothing_pending_has_no_answer),           SCENE(an_answer_is_taken_once),
-        SCENE(a_wrong_answer_leaves_the_question_open), SCENE(the_largest_sizes_fit_the_word),
-        SCENE(without_memory_nothing_is_opened),        SCENE(a_stale_stream_has_no_answer),
+        SCENE(nothing_pending_has_no_answer),
+        SCENE(an_answer_is_taken_once),
+        SCENE(a_wrong_answer_leaves_the_question_open),
+        SCENE(the_largest_sizes_fit_the_word),
+        SCENE(without_memory_nothing_is_opened),
+        SCENE(a_stale_stream_has_no_answer),
+        SCENE(an_answer_while_data_runs_counts),
+        SCENE(an_answer_while_data_runs_is_cut_to_what_was_not_taken),
+        SCENE(an_answer_is_void_when_data_does_not_say_pending),
+        SCENE(another_streams_data_is_not_answered),
         SCENE(of_many_answers_exactly_one_counts),
+        SCENE(of_answers_around_the_return_of_data_exactly_one_counts),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
