@@ -86,6 +86,7 @@ wi_gate_refusal(const struct wi_gate *gate, uint64_t word)
     case WI_GATE_ENDED:
         return -WEIR_EENDED;
     case WI_GATE_DRAINING:
+    case WI_GATE_OVER:
         return status != 0 && status != -ECONNABORTED ? status : -WEIR_EENDED;
     case WI_GATE_CLOSED:
     default:
@@ -93,8 +94,8 @@ wi_gate_refusal(const struct wi_gate *gate, uint64_t word)
     }
 }
 
-bool
-wi_gate_is_quiet(struct wi_gate *gate, uint64_t clear)
+static bool
+settle_quiet(struct wi_gate *gate, uint64_t clear, uint64_t set)
 {
     uint64_t word = wi_load_relaxed(&gate->word);
     uint64_t after;
@@ -102,10 +103,22 @@ wi_gate_is_quiet(struct wi_gate *gate, uint64_t clear)
 
     do {
         quiet = (word & WI_GATE_INFLIGHTS) == 0;
-        after = quiet ? word & ~(clear | WI_GATE_AWAITED) : word | WI_GATE_AWAITED;
+        after = quiet ? (word & ~(clear | WI_GATE_AWAITED)) | set : word | WI_GATE_AWAITED;
         // ORDER(gate) observe: what was done while holding is seen once nobody holds.
     } while (!wi_cas_acq_rel(&gate->word, &word, after));
     return quiet;
+}
+
+bool
+wi_gate_is_quiet(struct wi_gate *gate, uint64_t clear)
+{
+    return settle_quiet(gate, clear, 0);
+}
+
+bool
+wi_gate_finish(struct wi_gate *gate)
+{
+    return settle_quiet(gate, WI_GATE_STATE, WI_GATE_OVER);
 }
 
 enum wi_gate_take

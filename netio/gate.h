@@ -16,7 +16,8 @@
  *                  │          tear│ │resume            │            │
  *                  │              ▼ │                  │            │
  *                  │              TORN ────────────────┘            │
- *                  └──────────── in flight 0 and the right back ────┘
+ *                  │                                                ▼
+ *                  └──────────── in flight 0 again ◄────────────── OVER  in flight 0, right back
  *
  *      right:   NOBODY ──► LOOP          the loop has something queued for the stream
  *               NOBODY ──► SUBMITTER     a foreign submit sends inline; CAS from idle only
@@ -54,6 +55,7 @@ enum wi_gate_state {
     WI_GATE_ENDED,    // a FIN is queued or left
     WI_GATE_TORN,     // a cancel tore it; weir_resume_torn() opens it again
     WI_GATE_DRAINING, // closing, or failed: the reason is in `status`
+    WI_GATE_OVER,     // `closed` is due: nothing whatever is taken that would complete behind it
 };
 
 enum wi_gate_right {
@@ -213,6 +215,10 @@ int wi_gate_refusal(const struct wi_gate *gate, uint64_t word);
 /** Loop thread. Does nobody hold the slot? If so, clear bits in the same step; if not, the last one
  *  out asks for SETTLE. */
 bool wi_gate_is_quiet(struct wi_gate *gate, uint64_t clear);
+
+/** Loop thread. The same, and the state moves to OVER in that step: whoever holds it later finds
+ *  so. */
+bool wi_gate_finish(struct wi_gate *gate);
 
 /** How the loop came by the right. */
 enum wi_gate_take {

@@ -292,6 +292,10 @@ check_read(const struct wi_gate *gate, const struct weir_read *request)
         (request->buffer != NULL && request->size_min > request->size)) {
         return -EINVAL;
     }
+    // ORDER(gate) observe: held before, so either the loop waits for us or it was over by then.
+    if (wi_gate_state(wi_load_acquire(&gate->word)) == WI_GATE_OVER) {
+        return -WEIR_ESTALE; // its completion would come behind `closed`
+    }
     if (wi_gate_has(gate, WI_GATE_PUSH)) {
         return -EBUSY;
     }
@@ -330,11 +334,6 @@ read_local(struct wi_gate *gate, const struct weir_read *request, weir_op *ret_o
 {
     struct wi_op *op;
 
-    if (wi_stream_of(gate)->phase == WI_PHASE_DEAD &&
-        ((wi_stream_of(gate)->events & WI_EVENT_CLOSED) ||
-         (wi_stream_of(gate)->flags & WI_S_CLOSED_TOLD))) {
-        return -WEIR_ESTALE; // its completion would come behind `closed`
-    }
     op = wi_op_take(&gate->loop->cache);
     if (op == NULL) {
         return -ENOMEM;

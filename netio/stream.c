@@ -472,7 +472,7 @@ wi_stream_settle_death(struct wi_loop *loop, struct wi_stream *stream)
         free_slot(loop, stream);
         return;
     }
-    if (!wi_gate_is_quiet(wi_gate_of(stream), 0)) {
+    if (!wi_gate_finish(wi_gate_of(stream))) {
         return; // whoever has the right to write is in flight too
     }
     close_socket(stream, stream->status != 0);

@@ -80,6 +80,14 @@ refuse_local(struct wi_loop *loop, enum weir_refusal reason, int status)
     return status;
 }
 
+// A write behind the end ends with success (SWALLOW); not when it would end behind `closed`.
+static bool
+may_swallow(const struct wi_gate *gate, uint64_t word, int status)
+{
+    return wi_gate_has(gate, WI_GATE_SWALLOW) && status != -WEIR_ETORN && status != -WEIR_ESTALE &&
+           wi_gate_state(word) != WI_GATE_OVER;
+}
+
 static int
 may_submit_local(struct wi_loop *loop, struct wi_gate *gate, const struct weir_write *request,
                  uint64_t size)
@@ -89,9 +97,7 @@ may_submit_local(struct wi_loop *loop, struct wi_gate *gate, const struct weir_w
     if (wi_unlikely(wi_stream_of(gate)->flags & WI_S_CLOSED_TOLD)) {
         return refuse_local(loop, WEIR_REFUSED_STALE, -WEIR_ESTALE);
     }
-    if (wi_unlikely(status != 0) &&
-        !(wi_gate_has(gate, WI_GATE_SWALLOW) && status != -WEIR_ETORN &&
-          !(wi_stream_of(gate)->events & WI_EVENT_CLOSED))) { // `closed` is due: it is the last
+    if (wi_unlikely(status != 0) && !may_swallow(gate, wi_load_relaxed(&gate->word), status)) {
         return refuse_local(loop, WEIR_REFUSED_ENDED, status);
     }
     if (wi_unlikely(request->token.bits != 0)) {
@@ -268,10 +274,10 @@ static int
 may_submit(struct wi_lane *lane, struct wi_gate *gate, const struct weir_write *request,
            uint64_t handle, uint64_t size)
 {
-    int status = wi_gate_refusal(gate, wi_load_relaxed(&gate->word));
+    uint64_t word = wi_load_relaxed(&gate->word);
+    int status = wi_gate_refusal(gate, word);
 
-    if (wi_unlikely(status != 0) &&
-        !(wi_gate_has(gate, WI_GATE_SWALLOW) && status != -WEIR_ETORN && status != -WEIR_ESTALE)) {
+    if (wi_unlikely(status != 0) && !may_swallow(gate, word, status)) {
         return refuse(lane, status == -WEIR_ESTALE ? WEIR_REFUSED_STALE : WEIR_REFUSED_ENDED,
                       status);
     }
@@ -306,7 +312,7 @@ refusal_of(const struct wi_gate *gate, uint64_t word, uint64_t handle)
         return -WEIR_ESTALE;
     }
     status = wi_gate_refusal(gate, word);
-    if (wi_unlikely(status != 0) && wi_gate_has(gate, WI_GATE_SWALLOW) && status != -WEIR_ETORN) {
+    if (wi_unlikely(status != 0) && may_swallow(gate, word, status)) {
         return 0; // it goes to the loop, and ends there with success
     }
     return status;

@@ -694,6 +694,154 @@ an_open_section_does_not_keep_a_stream_from_closing(void **state)
     fixture_end(fixture);
 }
 
+// ---- closed is the last -----------------------------------------------------------------------
+
+// The user pointer of two streams that end in one turn: their log, and what another thread was
+// answered about the second one while the first one's `closed` ran, and while its own did.
+struct ending {
+    struct events events;
+    struct recorder *recorder;
+    struct pulls *pulls;
+    weir_stream second;
+    int reads[2];
+    int writes[2];
+    unsigned step;
+};
+
+static void *
+come_late(void *arg)
+{
+    struct ending *ending = arg;
+    struct weir_read read = pulls_request(ending->pulls, ending->step);
+    struct weir_write write = request_make(ending->recorder, ending->step, 10);
+
+    ending->reads[ending->step] = weir_read(ending->second, &read, NULL);
+    ending->writes[ending->step] = weir_write(ending->second, &write, NULL);
+    return NULL;
+}
+
+static void
+closed_with_late_comers(weir_stream stream, const struct weir_closed *closed, void *user)
+{
+    struct ending *ending = user;
+    pthread_t thread;
+
+    events_handlers_pull()->closed(stream, closed, user);
+    if (ending->step < 2 && pthread_create(&thread, NULL, come_late, ending) == 0) {
+        pthread_join(thread, NULL);
+    }
+    ending->step++;
+}
+
+// Nothing is in flight, and `closed` is the next thing to be told: whoever comes now, from any
+// thread, with what a dead stream would still take, is refused; nothing completes behind `closed`.
+static void
+what_comes_when_closed_is_due_is_refused(void **state)
+{
+    struct fixture *fixture = fixture_manual(state);
+    struct ending *ending = fixture_memory(fixture, sizeof(*ending));
+    struct weir_handlers *handlers = fixture_memory(fixture, sizeof(*handlers));
+    struct pair_options options = {.stream.handlers = handlers,
+                                   .stream.user = ending,
+                                   .stream.flags = WEIR_STREAM_SWALLOW,
+                                   .unstarted = true};
+    struct pair *first;
+
+    *handlers = *events_handlers_pull();
+    handlers->closed = closed_with_late_comers;
+    ending->recorder = recorder_make(fixture);
+    ending->pulls = pulls_make(fixture);
+    events_join(fixture, &ending->events);
+    first = pair_open(fixture, &options);
+    ending->second = pair_open(fixture, &options)->stream;
+    events_wait_count(&ending->events, "started", 2);
+    assert_status(weir_close(ending->second, WEIR_CLOSE_ABORT, 0, 0), 0);
+    assert_status(weir_close(first->stream, WEIR_CLOSE_ABORT, 0, 0), 0);
+    events_wait_count(&ending->events, "closed", 2);
+    fixture_settle(fixture);
+    for (unsigned step = 0; step < 2; step++) {
+        assert_status(ending->reads[step], -WEIR_ESTALE);
+        assert_status(ending->writes[step], -WEIR_EENDED);
+    }
+    assert_int_equal(pulls_count(ending->pulls), 0);
+    assert_int_equal(recorder_count(ending->recorder), 0);
+}
+
+// The same as a race: threads read and write until the handle is stale.
+struct hammer {
+    struct ending *ending;
+    weir_stream stream;
+    unsigned taken; // accepted, each to complete
+};
+
+static void
+count_write(weir_stream stream, const struct weir_result *result, void *arg)
+{
+    (void)stream;
+    (void)result;
+    events_add(arg, "late");
+}
+
+static void
+count_read(weir_stream stream, struct weir_read_result *result, void *arg)
+{
+    (void)stream;
+    weir_chain_return(&result->chain);
+    events_add(arg, "late");
+}
+
+static void
+hammer_until_stale(void *arg)
+{
+    struct hammer *hammer = arg;
+    struct weir_read read = {.done = count_read, .arg = &hammer->ending->events};
+    struct weir_write write = {.done = count_write, .arg = &hammer->ending->events};
+
+    for (unsigned tries = 0; tries < 300; tries++) {
+        hammer->taken += weir_read(hammer->stream, &read, NULL) == 0;
+        hammer->taken += weir_write(hammer->stream, &write, NULL) == 0;
+        if (weir_stream_status(hammer->stream) == -WEIR_ESTALE) {
+            break;
+        }
+    }
+}
+
+static void
+closed_is_the_last_also_in_a_race(void **state)
+{
+    enum { ROUNDS = 60, THREADS = 2 };
+    struct fixture *fixture = fixture_threads(state, 1);
+
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        struct ending *ending = fixture_memory(fixture, sizeof(*ending));
+        struct hammer *hammers = fixture_memory(fixture, THREADS * sizeof(*hammers));
+        struct thread *threads[THREADS];
+        unsigned taken = 0;
+        struct pair *pair;
+
+        events_join(fixture, &ending->events);
+        pair = pair_open(fixture, &(struct pair_options){.stream.handlers = events_handlers_pull(),
+                                                         .stream.user = ending,
+                                                         .stream.flags = WEIR_STREAM_SWALLOW,
+                                                         .unstarted = true});
+        events_wait(&ending->events, "started");
+        for (unsigned i = 0; i < THREADS; i++) {
+            hammers[i].ending = ending;
+            hammers[i].stream = pair->stream;
+            threads[i] = thread_start(fixture, hammer_until_stale, &hammers[i]);
+        }
+        assert_status(weir_close(pair->stream, WEIR_CLOSE_ABORT, 0, 0), 0);
+        for (unsigned i = 0; i < THREADS; i++) {
+            thread_join(fixture, threads[i]);
+            taken += hammers[i].taken;
+        }
+        events_wait(&ending->events, "closed");
+        assert_int_equal(events_count(&ending->events, "late"), taken);
+        assert_string_equal(ending->events.list[ending->events.count - 1].name, "closed");
+        fixture_close_fd(fixture, pair->peer);
+    }
+}
+
 // ---- waiting ----------------------------------------------------------------------------------
 
 struct waiting {
@@ -761,6 +909,8 @@ main(void)
         EACH(drain_ends_also_when_reading_is_paused),
         EACH(a_pending_answer_does_not_outlive_an_abort),
         EACH(an_open_section_does_not_keep_a_stream_from_closing),
+        EACH(what_comes_when_closed_is_due_is_refused),
+        EACH(closed_is_the_last_also_in_a_race),
         EACH(a_thread_may_wait_for_the_end),
     };
 

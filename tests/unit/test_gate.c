@@ -92,8 +92,8 @@ a_state_moves_only_onwards(void **state)
                       wi_gate_right_bits(WI_RIGHT_SUBMITTER);
 
     (void)state;
-    for (unsigned from = WI_GATE_CLOSED; from <= WI_GATE_DRAINING; from++) {
-        for (unsigned to = WI_GATE_CLOSED; to <= WI_GATE_DRAINING; to++) {
+    for (unsigned from = WI_GATE_CLOSED; from <= WI_GATE_OVER; from++) {
+        for (unsigned to = WI_GATE_CLOSED; to <= WI_GATE_OVER; to++) {
             set_word(others | from);
             assert_int_equal(wi_gate_move(scene.gate, (enum wi_gate_state)to), others | from);
             assert_int_equal(word(), others | (from > to ? from : to));
@@ -108,7 +108,7 @@ only_the_named_state_is_reopened(void **state)
     uint64_t others = WI_GATE_BOUND | 3 * WI_GATE_INFLIGHT | 77 * WI_GATE_TICKET;
 
     (void)state;
-    for (unsigned from = WI_GATE_CLOSED; from <= WI_GATE_DRAINING; from++) {
+    for (unsigned from = WI_GATE_CLOSED; from <= WI_GATE_OVER; from++) {
         for (unsigned named = WI_GATE_ENDED; named <= WI_GATE_TORN; named++) {
             bool is_reopened = from == named;
 
@@ -126,11 +126,11 @@ every_state_refuses_with_its_own_status(void **state)
     static const int expected[] = {
         [WI_GATE_CLOSED] = -WEIR_ESTALE,   [WI_GATE_OPEN] = 0,
         [WI_GATE_ENDED] = -WEIR_EENDED,    [WI_GATE_TORN] = -WEIR_ETORN,
-        [WI_GATE_DRAINING] = -WEIR_EENDED,
+        [WI_GATE_DRAINING] = -WEIR_EENDED, [WI_GATE_OVER] = -WEIR_EENDED,
     };
 
     (void)state;
-    for (unsigned at = WI_GATE_CLOSED; at <= WI_GATE_DRAINING; at++) {
+    for (unsigned at = WI_GATE_CLOSED; at <= WI_GATE_OVER; at++) {
         assert_int_equal(wi_gate_refusal(scene.gate, at | WI_GATE_TICKET), expected[at]);
     }
     // A failure is told as it was; an abort of ours is an end.
@@ -241,6 +241,24 @@ the_last_one_out_asks_when_it_is_awaited(void **state)
     assert_int_equal(take_asked(), WI_ASK_SETTLE);
     assert_true(wi_gate_is_quiet(scene.gate, WI_GATE_STATE));
     assert_int_equal(word(), WI_GATE_BOUND);
+}
+
+static void
+it_is_over_in_the_step_that_finds_nobody(void **state)
+{
+    uint64_t others = WI_GATE_BOUND | WI_GATE_SECTION | 9 * WI_GATE_TICKET;
+
+    (void)state;
+    set_word(others | WI_GATE_DRAINING | WI_GATE_INFLIGHT);
+    assert_false(wi_gate_finish(scene.gate));
+    assert_int_equal(word(), others | WI_GATE_DRAINING | WI_GATE_AWAITED | WI_GATE_INFLIGHT);
+    wi_gate_leave(scene.gate);
+    assert_int_equal(take_asked(), WI_ASK_SETTLE);
+    assert_true(wi_gate_finish(scene.gate));
+    assert_int_equal(word(), others | WI_GATE_OVER);
+    assert_int_equal(wi_gate_move(scene.gate, WI_GATE_DRAINING), others | WI_GATE_OVER);
+    assert_int_equal(word(), others | WI_GATE_OVER); // for ever
+    set_word(0);
 }
 
 static void
@@ -493,6 +511,7 @@ main(void)
         SCENE(a_held_slot_outlives_its_stream),
         SCENE(what_never_named_a_stream_is_not_held),
         SCENE(the_last_one_out_asks_when_it_is_awaited),
+        SCENE(it_is_over_in_the_step_that_finds_nobody),
         SCENE(nobody_asks_when_nobody_waits),
         SCENE(many_requests_push_one_node),
         SCENE(requests_of_many_threads_all_reach_the_loop),
