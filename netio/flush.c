@@ -384,8 +384,14 @@ tell_writable(struct wi_loop *loop, struct wi_stream *stream)
     struct wi_gate *gate = wi_gate_of(stream);
     uint64_t low = stream->extra != NULL ? stream->extra->low : 0;
 
-    // ORDER(high), loop half: see note_high() in submit.c.
-    if (wi_gate_queued(gate) <= low && (wi_load_acquire(&gate->word) & WI_GATE_HIGH)) {
+    if (wi_gate_queued(gate) > low) {
+        return;
+    }
+    // ORDER(high), loop half: count what was finished, fence, look at the bit. A submitter sets it,
+    // fences, and is refused only if it still finds something queued: so either it sees that all is
+    // finished, or we see the bit, now or at the flush that finishes the rest.
+    wi_fence_full();
+    if (wi_load_relaxed(&gate->word) & WI_GATE_HIGH) {
         wi_and_acq_rel(&gate->word, ~WI_GATE_HIGH);
         wi_stream_event(loop, stream, WI_EVENT_WRITABLE);
     }

@@ -37,15 +37,16 @@ is_over(const struct wi_gate *gate, uint64_t queued, uint64_t size)
     return high != 0 && queued != 0 && queued + size > high && size != 0;
 }
 
-// Somebody was refused: the loop tells when there is room. Room may have come meanwhile, so look
-// again after saying so.
-static void
+// Somebody is to be refused: the loop tells when there is room, at the flush that finishes what is
+// queued. False: that has been finished meanwhile, and no flush may come; so there is room.
+static bool
 note_high(struct wi_gate *gate)
 {
-    // ORDER(high), submitter half: set the bit, look at the queue; tell_writable() does the mirror.
+    // ORDER(high), submitter half: set the bit, fence, look at the queue; see tell_writable().
+    // (An ask will not do: a submitter stopped before the push would keep the node from an abort.)
     wi_or_acq_rel(&gate->word, WI_GATE_HIGH);
     wi_fence_full();
-    wi_gate_ask(gate, WI_ASK_SETTLE);
+    return wi_gate_queued(gate) != 0;
 }
 
 // Holding the slot, or on its loop. The bytes count from here on; with a high mark only if they do
@@ -60,15 +61,32 @@ queue_bytes(struct wi_gate *gate, uint64_t size)
         return 0;
     }
     before = wi_load_relaxed(&gate->queued);
-    do {
+    for (;;) {
         int64_t queued = (int64_t)(before - wi_load_relaxed(&gate->finished));
 
-        if (is_over(gate, queued > 0 ? (uint64_t)queued : 0, size)) {
-            note_high(gate);
+        if (!is_over(gate, queued > 0 ? (uint64_t)queued : 0, size)) {
+            if (wi_cas_relaxed(&gate->queued, &before, before + size)) {
+                return 0;
+            }
+        } else if (note_high(gate)) {
             return -WEIR_ESTREAMFULL;
+        } else {
+            before = wi_load_relaxed(&gate->queued);
         }
-    } while (!wi_cas_relaxed(&gate->queued, &before, before + size));
-    return 0;
+    }
+}
+
+// Not submitted after all (a FIN behind an end, a tear, a close). Who was refused for it meanwhile
+// counts on a flush that does not come.
+static void
+unqueue_bytes(struct wi_gate *gate, uint64_t size)
+{
+    wi_sub_relaxed(&gate->queued, size);
+    // ORDER(high), loop half: the queue first, then the bit.
+    wi_fence_full();
+    if (wi_load_relaxed(&gate->word) & WI_GATE_HIGH) {
+        wi_gate_ask(gate, WI_ASK_SETTLE);
+    }
 }
 
 /* ---- from the stream's own loop ---- */
@@ -109,8 +127,7 @@ may_submit_local(struct wi_loop *loop, struct wi_gate *gate, const struct weir_w
     if (wi_unlikely(request->level == WEIR_ACKED && !wi_gate_has(gate, WI_GATE_ACKED))) {
         return -ENOTSUP;
     }
-    if (wi_unlikely(is_over(gate, wi_gate_queued(gate), size))) {
-        note_high(gate);
+    if (wi_unlikely(is_over(gate, wi_gate_queued(gate), size)) && note_high(gate)) {
         return refuse_local(loop, WEIR_REFUSED_STREAM, -WEIR_ESTREAMFULL);
     }
     return 0;
@@ -292,13 +309,17 @@ may_submit(struct wi_lane *lane, struct wi_gate *gate, const struct weir_write *
     }
     if (wi_unlikely(wi_load_relaxed(&gate->high) != 0) &&
         is_over(gate, wi_gate_queued(gate), size)) {
+        bool refused;
+
         gate = wi_gate_hold(handle);
         if (gate == NULL) {
             return refuse(lane, WEIR_REFUSED_STALE, -WEIR_ESTALE);
         }
-        note_high(gate);
+        refused = note_high(gate);
         wi_gate_leave(gate);
-        return refuse(lane, WEIR_REFUSED_STREAM, -WEIR_ESTREAMFULL);
+        if (refused) {
+            return refuse(lane, WEIR_REFUSED_STREAM, -WEIR_ESTREAMFULL);
+        }
     }
     return 0;
 }
@@ -363,7 +384,7 @@ enter_gate_last(struct wi_gate *gate, uint64_t handle, struct wi_write *write)
         // ORDER(gate) both ways: see wi_gate_hold().
     } while (status == 0 && !wi_cas_acq_rel(&gate->word, &word, ended));
     if (status != 0) {
-        wi_sub_relaxed(&gate->queued, write->size);
+        unqueue_bytes(gate, write->size);
         wi_gate_leave(gate);
         return status;
     }

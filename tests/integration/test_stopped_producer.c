@@ -48,6 +48,7 @@ enum {
     LARGE = 256 * 1024,
     SMALL_BUFFER = 16 * 1024,
     LANE = 256,
+    HIGH = 1000,
     STEPS_MAX = 20000,
     STRIDE = 8,
     ABORT_STRIDE = 4, // of the stops, in the default mode
@@ -65,6 +66,7 @@ struct call_case {
     bool contended;   // a second write waits for the right when the victim is about to send
     bool peer_resets; // when the victim is about to send
     bool lane_is_full;
+    bool stream_is_full;
     int result; // what the call answers when nobody is in its way
 };
 
@@ -100,6 +102,11 @@ static const struct call_case cases[] = {
      .flags = WEIR_COPY,
      .lane_is_full = true,
      .result = -WEIR_ELANEFULL},
+    {.name = "full stream",
+     .size = PIECE,
+     .flags = WEIR_COPY,
+     .stream_is_full = true,
+     .result = -WEIR_ESTREAMFULL},
 };
 
 // ---- what tracer and child say to each other ---------------------------------------------------
@@ -175,14 +182,14 @@ static struct child {
     const struct call_case *stream_case; // it was made for; NULL: none
     int peer;                            // -1: gone
     bool reset;                          // by the peer
-    atomic_bool started, closed;
+    atomic_bool started, closed, writable;
 
-    sem_t blocked, unblock; // the loop, for a full lane
+    sem_t blocked, unblock; // the loop, for a full lane or stream
     bool is_blocked;
 
     // One call.
     bool held, inflight, aborted;
-    struct outcome by_victim, first, timed, last, contender;
+    struct outcome by_victim, first, timed, last, contender, filler;
     struct answer *answer;
 } child;
 
@@ -436,7 +443,16 @@ on_closed(weir_stream stream, const struct weir_closed *closed, void *user)
     atomic_store(&child.closed, true);
 }
 
-static const struct weir_handlers handlers = {.started = on_started, .closed = on_closed};
+static void
+on_writable(weir_stream stream, void *user)
+{
+    (void)stream;
+    (void)user;
+    atomic_store(&child.writable, true);
+}
+
+static const struct weir_handlers handlers = {
+    .started = on_started, .closed = on_closed, .writable = on_writable};
 
 static bool
 tcp_pair(int fds[2])
@@ -470,6 +486,7 @@ open_stream(const struct call_case *what)
         .handlers = &handlers,
         .flags = WEIR_STREAM_NODELAY | (what->is_inline ? (unsigned)WEIR_STREAM_INLINE : 0),
         .send_buffer = what->size == LARGE ? SMALL_BUFFER : 0,
+        .queue_high = what->stream_is_full ? HIGH : 0,
     };
     int fds[2] = {-1, -1};
     int status;
@@ -514,6 +531,18 @@ block_loop(struct weir_loop *loop, void *arg)
 }
 
 static bool
+fill_stream(void)
+{
+    static char bytes[HIGH];
+    struct iovec iov = {bytes, sizeof(bytes)};
+    struct weir_write request = make_request(&iov, &child.filler, WEIR_COPY);
+
+    memset(bytes, 'f', sizeof(bytes));
+    child.filler.accepted = weir_write(child.stream, &request, &child.filler.op) == 0;
+    return child.filler.accepted;
+}
+
+static bool
 prepare(const struct call_case *what)
 {
     child.what = what;
@@ -523,6 +552,8 @@ prepare(const struct call_case *what)
     memset(&child.timed, 0, sizeof(child.timed));
     memset(&child.last, 0, sizeof(child.last));
     memset(&child.contender, 0, sizeof(child.contender));
+    memset(&child.filler, 0, sizeof(child.filler));
+    atomic_store(&child.writable, false);
     memset(&input, 0, sizeof(input));
     if (child.stream_case != what) {
         if (child.stream_case != NULL) {
@@ -535,11 +566,14 @@ prepare(const struct call_case *what)
     if (!wait_for(at_rest, NULL, true)) {
         return wrong("the stream does not come to rest");
     }
-    if (what->lane_is_full) {
+    if (what->lane_is_full || what->stream_is_full) {
         if (weir_post(child.loop, block_loop, NULL) != 0 || !wait_sem(&child.blocked)) {
             return wrong("the loop cannot be blocked");
         }
         child.is_blocked = true;
+    }
+    if (what->stream_is_full && !fill_stream()) {
+        return wrong("the stream cannot be filled");
     }
     sem_post(&child.victim_go);
     return true;
@@ -657,6 +691,10 @@ check_stream(void)
     if (child.reset) {
         return check_failed_stream();
     }
+    if (child.filler.accepted &&
+        !check(wait_for(NULL, &child.filler.done, false), "what fills the stream does not go")) {
+        return false;
+    }
     if (!check(write_letters(&child.first, 'a', 0) == 0, "a write is refused") ||
         !check(write_letters(&child.timed, 'b', weir_deadline_after(MS(1))) == 0,
                "a write with a deadline is refused")) {
@@ -731,7 +769,7 @@ static size_t
 size_expected(void)
 {
     return victim_size + sent_by(&child.first) + sent_by(&child.timed) + sent_by(&child.last) +
-           sent_by(&child.contender);
+           sent_by(&child.contender) + sent_by(&child.filler);
 }
 
 static bool
@@ -750,7 +788,9 @@ check_wire(void)
         return false;
     }
     for (unsigned i = 0; i < input.count; i++) {
-        size_t size = input.letter[i] == large[0] ? victim_size : PIECE;
+        size_t size = input.letter[i] == large[0] ? victim_size
+                      : input.letter[i] == 'f'    ? HIGH
+                                                  : PIECE;
 
         if (!check(input.size[i] == size, "a write is not contiguous")) {
             return false;
@@ -773,7 +813,8 @@ finish_failed(void)
                      child.victim_result == -ECONNRESET,
                  "a send to a peer that is gone answers strangely") &&
            check(has_ended(&child.by_victim), "the victim's write does not complete") &&
-           check(has_ended(&child.first) && has_ended(&child.timed) && has_ended(&child.last),
+           check(has_ended(&child.first) && has_ended(&child.timed) && has_ended(&child.last) &&
+                     has_ended(&child.filler),
                  "a write does not complete") &&
            check(wait_for(NULL, &child.closed, true), "closed is not told");
 }
@@ -801,8 +842,10 @@ finish(void)
         !check(has_ended(victim), "the victim's write does not complete") ||
         !check(result != 0 || victim->result.status == 0, "the victim's write fails") ||
         !check(has_ended(&child.first) && has_ended(&child.timed) && has_ended(&child.last) &&
-                   has_ended(&child.contender),
+                   has_ended(&child.contender) && has_ended(&child.filler),
                "a write does not complete") ||
+        !check(result != -WEIR_ESTREAMFULL || wait_for(NULL, &child.writable, false),
+               "writable is not told to who was refused") ||
         !check(!child.last.accepted || child.last.result.status == 0, "the last write fails")) {
         return false;
     }
@@ -840,7 +883,7 @@ gate_is_wanted(void)
 static bool
 loop_has_failed(void)
 {
-    return wi_gate_state(wi_load_acquire(&child.gate->word)) == WI_GATE_DRAINING;
+    return wi_gate_state(wi_load_acquire(&child.gate->word)) >= WI_GATE_DRAINING;
 }
 
 static void
