@@ -11,7 +11,7 @@
 #include "mem/atomic.h"
 #include "weir/stats.h"
 
-#define WI_LATENCY_EVERY_DEFAULT 256u
+#define WI_LATENCY_EVERY_DEFAULT 1024u
 #define WI_LATENCY_EVERY_MAX     (1u << 30)
 
 struct wi_latency {

@@ -38,7 +38,7 @@ struct weir_runtime_options {
     weir_log_fn *log;       /* NULL: silent */
     void *log_arg;
     unsigned latency_every; /* one write in so many is timed from submit to wire (weir_latency()), a
-                               power of two; 0: 256; 1: each one, at the price of two looks at the
+                               power of two; 0: 1024; 1: each one, at the price of two looks at the
                                clock and of the short ways that untimed writes take */
 };
 

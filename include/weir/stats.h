@@ -4,8 +4,8 @@
 
 /**
  * @file
- * Counters of a loop and of the runtime, always on; how long writes take to reach the kernel; all of
- * it as text for Prometheus; and a dump of what lives. weir/page.h shows it to other processes.
+ * Counters of a loop and of the runtime, always on; how long writes take to reach the kernel; all
+ * of it as text for Prometheus; and a dump of what lives. weir/page.h shows it to other processes.
  */
 
 #include "weir/base.h"
