@@ -360,6 +360,9 @@ turn(struct wi_loop *loop, int64_t timeout_ns)
     loop->now_ns = wi_os_now_ns();
     wi_count(&loop->counters.turns, 1);
     wi_probe_turn(loop, loop->index, ready);
+    if (wi_unlikely(loop->stall != NULL)) {
+        wi_stall_turn_begins(loop);
+    }
     count += take_controls(loop); // before the lanes: a close refuses what comes behind it
     count += wi_loop_drain(loop, WI_LANE_TURN_MAX);
     count += take_cancels(loop);
@@ -380,6 +383,9 @@ turn(struct wi_loop *loop, int64_t timeout_ns)
     }
     if (wi_unlikely(loop->stopping && !loop->idle)) {
         become_idle(loop);
+    }
+    if (wi_unlikely(loop->stall != NULL)) {
+        wi_stall_turn_ends(loop);
     }
     return count > INT_MAX ? INT_MAX : (int)count;
 }

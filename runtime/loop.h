@@ -16,6 +16,7 @@
 #include "runtime/op.h"
 #include "runtime/os.h"
 #include "runtime/ring.h"
+#include "runtime/stall.h"
 #include "runtime/task.h"
 #include "runtime/wheel.h"
 #include "weir/runtime.h"
@@ -44,8 +45,9 @@ struct wi_loop {
     bool manual;
     void *thread;
     uint64_t spin_ns;
-    uint64_t latency_mask; // of the numbers of writes: none of these bits, and it is timed
-    void *net;             // the upper layer's part
+    uint64_t latency_mask;  // of the numbers of writes: none of these bits, and it is timed
+    struct wi_stall *stall; // NULL: nobody looks how long turns last
+    void *net;              // the upper layer's part
     void (*timer_fns[WI_TIMER_KINDS])(struct wi_loop *loop, struct wi_timer *timer);
 
     // Written by producers and the loop, but not once per operation: a producer writes here only
@@ -66,6 +68,8 @@ struct wi_loop {
     uint64_t open_things;  // streams, listeners, watches: a stop waits for them to go
     struct wi_op *timers;  // public timers that wait
     struct wi_watch *watches;
+    wi_atomic_u64 turn_began; // for the stall detector; 0: between turns
+    wi_atomic_u32 thread_number;
     bool idle;     // stopping, and everything has closed
     bool ended;    // the thread may leave
     bool draining; // entries of lanes are being run

@@ -85,6 +85,9 @@ check_options(struct weir_runtime_options *options)
     if (options->latency_every == 0) {
         options->latency_every = WI_LATENCY_EVERY_DEFAULT;
     }
+    if (options->stall_ns != 0 && ((options->flags & WEIR_MANUAL) || options->log == NULL)) {
+        return -EINVAL;
+    }
     if (options->latency_every > WI_LATENCY_EVERY_MAX ||
         (options->latency_every & (options->latency_every - 1)) != 0) {
         return -EINVAL;
@@ -118,6 +121,10 @@ make_tables(struct wi_runtime *runtime)
 static void
 destroy(struct wi_runtime *runtime)
 {
+    wi_stall_free(runtime);
+    if (runtime->page != NULL) {
+        runtime->service->unshare(runtime);
+    }
     for (unsigned i = 0; i < runtime->loop_count; i++) {
         wi_loop_fini(&runtime->loops[i]);
     }
@@ -142,6 +149,9 @@ loop_thread(void *arg)
 
     if ((loop->runtime->options.flags & WEIR_PIN) && wi_os_pin(loop->index) < 0) {
         wi_log(loop->runtime, WEIR_LOG_WARNING, "loop %u: cannot be pinned", loop->index);
+    }
+    if (loop->stall != NULL) {
+        wi_stall_join(loop);
     }
     wi_loop_run(loop);
     return NULL;
@@ -211,6 +221,13 @@ wi_runtime_create(const struct weir_runtime_options *options, const struct wi_se
     }
     if (result == 0) {
         result = enlist(runtime);
+    }
+    if (result == 0 && checked.stats_name != NULL) {
+        result = service->share == NULL ? -ENOTSUP : service->share(runtime);
+        runtime->options.stats_name = NULL; // the caller's
+    }
+    if (result == 0) {
+        result = wi_stall_start(runtime);
     }
     if (result == 0 && !(checked.flags & WEIR_MANUAL)) {
         result = start_threads(runtime);
@@ -293,6 +310,7 @@ wi_runtime_stop(struct wi_runtime *runtime, uint64_t deadline_ns)
     } else {
         wi_wait_until(runtime, all_idle, runtime, WEIR_NEVER);
     }
+    wi_stall_stop(runtime); // its signals must find their threads
     end_loops(runtime);
     // ORDER(stopped) publish: pairs with wi_runtime_free(), which may run on another thread.
     wi_store_release(&runtime->state, WI_RUNTIME_STOPPED);

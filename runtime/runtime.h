@@ -15,8 +15,10 @@
 
 /** What the upper layer does for a loop. One table: the runtime knows nothing else of it. */
 struct wi_service {
-    int (*tables)(struct wi_runtime *runtime); // start only: gates and listeners; 0 or -ENOMEM
-    int (*init)(struct wi_loop *loop);         // start only; 0 or -errno
+    int (*tables)(struct wi_runtime *runtime);   // start only: gates and listeners; 0 or -ENOMEM
+    int (*init)(struct wi_loop *loop);           // start only; 0 or -errno
+    int (*share)(struct wi_runtime *runtime);    // start only, the loops are made; NULL: nothing
+    void (*unshare)(struct wi_runtime *runtime); // stop only, the loops are still there
     void (*stop)(struct wi_loop *loop, uint64_t deadline_ns); // loop thread: begin to close all
     void (*fini)(struct wi_loop *loop);                       // stop only
 };
@@ -35,6 +37,8 @@ struct wi_runtime {
     struct wi_slots tokens;
     struct wi_slots listeners;
     struct wi_slots watches;
+    struct wi_stall *stall;    // NULL: none
+    void *page;                // the upper layer's: statistics for other processes; NULL: none
     struct wi_thread *threads; // with lanes into this runtime; under the cold lock
 
     alignas(WI_CACHE_LINE) wi_atomic_u32 state; // enum wi_runtime_state

@@ -40,6 +40,15 @@ struct weir_runtime_options {
     unsigned latency_every; /* one write in so many is timed from submit to wire (weir_latency()), a
                                power of two; 0: 1024; 1: each one, at the price of two looks at the
                                clock and of the short ways that untimed writes take */
+    uint64_t stall_ns; /* report a turn of a loop that lasts longer, with the loop's stack, through
+                          `log`, which must be there; not for WEIR_MANUAL; 0: do not look. While
+                          loops turn, a thread of its own looks every stall_ns / 4, at least a
+                          millisecond apart; while none turns it sleeps */
+    int stall_signal;  /* the signal by which a loop's thread gives its stack: the library handles
+                          it while the runtime lives; 0: SIGRTMAX - 1. Blocking calls in callbacks
+                          of a stalled loop may be interrupted (EINTR) */
+    const char *stats_name; /* show statistics to other processes under this name: weir/page.h;
+                               NULL: do not. 1 to 63 characters A-Z a-z 0-9 _ - . */
 };
 
 /**
@@ -52,6 +61,8 @@ struct weir_runtime_options {
  *   -EINVAL  an option is out of range, or ret_runtime is NULL
  *   -EMFILE  32 runtimes live already, or the process is out of descriptors
  *   -ENOMEM, -EAGAIN  memory or threads ran out
+ *   -EBUSY   the program has a handler for stall_signal
+ *   -EACCES, -ENOSPC, another errno of open()  the page of stats_name cannot be made
  */
 WEIR_API WEIR_NODISCARD int weir_runtime_create(const struct weir_runtime_options *options,
                                                 struct weir_runtime **ret_runtime);
