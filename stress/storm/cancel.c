@@ -111,15 +111,24 @@ fire(struct canceller *canceller)
 }
 
 static void
+cancel_now(struct canceller *canceller, struct message *message)
+{
+    message->answer = weir_cancel(message->op);
+    count_answer(canceller->counters, message->answer);
+}
+
+static void
 schedule(struct canceller *canceller, struct message *message)
 {
     struct cancel_later *later = &canceller->later[random_below(&canceller->random, CANCEL_LATER)];
 
-    if (later->message == NULL) {
-        later->message = message;
-        later->op = message->op;
-        later->step = canceller->step + 1 + random_below(&canceller->random, 2 * CANCEL_LATER);
+    if (later->message != NULL) {
+        cancel_now(canceller, message);
+        return;
     }
+    later->message = message;
+    later->op = message->op;
+    later->step = canceller->step + 1 + random_below(&canceller->random, 2 * CANCEL_LATER);
 }
 
 void
@@ -127,13 +136,13 @@ cancel_begin(struct canceller *canceller, struct message *message, enum cancel_p
 {
     switch (plan) {
     case CANCEL_NOW:
-        message->answer = weir_cancel(message->op);
-        count_answer(canceller->counters, message->answer);
+        cancel_now(canceller, message);
         break;
     case CANCEL_SOON:
         schedule(canceller, message);
         break;
     case CANCEL_TOKEN:
+        counter_add(canceller->counters, COUNT_CANCEL_TOKEN, 1);
         if (++canceller->token_uses >= TOKEN_USES) {
             fire(canceller);
         }
@@ -142,8 +151,10 @@ cancel_begin(struct canceller *canceller, struct message *message, enum cancel_p
         atomic_store(&canceller->storm->strangers[random_below(&canceller->random, STRANGERS)],
                      message->op.bits);
         break;
-    case CANCEL_NONE:
     case CANCEL_DEADLINE:
+        counter_add(canceller->counters, COUNT_CANCEL_DEADLINE, 1);
+        break;
+    case CANCEL_NONE:
         break;
     }
 }

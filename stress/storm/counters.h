@@ -18,10 +18,12 @@ enum counter {
     COUNT_CANCEL_WON,  // answers
     COUNT_CANCEL_PENDING,
     COUNT_CANCEL_LATE,
-    COUNT_TORN,       // streams torn by a cancel
-    COUNT_TORN_EXACT, // the receiver had exactly the bytes that were said to be sent
-    COUNT_MENDED,     // messages continued after a tear or a partial write
-    COUNT_GIVEN,      // memory given in accepted writes
+    COUNT_CANCEL_TOKEN,    // writes that carried a token to be fired
+    COUNT_CANCEL_DEADLINE, // and a deadline to pass
+    COUNT_TORN,            // streams torn by a cancel
+    COUNT_TORN_EXACT,      // the receiver had exactly the bytes that were said to be sent
+    COUNT_MENDED,          // messages continued after a tear or a partial write
+    COUNT_GIVEN,           // memory given in accepted writes
     COUNT_RELEASED,
     COUNT_REFUSED_STALE, // from here on: why writes were refused
     COUNT_REFUSED_ENDED,

@@ -19,7 +19,7 @@
 
 static _Atomic(struct link *) chunks[CHUNKS_MAX];
 static _Atomic uint32_t dialled;
-static _Atomic uint32_t open_count;
+static _Atomic uint64_t open_count;
 
 uint32_t
 link_count(void)
@@ -32,7 +32,13 @@ link_count(void)
 uint32_t
 link_open_count(void)
 {
-    return atomic_load(&open_count);
+    return (uint32_t)atomic_load(&open_count);
+}
+
+const _Atomic uint64_t *
+link_open_counter(void)
+{
+    return &open_count;
 }
 
 struct link *
@@ -270,7 +276,7 @@ link_dial(struct storm *storm, struct connection *connection)
     link->storm = storm;
     link->connection = connection;
     link->loop = &storm->loops[random_below(&random, storm->loop_count)];
-    link->traits = choose_traits(&random);
+    link->traits = storm->options->is_plain ? 0 : choose_traits(&random);
     link->owner = random_below(&random, storm->options->producers);
     prepare_dial(link, &dial, &random);
 

@@ -67,6 +67,7 @@ struct link *link_find(uint32_t id);
 // How many have been dialled; how many of them are not closed yet.
 uint32_t link_count(void);
 uint32_t link_open_count(void);
+const _Atomic uint64_t *link_open_counter(void);
 
 // Any thread. Its stream; all zero bits: none.
 weir_stream link_stream(const struct link *link);

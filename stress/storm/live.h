@@ -16,7 +16,7 @@
 #include <stdint.h>
 
 #define LIVE_LOOPS_MAX     64u
-#define LIVE_SOURCES_MAX   1024u // counters, all kinds together
+#define LIVE_SOURCES_MAX   8192u // counters, all kinds together
 #define LIVE_LATENCIES_MAX 4u
 
 // What is counted. Several counters of one kind are added up.

@@ -1,26 +1,63 @@
 /* SPDX-License-Identifier: MIT */
 // weir-storm: tries to break what weir claims, and says whether it could. See weir-storm(1).
 
-#include "echo.h"
-#include "options.h"
-#include "record.h"
-#include "storm.h"
+#include "command.h"
+#include "json.h"
+#include "text.h"
 #include "verdict.h"
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
+
+static void
+add_params(const struct run *run)
+{
+    char seed[32];
+
+    for (size_t i = 0; i < run->value_count; i++) {
+        const struct parameter_value *value = &run->values[i];
+        bool is_seed = strcmp(value->parameter->name, "seed") == 0;
+        bool is_server = strcmp(value->parameter->name, "server") == 0;
+
+        snprintf(seed, sizeof(seed), "%" PRIu64, run->seed);
+        result_add_param(run->result, value->parameter->name,
+                         is_seed                                      ? seed
+                         : is_server && run->server == SERVER_ADDRESS ? run->address_text
+                                                                      : value->text);
+    }
+}
 
 int
 main(int argc, char **argv)
 {
-    struct options options;
+    static struct command command;
+    static struct text_progress progress;
+    struct result result;
 
-    options_parse(&options, argc, argv);
-    if (!options.json) {
-        printf("seed %" PRIu64 ", %u connections\n", options.seed, options.connections);
+    command_parse(&command, argc, argv);
+    struct run *run = &command.run;
+    result_init(&result, run->scenario->name, run->scenario->summary, run->seed);
+    run->result = &result;
+    add_params(run);
+    if (!command.json) {
+        printf("%s, seed %" PRIu64 "\n", run->scenario->name, run->seed);
         fflush(stdout);
     }
+    if (!command.quiet) {
+        run->view = text_progress;
+        run->view_arg = &progress;
+    }
     verdict_create();
-    pattern_create(options.seed, options.size_max);
-    return options.has_address ? echo_run(&options) : storm_run(&options);
+    run->scenario->run(run);
+    result_add_claim(&result, CLAIM_CORRECTNESS, !storm_is_broken(),
+                     "nothing that was looked at was wrong", "%s", storm_first_broken());
+    if (command.json) {
+        json_write(stdout, &result, command.strict_time);
+    } else {
+        text_write(&result, command.strict_time);
+    }
+    int status = result_held(&result, command.strict_time) ? 0 : 1;
+    result_free(&result);
+    return status;
 }

@@ -142,6 +142,24 @@ choose_flags(struct producer *producer, struct message *message)
                                     : WEIR_TEAR_ABORT;
 }
 
+// No flags, memory that is copied: what most programs do.
+static void
+choose_plainly(struct message *message)
+{
+    message->flags = message->head.submit_ns != 0 ? WEIR_TIMED : 0;
+    message->level = WEIR_SENT;
+    message->tear = WEIR_TEAR_STOP;
+    message->memory = MEMORY_COPY;
+}
+
+// Everything that a write of this link may ask for.
+static void
+choose_freely(struct producer *producer, struct message *message)
+{
+    choose_flags(producer, message);
+    message->memory = (enum message_memory)random_below(&producer->random, MEMORIES);
+}
+
 static struct message *
 take_message(struct producer *producer, struct link *link)
 {
@@ -221,6 +239,7 @@ produce_broadcast(struct producer *producer)
 static void
 produce_message(struct producer *producer, struct link *link)
 {
+    const struct options *options = producer->storm->options;
     struct connection *connection = link->connection;
     struct producer_place *place = produce_place(producer, link);
     struct message *message = take_message(producer, link);
@@ -228,13 +247,17 @@ produce_message(struct producer *producer, struct link *link)
     if (place->link != link->id) {
         *place = (struct producer_place){.link = link->id, .busy = place->busy};
     }
-    choose_flags(producer, message);
-    message->memory = (enum message_memory)random_below(&producer->random, MEMORIES);
+    if (options->is_plain) {
+        choose_plainly(message);
+    } else {
+        choose_freely(producer, message);
+    }
     uint32_t *sequence = &place->sequence[(message->flags & WEIR_PRIORITY) != 0];
     message->head.link = link->id;
     message->head.sequence = *sequence;
     message->head.size =
-        (uint32_t)random_size(&producer->random, producer->storm->options->size_max);
+        (uint32_t)(options->is_plain ? options->size_max
+                                     : random_size(&producer->random, options->size_max));
     bool is_reset = atomic_load_explicit(&connection->wants_reset, memory_order_relaxed) &&
                     atomic_exchange(&connection->wants_reset, false);
     message->head.flags |= is_reset ? RECORD_RESET : 0;
@@ -279,14 +302,15 @@ produce_one(struct producer *producer)
         go_on(producer);
         return;
     }
-    if (random_below(&producer->random, 256) == 0) {
+    bool is_plain = producer->storm->options->is_plain;
+    if (!is_plain && random_below(&producer->random, 256) == 0) {
         produce_broadcast(producer);
         return;
     }
     struct link *link = pick_link(producer, true);
     if (link == NULL) {
         producer->failures++;
-    } else if (random_below(&producer->random, 256) == 0) {
+    } else if (!is_plain && random_below(&producer->random, 256) == 0) {
         produce_barrier(producer, link);
     } else {
         produce_message(producer, link);

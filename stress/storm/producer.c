@@ -10,20 +10,19 @@
 #include <stdlib.h>
 #include <time.h>
 
-#define DEPTH_DEFAULT 512u
-#define BYTES_MAX     ((size_t)8 * 1024 * 1024) // in flight, of one producer
-#define FAILURES_MAX  32u                       // in a row, before it rests
-#define REST_NS       1000000
-#define WAIT_NS       20000000
-#define BURST         48u // messages of a loop's timer
-#define BURST_NS      1000000
-#define DUMPED_MAX    16u // writes described of each
+#define BYTES_MAX    ((size_t)8 * 1024 * 1024) // in flight, of one producer
+#define FAILURES_MAX 32u                       // in a row, before it rests
+#define REST_NS      1000000
+#define WAIT_NS      20000000
+#define BURST        48u // messages of a loop's timer
+#define BURST_NS     1000000
+#define DUMPED_MAX   16u // writes described of each
 
 void
 producer_init(struct producer *producer, struct storm *storm, unsigned index,
               struct weir_loop *loop)
 {
-    unsigned depth = storm->options->depth != 0 ? storm->options->depth : DEPTH_DEFAULT;
+    unsigned depth = storm->options->depth;
 
     producer->storm = storm;
     producer->index = index;

@@ -171,6 +171,18 @@ receiver_bytes(const struct receiver *receiver)
     return atomic_load_explicit(&receiver->shared->bytes, memory_order_relaxed);
 }
 
+const _Atomic uint64_t *
+receiver_message_counter(const struct receiver *receiver)
+{
+    return &receiver->shared->messages;
+}
+
+const _Atomic uint64_t *
+receiver_byte_counter(const struct receiver *receiver)
+{
+    return &receiver->shared->bytes;
+}
+
 void
 receiver_ask_to_stop(struct receiver *receiver)
 {

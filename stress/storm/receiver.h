@@ -4,8 +4,10 @@
 
 // The receiving side: listeners and threads, in a process of its own or in this one.
 
-#include "options.h"
 #include "record.h"
+#include "storm_options.h"
+
+#include "weir/net.h"
 
 #include <pthread.h>
 #include <sys/types.h>
@@ -28,9 +30,11 @@ void receiver_start(struct receiver *receiver, const struct options *options,
 // Wait for the next report. False: the receiver has ended.
 bool receiver_next_report(struct receiver *receiver, struct report *ret_report);
 
-// Any thread: whole messages and bytes that were verified so far.
+// Any thread: whole messages and bytes that were verified so far; and where they are counted.
 uint64_t receiver_messages(const struct receiver *receiver);
 uint64_t receiver_bytes(const struct receiver *receiver);
+const _Atomic uint64_t *receiver_message_counter(const struct receiver *receiver);
+const _Atomic uint64_t *receiver_byte_counter(const struct receiver *receiver);
 
 // Ask it to end, which ends the reports too.
 void receiver_ask_to_stop(struct receiver *receiver);

@@ -5,7 +5,14 @@
 
 #include <string.h>
 
-const struct scenario *const scenarios[] = {NULL};
+extern const struct scenario scenario_echo;
+extern const struct scenario scenario_xthread;
+extern const struct scenario scenario_cancel;
+extern const struct scenario scenario_chaos;
+
+const struct scenario *const scenarios[] = {
+    &scenario_echo, &scenario_xthread, &scenario_cancel, &scenario_chaos, NULL,
+};
 
 const struct scenario *
 scenario_find(const char *name)

@@ -7,7 +7,8 @@
 #include "link.h"
 #include "message.h"
 #include "producer.h"
-#include "report.h"
+#include "sampler.h"
+#include "storm_summary.h"
 #include "verdict.h"
 #include "watchdog.h"
 
@@ -25,7 +26,8 @@ struct storm_run {
     struct watchdog watchdog;
     struct chaos chaos;
     struct counters now;
-    struct counters last; // at the last progress line
+    struct live live;
+    struct sampler sampler;
     pthread_t reports;
     pthread_t strangers;
 };
@@ -86,7 +88,7 @@ start_producers(struct storm *storm)
 {
     unsigned threads = storm->options->producers;
 
-    storm->producer_count = threads + storm->loop_count;
+    storm->producer_count = threads + (storm->options->is_plain ? 0 : storm->loop_count);
     storm->producers = aligned_alloc(64, storm->producer_count * sizeof(*storm->producers));
     storm_require(storm->producers != NULL, "memory");
     memset(storm->producers, 0, storm->producer_count * sizeof(*storm->producers));
@@ -123,8 +125,8 @@ end_stalled(const struct storm_run *run)
     }
     fprintf(stderr, "%u links open\n", link_open_count());
     watchdog_dump(storm->runtime);
-    printf("storm: BROKE: %s (seed %" PRIu64 ")\n", storm_first_broken(), storm->options->seed);
-    fflush(stdout);
+    fprintf(stderr, "storm: BROKE: %s (seed %" PRIu64 ")\n", storm_first_broken(),
+            storm->options->seed);
     receiver_kill(&run->storm->receiver);
     _exit(1);
 }
@@ -134,35 +136,33 @@ static void
 look_after(struct storm_run *run)
 {
     struct storm *storm = run->storm;
-    double seconds;
 
     sum_counters(storm, &run->now);
     if (watchdog_is_stalled(&run->watchdog, progress_of(storm, &run->now))) {
         end_stalled(run);
     }
-    if (watchdog_line_is_due(&run->watchdog, &seconds)) {
-        if (!storm->options->quiet) {
-            report_progress(&run->last, &run->now, seconds, watchdog_seconds(&run->watchdog),
-                            atomic_load(&storm->closes));
-        }
-        run->last = run->now;
-    }
     watchdog_nap();
+}
+
+static bool
+has_done_enough(const struct storm_run *run)
+{
+    const struct options *options = run->storm->options;
+    double seconds = watchdog_seconds(&run->watchdog);
+
+    if (options->cancels != 0) {
+        return storm_count_cancels(&run->now) >= options->cancels;
+    }
+    return seconds >= options->seconds ||
+           (options->messages != 0 && counter_get(&run->now, COUNT_DELIVERED) >= options->messages);
 }
 
 static void
 run_storm(struct storm_run *run)
 {
-    struct storm *storm = run->storm;
-    const struct options *options = storm->options;
-
-    while (watchdog_seconds(&run->watchdog) < options->seconds && !storm_is_broken()) {
-        chaos_turn(&run->chaos, storm);
+    while (!has_done_enough(run) && !storm_is_broken()) {
+        chaos_turn(&run->chaos, run->storm);
         look_after(run);
-        if (options->messages != 0 &&
-            counter_get(&run->now, COUNT_DELIVERED) >= options->messages) {
-            return;
-        }
     }
 }
 
@@ -265,7 +265,7 @@ stop_runtime(struct storm *storm, struct weir_ledger *ret_ledger)
 }
 
 static void
-merge_histograms(const struct storm *storm, struct summary *summary)
+merge_histograms(const struct storm *storm, struct storm_summary *summary)
 {
     summary->acknowledged = calloc(2, sizeof(struct histogram));
     storm_require(summary->acknowledged != NULL, "memory");
@@ -276,11 +276,11 @@ merge_histograms(const struct storm *storm, struct summary *summary)
     }
 }
 
-static int
-end_storm(struct storm_run *run)
+static void
+end_storm(struct storm_run *run, struct result *result)
 {
     struct storm *storm = run->storm;
-    struct summary summary = {.scenario = "storm", .options = storm->options};
+    struct storm_summary summary = {.options = storm->options};
 
     summary.seconds = watchdog_seconds(&run->watchdog);
     sum_counters(storm, &summary.counters);
@@ -288,6 +288,7 @@ end_storm(struct storm_run *run)
     summary.bytes = counter_get(&summary.counters, COUNT_BYTES);
     end_producers(run);
     end_links(run);
+    sampler_stop(&run->sampler);
     check_stats(run, &summary.stats);
     summary.verified_messages = receiver_messages(&storm->receiver);
     summary.verified_bytes = receiver_bytes(&storm->receiver);
@@ -302,26 +303,60 @@ end_storm(struct storm_run *run)
     summary.settled = atomic_load(&storm->settled);
     summary.overdue = atomic_load(&storm->overdue);
     merge_histograms(storm, &summary);
-    int status = report_summary(&summary);
-
+    storm_summarise(&summary, result);
     free(summary.acknowledged);
+    live_fini(&run->live);
     link_free_all();
     free(storm->producers);
     free(storm->loops);
     free(storm->connections);
     free(storm);
-    return status;
 }
 
-int
-storm_run(const struct options *options)
+static void
+show_counters(struct live *live, const struct counters *counters)
 {
-    struct storm_run run = {0};
+    live_add_count(live, LIVE_CANCELS, &counters->value[COUNT_CANCEL_WON]);
+    live_add_count(live, LIVE_CANCELS, &counters->value[COUNT_CANCEL_PENDING]);
+    live_add_count(live, LIVE_CANCELS, &counters->value[COUNT_CANCEL_LATE]);
+    live_add_count(live, LIVE_CANCELS, &counters->value[COUNT_CANCEL_TOKEN]);
+    live_add_count(live, LIVE_CANCELS, &counters->value[COUNT_CANCEL_DEADLINE]);
+    for (unsigned i = COUNT_REFUSED_STALE; i < COUNTERS; i++) {
+        live_add_count(live, LIVE_REFUSALS, &counters->value[i]);
+    }
+}
+
+static void
+show(struct storm_run *run)
+{
+    struct live *live = &run->live;
+    const struct storm *storm = run->storm;
+
+    live->runtime = storm->runtime;
+    live_add_count(live, LIVE_MESSAGES, receiver_message_counter(&storm->receiver));
+    live_add_count(live, LIVE_BYTES, receiver_byte_counter(&storm->receiver));
+    live_add_count(live, LIVE_CLOSES, &storm->closes);
+    live_add_count(live, LIVE_CONNECTIONS, link_open_counter());
+    for (unsigned i = 0; i <= storm->loop_count; i++) {
+        show_counters(live, &storm->loops[i].counters);
+        live_add_latency(live, "round trip", &storm->loops[i].acknowledged);
+        live_add_latency(live, "completion", &storm->loops[i].completed);
+    }
+    for (unsigned i = 0; i < storm->producer_count; i++) {
+        show_counters(live, &storm->producers[i].counters);
+    }
+}
+
+void
+storm_run(struct run *asked, const struct options *options)
+{
+    static struct storm_run run; // large, and alone in its process
     struct storm *storm = calloc(1, sizeof(*storm));
     long processors = sysconf(_SC_NPROCESSORS_ONLN);
     uint32_t loops = options->loops != 0 ? options->loops : (uint32_t)processors;
 
     storm_require(storm != NULL, "memory");
+    pattern_create(options->seed, options->size_max);
     run.storm = storm;
     storm->options = options;
     storm->connections = calloc(options->connections, sizeof(*storm->connections));
@@ -333,6 +368,9 @@ storm_run(const struct options *options)
     storm_require(pthread_create(&run.reports, NULL, take_reports, storm) == 0, "thread");
     storm_require(pthread_create(&run.strangers, NULL, cancel_strangers_run, storm) == 0, "thread");
     start_producers(storm);
+    live_init(&run.live, asked->scenario->name, options->cancels != 0 ? 0 : options->seconds);
+    show(&run);
+    sampler_start(&run.sampler, asked, &run.live);
     run_storm(&run);
-    return end_storm(&run);
+    end_storm(&run, asked->result);
 }

@@ -11,8 +11,9 @@
 
 #include "counters.h"
 #include "histogram.h"
-#include "options.h"
 #include "receiver.h"
+#include "scenario.h"
+#include "storm_options.h"
 
 #include "weir/weir.h"
 
@@ -54,7 +55,7 @@ struct storm {
     _Atomic uint64_t strangers[STRANGERS]; // bits of handles, 0: none
 };
 
-// Run it; the exit status.
-int storm_run(const struct options *options);
+// Run it and fill the result.
+void storm_run(struct run *run, const struct options *options);
 
 #endif /* STORM_STORM_H */

@@ -16,7 +16,7 @@ watchdog_init(struct watchdog *watchdog, struct weir_runtime *runtime)
 {
     uint64_t now_ns = weir_now_ns();
 
-    *watchdog = (struct watchdog){runtime, now_ns, now_ns, now_ns, 0};
+    *watchdog = (struct watchdog){runtime, now_ns, now_ns, 0};
 }
 
 bool
@@ -29,19 +29,6 @@ watchdog_is_stalled(struct watchdog *watchdog, uint64_t progress)
         watchdog->moved_ns = now_ns;
     }
     return now_ns - watchdog->moved_ns > STALL_NS;
-}
-
-bool
-watchdog_line_is_due(struct watchdog *watchdog, double *ret_seconds)
-{
-    uint64_t now_ns = weir_now_ns();
-
-    if (now_ns - watchdog->line_ns < SECOND_NS) {
-        return false;
-    }
-    *ret_seconds = (double)(now_ns - watchdog->line_ns) / 1e9;
-    watchdog->line_ns = now_ns;
-    return true;
 }
 
 double

@@ -2,7 +2,7 @@
 #ifndef STORM_WATCHDOG_H
 #define STORM_WATCHDOG_H
 
-// Progress: a line each second while there is some, an end with a dump when there is none.
+// Progress: an end with a dump when there is none.
 
 #include "counters.h"
 
@@ -14,7 +14,6 @@
 struct watchdog {
     struct weir_runtime *runtime;
     uint64_t begin_ns;
-    uint64_t line_ns;  // of the last line
     uint64_t moved_ns; // when something last moved
     uint64_t progress;
 };
@@ -23,9 +22,6 @@ void watchdog_init(struct watchdog *watchdog, struct weir_runtime *runtime);
 
 // @p progress grows whenever anything happens. True: nothing has for too long.
 bool watchdog_is_stalled(struct watchdog *watchdog, uint64_t progress);
-
-// A second has passed since it last said so; how long exactly.
-bool watchdog_line_is_due(struct watchdog *watchdog, double *ret_seconds);
 
 double watchdog_seconds(const struct watchdog *watchdog);
 

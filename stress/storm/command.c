@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: MIT */
+#include "command.h"
+
+#include "random.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define DEFAULT_SCENARIO "chaos"
+
+enum option_value {
+    OPTION_HELP = 1,
+    OPTION_LIST,
+    OPTION_PARAMETER, // this and above: the index of a parameter
+};
+
+// Those that every scenario has. A scenario's own parameter of the same name replaces one.
+static const struct parameter common[] = {
+    {.name = "seconds",
+     .kind = PARAMETER_REAL,
+     .fallback = "4",
+     .max = 1e7,
+     .help = "how long it runs"},
+    {.name = "seed",
+     .kind = PARAMETER_COUNT,
+     .fallback = "random",
+     .max = 1.8e19,
+     .help = "repeat a run's choices; printed first"},
+    {.name = "loops",
+     .kind = PARAMETER_COUNT,
+     .fallback = "0",
+     .max = 64,
+     .help = "weir's loops; 0: one per processor"},
+    {.name = "server",
+     .kind = PARAMETER_CHOICE,
+     .fallback = "fork",
+     .words = "process fork",
+     .help = "weir and the plain sockets that judge it in one process or in two"},
+    {.name = "strict-time",
+     .kind = PARAMETER_FLAG,
+     .fallback = "no",
+     .help = "a claim about time that is missed fails the run as well"},
+    {.name = "json",
+     .kind = PARAMETER_FLAG,
+     .fallback = "no",
+     .help = "the result as one line of JSON, nothing else on standard output"},
+    {.name = "quiet", .kind = PARAMETER_FLAG, .fallback = "no", .help = "no progress lines"},
+    {.name = NULL},
+};
+
+_Noreturn void
+command_refuse(const char *what, const char *value)
+{
+    fprintf(stderr, "weir-storm: %s: %s\nTry: weir-storm --help\n", what, value);
+    exit(2);
+}
+
+static bool
+names_parameter(const struct parameter *table, const char *name)
+{
+    for (size_t i = 0; table[i].name != NULL; i++) {
+        if (strcmp(table[i].name, name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+// --- Help ----------------------------------------------------------------------------------------
+
+static void
+print_list(void)
+{
+    for (size_t i = 0; scenarios[i] != NULL; i++) {
+        printf("  %-10s %s\n", scenarios[i]->name, scenarios[i]->summary);
+    }
+}
+
+static void
+print_parameter(const struct parameter *parameter)
+{
+    static const char *const arguments[] = {[PARAMETER_COUNT] = " N",
+                                            [PARAMETER_REAL] = " X",
+                                            [PARAMETER_CHOICE] = " WORD",
+                                            [PARAMETER_FLAG] = ""};
+    char name[64];
+
+    snprintf(name, sizeof(name), "--%s%s", parameter->name, arguments[parameter->kind]);
+    printf("  %-18s %s", name, parameter->help);
+    if (parameter->kind == PARAMETER_CHOICE) {
+        printf(" (%s)", parameter->words);
+    }
+    if (parameter->kind != PARAMETER_FLAG) {
+        printf("; default %s", parameter->fallback);
+    }
+    printf("\n");
+}
+
+static void
+print_scenario_help(const struct scenario *scenario)
+{
+    printf("Usage: weir-storm %s [OPTION]...%s\n%s.\n\n", scenario->name,
+           scenario->takes_address ? " [ADDRESS]" : "", scenario->summary);
+    for (size_t i = 0; scenario->parameters[i].name != NULL; i++) {
+        print_parameter(&scenario->parameters[i]);
+    }
+    printf("\nOf every scenario:\n");
+    for (size_t i = 0; common[i].name != NULL; i++) {
+        if (!names_parameter(scenario->parameters, common[i].name)) {
+            print_parameter(&common[i]);
+        }
+    }
+    if (scenario->takes_address) {
+        printf("\nADDRESS is that of an echo server: tcp:HOST:PORT or unix:PATH.\n");
+    }
+}
+
+static void
+print_help(void)
+{
+    printf("Usage: weir-storm [SCENARIO] [OPTION]... [ADDRESS]\n"
+           "Tries to break what weir claims. Every byte, every order and every completion is\n"
+           "verified by plain sockets. Without a scenario: " DEFAULT_SCENARIO ".\n\n");
+    print_list();
+    printf("\n  --list             the scenarios\n"
+           "  --help             this text; behind a scenario, its parameters\n\n"
+           "Exit status 0: all claims held; 1: one broke; 2: wrong usage, or no room to test.\n");
+}
+
+// --- Values --------------------------------------------------------------------------------------
+
+static uint64_t
+fresh_seed(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    return random_mix((uint64_t)now.tv_nsec ^ ((uint64_t)now.tv_sec << 30) ^
+                      (uint64_t)getpid() << 48) >>
+           24;
+}
+
+static uint64_t
+parse_count(const struct parameter *parameter, const char *text)
+{
+    char *end;
+
+    if (strcmp(text, "random") == 0 && strcmp(parameter->fallback, "random") == 0) {
+        return fresh_seed();
+    }
+    errno = 0;
+    unsigned long long count = strtoull(text, &end, 0);
+    unsigned long long scale = *end == 'k' ? 1024 : *end == 'm' ? 1024 * 1024 : 1;
+    if (*text < '0' || *text > '9' || errno != 0) {
+        command_refuse("not a number", text);
+    }
+    end += scale != 1;
+    if (*end != '\0' || count > UINT64_MAX / scale || (double)(count * scale) < parameter->min ||
+        (double)(count * scale) > parameter->max) {
+        command_refuse("out of range", text);
+    }
+    return count * scale;
+}
+
+static double
+parse_real(const struct parameter *parameter, const char *text)
+{
+    char *end;
+    double value = strtod(text, &end);
+
+    if (end == text || *end != '\0' || !isfinite(value) || value < parameter->min ||
+        value > parameter->max) {
+        command_refuse("not a number in range", text);
+    }
+    return value;
+}
+
+static unsigned
+parse_choice(const struct parameter *parameter, const char *text)
+{
+    const char *word = parameter->words;
+
+    for (unsigned i = 0; *word != '\0'; i++) {
+        size_t size = strcspn(word, " ");
+
+        if (strlen(text) == size && strncmp(word, text, size) == 0) {
+            return i;
+        }
+        word += size + (word[size] == ' ');
+    }
+    fprintf(stderr, "weir-storm: --%s is one of: %s\n", parameter->name, parameter->words);
+    exit(2);
+}
+
+static void
+set_value(struct parameter_value *value, const char *text)
+{
+    value->text = text;
+    switch (value->parameter->kind) {
+    case PARAMETER_COUNT:
+        value->count = parse_count(value->parameter, text);
+        break;
+    case PARAMETER_REAL:
+        value->real = parse_real(value->parameter, text);
+        break;
+    case PARAMETER_CHOICE:
+        value->choice = parse_choice(value->parameter, text);
+        break;
+    case PARAMETER_FLAG:
+        value->flag = strcmp(text, "yes") == 0;
+        break;
+    }
+}
+
+static void
+add_parameters(struct run *run, const struct parameter *table, const struct parameter *replaced_by)
+{
+    for (size_t i = 0; table[i].name != NULL; i++) {
+        if (replaced_by != NULL && names_parameter(replaced_by, table[i].name)) {
+            continue;
+        }
+        if (run->value_count == PARAMETERS_MAX) {
+            command_refuse("too many parameters", table[i].name);
+        }
+        struct parameter_value *value = &run->values[run->value_count++];
+        value->parameter = &table[i];
+        set_value(value, table[i].fallback);
+    }
+}
+
+static void
+parse_address(struct run *run, const char *text)
+{
+    char host[64];
+    const char *colon = strrchr(text, ':');
+    const struct parameter port = {.name = "port", .fallback = "", .min = 1, .max = UINT16_MAX};
+    int status = -EINVAL;
+
+    if (strncmp(text, "unix:", 5) == 0) {
+        status = weir_address_unix(&run->address, text + 5);
+    } else if (strncmp(text, "tcp:", 4) == 0 && colon > text + 3) {
+        bool has_brackets = text[4] == '[' && colon[-1] == ']';
+        const char *begin = text + 4 + has_brackets;
+        size_t size = (size_t)(colon - has_brackets - begin);
+
+        snprintf(host, sizeof(host), "%.*s", (int)size, begin);
+        status = weir_address_ip(&run->address, host, (uint16_t)parse_count(&port, colon + 1));
+    }
+    if (status != 0) {
+        command_refuse("not an address (tcp:HOST:PORT or unix:PATH)", text);
+    }
+    run->address_text = text;
+    run->server = SERVER_ADDRESS;
+}
+
+// --- The whole -----------------------------------------------------------------------------------
+
+static void
+make_options(const struct run *run, struct option *options)
+{
+    size_t count = 0;
+
+    options[count++] = (struct option){"help", no_argument, NULL, OPTION_HELP};
+    options[count++] = (struct option){"list", no_argument, NULL, OPTION_LIST};
+    for (size_t i = 0; i < run->value_count; i++) {
+        const struct parameter *parameter = run->values[i].parameter;
+        int argument = parameter->kind == PARAMETER_FLAG ? no_argument : required_argument;
+
+        options[count++] =
+            (struct option){parameter->name, argument, NULL, OPTION_PARAMETER + (int)i};
+    }
+    options[count] = (struct option){NULL, 0, NULL, 0};
+}
+
+static void
+take_option(struct command *command, int option, bool names_scenario)
+{
+    if (option == OPTION_HELP) {
+        if (names_scenario) {
+            print_scenario_help(command->scenario);
+        } else {
+            print_help();
+        }
+        exit(0);
+    }
+    if (option == OPTION_LIST) {
+        print_list();
+        exit(0);
+    }
+    if (option < OPTION_PARAMETER) {
+        fputs("Try: weir-storm --help\n", stderr);
+        exit(2);
+    }
+    struct parameter_value *value = &command->run.values[option - OPTION_PARAMETER];
+    set_value(value, value->parameter->kind == PARAMETER_FLAG ? "yes" : optarg);
+}
+
+static void
+take_operand(struct command *command, const char *text)
+{
+    const struct scenario *scenario = command->scenario;
+
+    if (strncmp(text, "tcp:", 4) != 0 && strncmp(text, "unix:", 5) != 0) {
+        command_refuse("neither a scenario, which comes first, nor an address", text);
+    }
+    if (command->run.server == SERVER_ADDRESS) {
+        command_refuse("one address is enough", text);
+    }
+    if (!scenario->takes_address) {
+        fprintf(stderr, "weir-storm: %s looks into its own server and cannot take an address: %s\n",
+                scenario->name, text);
+        exit(2);
+    }
+    parse_address(&command->run, text);
+}
+
+void
+command_parse(struct command *ret_command, int argc, char **argv)
+{
+    struct command command = {0};
+    struct option options[PARAMETERS_MAX + 3];
+    bool names_scenario = argc > 1 && scenario_find(argv[1]) != NULL;
+    int option;
+
+    command.scenario = scenario_find(names_scenario ? argv[1] : DEFAULT_SCENARIO);
+    command.run.scenario = command.scenario;
+    add_parameters(&command.run, command.scenario->parameters, NULL);
+    add_parameters(&command.run, common, command.scenario->parameters);
+    make_options(&command.run, options);
+    optind = names_scenario ? 2 : 1;
+    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+        take_option(&command, option, names_scenario);
+    }
+    command.run.server = SERVER_PROCESS;
+    for (int i = optind; i < argc; i++) {
+        take_operand(&command, argv[i]);
+    }
+    if (command.run.server != SERVER_ADDRESS) {
+        command.run.server = run_choice(&command.run, "server") == 0 ? SERVER_PROCESS : SERVER_FORK;
+    }
+    command.run.seed = run_count(&command.run, "seed");
+    command.run.seconds = run_real(&command.run, "seconds");
+    command.json = run_flag(&command.run, "json");
+    command.quiet = run_flag(&command.run, "quiet") || command.json;
+    command.strict_time = run_flag(&command.run, "strict-time");
+    *ret_command = command;
+}
