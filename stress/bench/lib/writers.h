@@ -3,7 +3,8 @@
 #define BENCH_WRITERS_H
 
 // The engine of the writing benchmarks (xthread, bulk, lat, fanout): threads that write to
-// connections of one loop. Whose loop that is, a backend says: writers/<impl>.h has one for each library.
+// connections of one loop. Whose loop that is, a backend says: writers/<impl>.h has one for each
+// library.
 //
 // A producer has a window of writes and uses them in turn. It takes one again when its completion
 // has arrived, and sleeps while that is outstanding, so never more than the window is in flight.

@@ -9,6 +9,7 @@
 
 #include "lib/fail.h"
 #include "lib/net.h"
+#include "writers/gather.h"
 #include "writers/inbox.h"
 #include "writers/mutex_send.h"
 
@@ -17,21 +18,14 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <sys/uio.h>
 #include <unistd.h>
 
-#define EVENTS_MAX    64
-#define TAKE_MAX      1024 // writes from the inbox in one turn
-#define PIECES_MAX    256  // of one writev()
-#define SMALL_MAX     512  // copying a piece up to this size costs less than another iovec
-#define FLAT_SIZE     65536
-#define SEND_SIZE_MAX 262144 // what one writev() offers, but for its last piece
+#define EVENTS_MAX 64
+#define TAKE_MAX   1024 // writes from the inbox in one turn
 
 struct connection {
     int fd;
-    struct queued *oldest;
-    struct queued *newest;
-    size_t sent;     // of the oldest
+    struct pending pending;
     bool is_dirty;   // in loop.dirty
     bool is_blocked; // the kernel took not everything: waits for EPOLLOUT
 };
@@ -53,8 +47,7 @@ static struct {
     _Alignas(CACHE_LINE) struct connection **dirty;
     unsigned dirty_count;
     unsigned blocked_count;
-    struct queued *finished; // sent in this turn
-    struct queued **finished_end;
+    struct finished finished;   // sent in this turn
     struct bench_counts counts; // wakes: atomic, the producers'
     char flat[FLAT_SIZE];
 } loop;
@@ -113,65 +106,8 @@ loop_take_writes(void)
             return;
         }
         struct connection *connection = &loop.connections[queued->write.connection];
-        queued->next = NULL;
-        if (connection->oldest == NULL) {
-            connection->oldest = queued;
-        } else {
-            connection->newest->next = queued;
-        }
-        connection->newest = queued;
+        pending_append(&connection->pending, queued);
         mark_dirty(connection);
-    }
-}
-
-// Fills pieces with what is queued, from the first unsent byte, and returns how many they are. Runs
-// of small writes become one piece of the flat buffer.
-static int
-connection_gather(const struct connection *connection, struct iovec *pieces)
-{
-    size_t flat_used = 0;
-    size_t gathered = 0;
-    size_t skip = connection->sent;
-    bool is_last_flat = false;
-    int count = 0;
-
-    for (const struct queued *queued = connection->oldest;
-         queued != NULL && gathered < SEND_SIZE_MAX; queued = queued->next) {
-        const char *data = queued->write.data + skip;
-        size_t size = queued->write.size - skip;
-        bool is_flat = size <= SMALL_MAX && flat_used + size <= FLAT_SIZE;
-
-        skip = 0;
-        if (is_flat) {
-            memcpy(loop.flat + flat_used, data, size);
-            data = loop.flat + flat_used;
-            flat_used += size;
-        }
-        if (is_flat && is_last_flat) {
-            pieces[count - 1].iov_len += size;
-        } else if (count == PIECES_MAX) {
-            break;
-        } else {
-            pieces[count++] = (struct iovec){.iov_base = (void *)(uintptr_t)data, .iov_len = size};
-        }
-        is_last_flat = is_flat;
-        gathered += size;
-    }
-    return count;
-}
-
-static void
-connection_finish(struct connection *connection, size_t taken)
-{
-    connection->sent += taken;
-    while (connection->oldest != NULL && connection->sent >= connection->oldest->write.size) {
-        struct queued *done = connection->oldest;
-
-        connection->sent -= done->write.size;
-        connection->oldest = done->next;
-        done->next = NULL;
-        *loop.finished_end = done;
-        loop.finished_end = &done->next;
     }
 }
 
@@ -179,17 +115,14 @@ static void
 connection_flush(struct connection *connection)
 {
     struct iovec pieces[PIECES_MAX];
-    int count = connection_gather(connection, pieces);
-    size_t offered = 0;
+    size_t offered;
+    int count = pending_gather(&connection->pending, loop.flat, pieces, &offered);
 
-    for (int i = 0; i < count; i++) {
-        offered += pieces[i].iov_len;
-    }
     ssize_t taken = writev(connection->fd, pieces, count);
     loop.counts.sends++;
     bench_require(taken >= 0 || errno == EAGAIN, "writev");
     if (taken > 0) {
-        connection_finish(connection, (size_t)taken);
+        pending_finish(&connection->pending, (size_t)taken, &loop.finished);
     }
     if (taken < 0 || (size_t)taken < offered) {
         connection->is_blocked = true;
@@ -208,27 +141,10 @@ loop_flush_dirty(void)
 
         connection->is_dirty = false;
         connection_flush(connection);
-        if (connection->oldest != NULL) {
+        if (connection->pending.oldest != NULL) {
             mark_dirty(connection); // never overtakes i: each puts back one at most
         }
     }
-}
-
-// After all sends of the turn: a producer woken between them would find the next write it needs
-// still in flight, and sleep once more.
-static void
-loop_finish_writes(void)
-{
-    struct queued *done = loop.finished;
-
-    while (done != NULL) {
-        struct queued *next = done->next;
-
-        bench_write_done(&done->write); // from here on the producer may use it again
-        done = next;
-    }
-    loop.finished = NULL;
-    loop.finished_end = &loop.finished;
 }
 
 static void
@@ -272,7 +188,7 @@ loop_run(void *arg)
         }
         loop_take_writes();
         loop_flush_dirty();
-        loop_finish_writes();
+        finished_hand_back(&loop.finished);
     }
     return arg;
 }
@@ -324,7 +240,7 @@ epoll_open(const struct bench_target *target)
     bench_require(loop.poller >= 0 && loop.wake_fd >= 0, "epoll_create1 or eventfd");
     watch(loop.wake_fd, EPOLLIN | EPOLLET, NULL); // edges: nobody needs to read it
     open_connections(target);
-    loop.finished_end = &loop.finished;
+    finished_init(&loop.finished);
     errno = pthread_create(&loop.thread, NULL, loop_run, NULL);
     bench_require(errno == 0, "pthread_create");
 }
