@@ -5,22 +5,21 @@
 #include "lib/net.h"
 #include "lib/server.h"
 
-#include <array>
 #include <asio.hpp>
 #include <csignal>
 #include <memory>
+#include <vector>
 
 using asio::ip::tcp;
 
 namespace
 {
 
-constexpr std::size_t buffer_size = 4096;
-
 class Session : public std::enable_shared_from_this<Session>
 {
   public:
-    explicit Session(tcp::socket socket) : socket_(std::move(socket))
+    explicit Session(tcp::socket socket)
+        : socket_(std::move(socket)), buffer_(bench_server_buffer_size())
     {
         socket_.set_option(tcp::no_delay(true));
     }
@@ -49,7 +48,7 @@ class Session : public std::enable_shared_from_this<Session>
     }
 
     tcp::socket socket_;
-    std::array<char, buffer_size> buffer_;
+    std::vector<char> buffer_;
 };
 
 void

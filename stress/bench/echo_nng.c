@@ -10,15 +10,13 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
-#define BUFFER_SIZE 4096
-
 struct connection {
     nng_stream *stream;
     nng_aio *aio;
     bool is_sending;
     size_t unsent_begin;
     size_t unsent_end;
-    char buffer[BUFFER_SIZE];
+    char buffer[]; // of bench_server_buffer_size()
 };
 
 static nng_stream_listener *listener;
@@ -43,7 +41,7 @@ static void
 start_receiving(struct connection *connection)
 {
     connection->is_sending = false;
-    aim(connection, connection->buffer, sizeof(connection->buffer));
+    aim(connection, connection->buffer, bench_server_buffer_size());
     nng_stream_recv(connection->stream, connection->aio);
 }
 
@@ -97,7 +95,7 @@ on_accept(void *arg)
         return;
     }
     require_nng(status, "nng_stream_listener_accept");
-    struct connection *connection = calloc(1, sizeof(*connection));
+    struct connection *connection = calloc(1, sizeof(*connection) + bench_server_buffer_size());
     bench_require(connection != NULL, "calloc");
     connection->stream = nng_aio_get_output(accept_aio, 0);
     require_nng(nng_stream_set_bool(connection->stream, NNG_OPT_TCP_NODELAY, true), "nodelay");

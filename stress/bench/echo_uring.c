@@ -323,7 +323,7 @@ offer_buffers(void)
 
     buffer_ring = mmap(NULL, ring_size, PROT_READ | PROT_WRITE, MAP_ANONYMOUS | MAP_PRIVATE, -1, 0);
     memory = mmap(NULL, (size_t)BUFFERS * BUFFER_SIZE, PROT_READ | PROT_WRITE,
-                  MAP_ANONYMOUS | MAP_PRIVATE, -1, 0);
+                  MAP_ANONYMOUS | MAP_PRIVATE | MAP_POPULATE, -1, 0);
     bench_require(buffer_ring != MAP_FAILED && memory != MAP_FAILED, "mmap");
     registration.ring_addr = (uint64_t)(uintptr_t)buffer_ring;
     int status = io_uring_register_buf_ring(&ring, &registration, 0);

@@ -12,21 +12,12 @@ import sys
 import tempfile
 import time
 
+import cases
+
 DEFAULT_DIRECTORY = "build/release/stress/bench"
+FORMAT = 2  # of the JSON that run, count and targets write
 START_TIMEOUT_S = 60
 END_TIMEOUT_S = 60
-
-CONTESTANTS = {
-    "echo": ["epoll", "uv", "event", "asio", "nng", "weir"],
-    "idle": ["epoll", "uv", "event", "asio", "nng", "weir"],
-    "xthread": ["epoll:stack", "epoll:vyukov", "epoll:spsc", "epoll:mutex", "epoll:mutex-send",
-                "uv:usual", "uv:gather", "asio:usual", "asio:gather", "event", "nng", "weir",
-                "weir:copy"],
-    "bulk": ["epoll:stack", "epoll:mutex-send", "uv:usual", "uv:gather", "asio:usual",
-             "asio:gather", "event", "nng", "weir"],
-    "lat": ["epoll:stack", "epoll:vyukov", "epoll:mutex-send", "uv:usual", "asio:usual", "event",
-            "nng", "weir", "weir:inline"],
-}
 
 
 class Failure(Exception):
@@ -34,49 +25,85 @@ class Failure(Exception):
 
 
 class Contestant:
-    """An implementation, and the variant of it after a colon: "epoll", "uv:gather"."""
+    """An implementation, a variant of it, options of its own, a build other than the usual one:
+    "epoll", "uv:gather", "weir:copy/producers=4/window=64", "weir@plain"."""
 
     def __init__(self, text):
         self.name = text
+        text, _, self.build = text.partition("@")
+        text, *options = text.split("/")
         self.impl, _, self.variant = text.partition(":")
+        self.options = []
+        for option in options:
+            name, _, value = option.partition("=")
+            self.options += [f"--{name}", *([value] if value else [])]
 
-    def arguments(self):
+    def style(self):
+        """How a program is told its variant."""
         if not self.variant:
             return []
         return ["--queue" if self.impl == "epoll" else "--style", self.variant]
 
 
 class Programs:
-    """The directory with the benchmark programs."""
+    """The directories with the benchmark programs: the usual one, and others by name."""
 
-    def __init__(self, directory):
-        self.directory = pathlib.Path(directory)
+    def __init__(self, directory, others=()):
+        self.directories = {"": pathlib.Path(directory)}
+        for other in others:
+            name, _, place = other.partition("=")
+            self.directories[name] = pathlib.Path(place)
+        self.why_no_uring = None
 
-    def path(self, case, impl):
-        program_case = "echo" if case == "idle" else case
-        return self.directory / f"bench-{program_case}-{impl}"
+    def path(self, stem, impl, build=""):
+        if build not in self.directories:
+            raise Failure(f"no build is called {build}: name it by --build {build}=DIR")
+        return self.directories[build] / f"bench-{stem}-{impl}"
+
+    def of(self, case, contestant):
+        """The program of the contestant, in that case."""
+        stem = "echo" if cases.CASES[case].server is not None else case
+        return self.path(stem, contestant.impl, contestant.build)
+
+    def load(self, case):
+        return self.path(cases.CASES[case].load, "epoll")
+
+    def is_usable(self, case, contestant):
+        if not self.of(case, contestant).exists():
+            return False
+        if contestant.impl != "uring":
+            return True
+        if self.why_no_uring is None:
+            probe = subprocess.run([self.path("probe", "uring", contestant.build)], check=False,
+                                   stderr=subprocess.PIPE, text=True, timeout=START_TIMEOUT_S)
+            self.why_no_uring = probe.stderr.strip() if probe.returncode else ""
+            if self.why_no_uring:
+                print(f"io_uring is left out: {self.why_no_uring}", file=sys.stderr)
+        return not self.why_no_uring
 
     def contestants(self, case, names):
         """The named ones, all of which must be there; or, with no names, those that are there."""
-        wanted = [Contestant(name) for name in names or CONTESTANTS[case]]
-        built = [one for one in wanted if self.path(case, one.impl).exists()]
-        if not built or (names and len(built) < len(wanted)):
-            absent = [str(self.path(case, one.impl)) for one in wanted if one not in built]
-            raise Failure("not built: " + ", ".join(absent))
-        return built
+        wanted = [Contestant(name) for name in names or cases.CASES[case].contestants]
+        usable = [one for one in wanted if self.is_usable(case, one)]
+        if not usable or (names and len(usable) < len(wanted)):
+            absent = [str(self.of(case, one)) for one in wanted if one not in usable]
+            raise Failure("not built, or not usable here: " + ", ".join(absent))
+        return usable
 
 
-def parser(description, cases):
+def parser(description, case_names):
     """The command line that both have in common."""
     name = pathlib.Path(sys.argv[0]).name
     common = argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog="What follows -- goes to the program that makes the load, for example: "
                f"{name} echo -- --connections 1")
-    common.add_argument("case", choices=sorted(cases))
+    common.add_argument("case", choices=case_names)
     common.add_argument("--programs", default=DEFAULT_DIRECTORY, metavar="DIR",
                         help="where the programs are (default %(default)s)")
-    common.add_argument("--impls", default="", metavar="A,B:VARIANT,...",
+    common.add_argument("--build", action="append", default=[], metavar="NAME=DIR",
+                        help="where the programs of the contestants ...@NAME are")
+    common.add_argument("--impls", default="", metavar="A,B:VARIANT/OPTION=VALUE@NAME,...",
                         help="who takes part (default: all that are built)")
     common.add_argument("--json", metavar="FILE", help="write all figures here")
     return common
@@ -88,7 +115,7 @@ def parse(parser_of_all):
     cut = arguments.index("--") if "--" in arguments else len(arguments)
     options = parser_of_all.parse_args(arguments[:cut])
     options.extra = arguments[cut + 1:]
-    options.programs = Programs(options.programs)
+    options.programs = Programs(options.programs, options.build)
     names = [name for name in options.impls.split(",") if name]
     options.contestants = options.programs.contestants(options.case, names)
     return options

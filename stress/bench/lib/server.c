@@ -20,6 +20,7 @@
 #define OTHER_FILES_MAX 64
 
 static const char *port_file;
+static uint64_t buffer_size = 4096;
 
 __attribute__((noreturn)) static void *
 stay_idle(void *arg)
@@ -74,6 +75,8 @@ bench_server_begin_styled(int argc, char **argv, const char *const *styles)
     uint64_t timeout_s = 600;
     const struct bench_option options[] = {
         {"port-file", BENCH_OPTION_TEXT, &port_file, "write the port to this file (required)"},
+        {"buffer", BENCH_OPTION_COUNT, &buffer_size,
+         "bytes of a connection's own buffer, where it has one"},
         {"style", BENCH_OPTION_TEXT, &style, "how it is written"},
         {"timeout", BENCH_OPTION_COUNT, &timeout_s, "end after so many seconds in any case"},
     };
@@ -85,11 +88,18 @@ bench_server_begin_styled(int argc, char **argv, const char *const *styles)
     unsigned index = style_index(style, styles);
     errno = 0;
     bench_require(port_file != NULL, "--port-file is required");
+    bench_require(buffer_size > 0, "--buffer must not be 0");
     bench_end_within((unsigned)timeout_s);
     bench_allow_files(BENCH_SERVER_CONNECTIONS_MAX + OTHER_FILES_MAX);
     signal(SIGPIPE, SIG_IGN);
     start_idle_thread();
     return index;
+}
+
+size_t
+bench_server_buffer_size(void)
+{
+    return buffer_size;
 }
 
 void

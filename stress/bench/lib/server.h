@@ -5,6 +5,7 @@
 // What every echo server does around its loop: parse the command line, tell where it listens, serve
 // until SIGTERM, report its CPU time.
 
+#include <stddef.h>
 #include <stdint.h>
 
 #ifdef __cplusplus
@@ -20,6 +21,9 @@ void bench_server_begin(int argc, char **argv);
 // The same for a server that can be written in several ways, of which --style chooses one, at first
 // the first; NULL ends the list. Returns the index of the chosen one.
 unsigned bench_server_begin_styled(int argc, char **argv, const char *const *styles);
+
+// How many bytes a connection's own buffer should hold, in a server that has such (--buffer).
+size_t bench_server_buffer_size(void);
 
 // The server accepts on port: the file of --port-file appears, whole.
 void bench_server_ready(uint16_t port);
