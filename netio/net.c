@@ -5,6 +5,7 @@
 #include "mem/heap.h"
 #include "netio/acks.h"
 #include "netio/listen.h"
+#include "netio/page.h"
 
 #include <errno.h>
 
@@ -380,6 +381,8 @@ net_fini(struct wi_loop *loop)
 const struct wi_service wi_net_service = {
     .tables = net_tables,
     .init = net_init,
+    .share = wi_page_open,
+    .unshare = wi_page_close,
     .stop = net_stop,
     .fini = net_fini,
 };

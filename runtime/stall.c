@@ -79,8 +79,8 @@ report_stack(struct wi_stall *stall, struct wi_loop *loop, void **addresses, int
     char **names = count > 0 ? wi_os_stack_names(addresses, count) : NULL;
 
     for (int i = 0; i < count; i++) {
-        wi_log(stall->runtime, WEIR_LOG_WARNING, "loop %u: #%d %p %s", loop->index, i, addresses[i],
-               names != NULL ? names[i] : "");
+        wi_log(stall->runtime, WEIR_LOG_WARNING, "loop %u: #%d %s", loop->index, i,
+               names != NULL ? names[i] : "?");
     }
     free(names);
 }

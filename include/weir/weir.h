@@ -4,11 +4,12 @@
 
 /**
  * @file
- * All of weir. Read in this order: base, runtime, net, stream, write, token, pool, stats.
+ * All of weir. Read in this order: base, runtime, net, stream, write, token, pool, stats, page.
  */
 
 #include "weir/base.h"
 #include "weir/net.h"
+#include "weir/page.h"
 #include "weir/pool.h"
 #include "weir/runtime.h"
 #include "weir/stats.h"

@@ -176,6 +176,8 @@ main(int argc, char **argv)
     options_parse(&options, argc, argv);
     runtime_options.loops = options.loops;
     runtime_options.flags = options.pin ? WEIR_PIN : 0;
+    runtime_options.stats_name = options.show;
+    runtime_options.stall_ns = options.stall_ms * UINT64_C(1000000);
     sem_init(&is_asked_to_stop, 0, 0);
     status = weir_runtime_create(&runtime_options, &runtime);
     if (status != 0) {

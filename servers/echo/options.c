@@ -24,6 +24,8 @@ static const char help[] =
     "  --inline           answer inside the event that brought the bytes\n"
     "  --port-file FILE   write the first TCP port there once it listens\n"
     "  --stats            print the loops' counters at the end\n"
+    "  --show NAME        let weir-top show the loops under this name while it runs\n"
+    "  --stall MS         report a callback that holds its loop longer, with its stack\n"
     "  --help             this text\n"
     "\n"
     "Ends on SIGINT or SIGTERM: connections have 5 seconds to finish. Exit status 0, 1 when it\n"
@@ -37,15 +39,15 @@ usage_error(const char *what, const char *value)
 }
 
 static unsigned
-parse_loops(const char *text)
+parse_number(const char *text, unsigned long max, const char *wanted)
 {
     char *end;
-    unsigned long loops = strtoul(text, &end, 10);
+    unsigned long number = strtoul(text, &end, 10);
 
-    if (*text < '0' || *text > '9' || *end != '\0' || loops < 1 || loops > LOOPS_MAX) {
-        usage_error("--loops wants a number from 1 to 256", text);
+    if (*text < '0' || *text > '9' || *end != '\0' || number < 1 || number > max) {
+        usage_error(wanted, text);
     }
-    return (unsigned)loops;
+    return (unsigned)number;
 }
 
 static void
@@ -68,7 +70,7 @@ take_option(struct options *options, int option)
         add_listen(options, optarg);
         break;
     case 'n':
-        options->loops = parse_loops(optarg);
+        options->loops = parse_number(optarg, LOOPS_MAX, "--loops wants a number from 1 to 256");
         break;
     case 'r':
         options->reuseport = true;
@@ -84,6 +86,12 @@ take_option(struct options *options, int option)
         break;
     case 's':
         options->stats = true;
+        break;
+    case 'w':
+        options->show = optarg;
+        break;
+    case 't':
+        options->stall_ms = parse_number(optarg, 3600000, "--stall wants milliseconds from 1");
         break;
     case 'h':
         fputs(help, stdout);
@@ -105,6 +113,8 @@ options_parse(struct options *ret_options, int argc, char **argv)
         {"inline", no_argument, NULL, 'i'},
         {"port-file", required_argument, NULL, 'f'},
         {"stats", no_argument, NULL, 's'},
+        {"show", required_argument, NULL, 'w'},
+        {"stall", required_argument, NULL, 't'},
         {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
     };

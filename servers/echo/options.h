@@ -18,6 +18,8 @@ struct options {
     bool pin;
     bool is_inline;
     bool stats;
+    unsigned stall_ms;     // 0: do not look
+    const char *show;      // NULL: nobody else sees the statistics
     const char *port_file; // NULL: none
 };
 

@@ -93,7 +93,7 @@ a_callback_that_holds_its_loop_is_reported_with_its_stack(void **state)
     pthread_mutex_lock(&told.lock);
     assert_non_null(strstr(told.text, "loop 1: stalled"));
     assert_non_null(strstr(told.text, "its stack:"));
-    assert_non_null(strstr(told.text, "loop 1: #0 0x"));
+    assert_non_null(strstr(told.text, "loop 1: #0 "));
     assert_non_null(strstr(told.text, "integration_stall")); // the program's own frames
     assert_null(strstr(told.text, "loop 0"));
     pthread_mutex_unlock(&told.lock);
