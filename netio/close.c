@@ -89,6 +89,28 @@ wi_stream_close_on_start(struct wi_loop *loop, struct wi_stream *stream)
     }
 }
 
+// FLUSH, and everything is with the kernel. What is there to be read is read, for a socket that is
+// closed with unread input resets the connection and drops what it has not sent yet. False: there
+// is more than one turn may read.
+static bool
+discard_unread(struct wi_loop *loop, struct wi_stream *stream)
+{
+    size_t budget = WI_NET_READ_MAX;
+
+    while (!(stream->flags & WI_S_EOF) && budget != 0) {
+        ssize_t size = wi_os_receive(stream->fd, wi_net_of(loop)->flat, WI_NET_FLAT_SIZE);
+
+        wi_count(&loop->counters.reads, 1);
+        if (size <= 0) {
+            return true;
+        }
+        stream->received += (uint64_t)size;
+        wi_count(&loop->counters.bytes_received, (uint64_t)size);
+        budget -= (size_t)size < budget ? (size_t)size : budget;
+    }
+    return budget != 0;
+}
+
 // CLOSING, everything sent and the FIN out: is it over?
 void
 wi_stream_finish_close(struct wi_loop *loop, struct wi_stream *stream)
@@ -100,6 +122,11 @@ wi_stream_finish_close(struct wi_loop *loop, struct wi_stream *stream)
     if (!(stream->flags & (WI_S_FLUSH | WI_S_EOF_TOLD | WI_S_FIN_SENT | WI_S_DISCARD)) &&
         (stream->flags & WI_S_READABLE) && wi_stream_may_read(stream)) {
         return; // sending failed; what had arrived is read first, and that ends it
+    }
+    if ((stream->flags & (WI_S_FLUSH | WI_S_FIN_SENT)) == (WI_S_FLUSH | WI_S_FIN_SENT) &&
+        !discard_unread(loop, stream)) {
+        wi_stream_needs_later(loop, stream); // until the deadline
+        return;
     }
     if ((stream->flags & (WI_S_FLUSH | WI_S_EOF_TOLD)) || !(stream->flags & WI_S_FIN_SENT)) {
         wi_stream_die(loop, stream, stream->status, (enum weir_origin)stream->origin, 0);

@@ -239,7 +239,7 @@ WEIR_API int weir_stop_reading(weir_stream stream, uint64_t code);
 
 enum weir_close_mode {
     WEIR_CLOSE_DRAIN, /* flush, FIN, read on until the peer's FIN; at the deadline ABORT (H4) */
-    WEIR_CLOSE_FLUSH, /* flush, FIN, close without waiting for the peer (K43) */
+    WEIR_CLOSE_FLUSH, /* flush, FIN, drop unread input, close without waiting for the peer (K43) */
     WEIR_CLOSE_ABORT, /* reset now; never waits behind back-pressure (Q33) */
 };
 

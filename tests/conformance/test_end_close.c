@@ -642,6 +642,47 @@ drain_with_unread_input_loses_no_byte_of_ours(void **state)
     peer_expect_eof(fixture, pair->peer);
 }
 
+// K42: a flush does not wait for the peer, and yet what it flushed is not lost for want of reading.
+static void
+flush_with_unread_input_loses_no_byte_of_ours(void **state)
+{
+    struct fixture *fixture = fixture_manual(state);
+    struct reader *reader = reader_make(fixture);
+    struct pair *pair = reader_open(
+        reader, &(struct pair_options){.stream.flags = WEIR_STREAM_PAUSED, .small = true});
+    struct recorder *recorder = recorded(pair);
+    size_t unread = peer_write_until_blocked(fixture, pair->peer, MIB, 0);
+
+    assert_true(unread > 0);
+    assert_status(request_submit(pair, recorder, 0, MIB, 0), 0);
+    assert_status(close_stream(pair, WEIR_CLOSE_FLUSH, 0, 0), 0);
+    peer_read_pattern(fixture, pair->peer, MIB, 0, 0);
+    peer_expect_eof(fixture, pair->peer);
+    pair_wait_closed(pair);
+    events_expect_ending(pair->events, "done:0 send_closed:1 closed:0");
+    assert_int_equal(reader_calls(reader), 0); // paused until its end
+    assert_int_equal(pair->events->closed.bytes_received, unread);
+}
+
+// The tail is still in the kernel when the stream has closed.
+static void
+flush_leaves_the_tail_with_the_kernel(void **state)
+{
+    struct fixture *fixture = fixture_manual(state);
+    struct reader *reader = reader_make(fixture);
+    struct pair *pair =
+        reader_open(reader, &(struct pair_options){.stream.flags = WEIR_STREAM_PAUSED});
+    struct recorder *recorder = recorded(pair);
+
+    peer_write_pattern(fixture, pair->peer, 1000, 0, 0);
+    assert_status(request_submit(pair, recorder, 0, 100000, 0), 0);
+    assert_status(close_stream(pair, WEIR_CLOSE_FLUSH, 0, 0), 0);
+    pair_wait_closed(pair);
+    peer_read_pattern(fixture, pair->peer, 100000, 0, 0);
+    peer_expect_eof(fixture, pair->peer);
+    events_expect_ending(pair->events, "done:0 send_closed:1 closed:0");
+}
+
 // H4: paused reading does not keep a drain from its end.
 static void
 drain_ends_also_when_reading_is_paused(void **state)
@@ -906,6 +947,8 @@ main(void)
         EACH(a_stream_may_be_closed_from_a_completion),
         EACH(a_stream_may_be_closed_from_two_threads_at_once),
         EACH(drain_with_unread_input_loses_no_byte_of_ours),
+        EACH(flush_with_unread_input_loses_no_byte_of_ours),
+        EACH(flush_leaves_the_tail_with_the_kernel),
         EACH(drain_ends_also_when_reading_is_paused),
         EACH(a_pending_answer_does_not_outlive_an_abort),
         EACH(an_open_section_does_not_keep_a_stream_from_closing),
