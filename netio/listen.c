@@ -251,6 +251,28 @@ free_listener(struct wi_listener *listener)
     }
 }
 
+// Take a batch of what was in the backlog when the close came; what comes later is not waited for,
+// or a crowd of clients would keep the listener open. Without descriptors the rest is given up, and
+// said so: nobody knows when there will be some. True: there may be more.
+static bool
+take_backlog(struct wi_listener_part *part)
+{
+    struct wi_listener *listener = part->listener;
+    unsigned count = part->last_left < ACCEPT_BATCH ? part->last_left : ACCEPT_BATCH;
+    int result = accept_some(part, count);
+
+    part->last_left -= count;
+    if (result == 0) {
+        return part->last_left != 0;
+    }
+    if (result != -EAGAIN) {
+        wi_log(part->loop->runtime, WEIR_LOG_WARNING,
+               "a closing listener drops what is left of its backlog: %s", weir_strerror(result));
+        wi_store_relaxed(&listener->failed, (uint32_t)-result); // the last part sees it
+    }
+    return false;
+}
+
 // Among user code. Take what is in the backlog, then go. Connections on their way to other loops
 // keep the listener until they have been welcomed.
 static void
@@ -261,8 +283,8 @@ part_last(struct wi_loop *loop, struct wi_task *task)
     uint32_t open;
 
     if (part->fd >= 0) {
-        if (accept_some(part, ACCEPT_BATCH) == 0) {
-            wi_loop_post(loop, task); // there may be more
+        if (take_backlog(part)) {
+            wi_loop_post(loop, task); // for the next turn
             return;
         }
         wi_wheel_disarm(&loop->wheel, &part->timer);
@@ -321,6 +343,8 @@ part_asked(struct wi_loop *loop, struct wi_control *control)
     }
     if ((pending & PART_CLOSED) && !part->closing) {
         part->closing = true;
+        // The kernel takes one more than it was told.
+        part->last_left = wi_listen_backlog(&part->listener->request) + 1;
         part->last.ops = &last_ops;
         wi_loop_post(loop, &part->last);
     }

@@ -25,6 +25,7 @@ struct wi_listener_part {
     struct wi_task last;                  // the backlog of a closing listener, then its end
     struct wi_listener_part *next, *prev; // of the loop
     int fd;
+    unsigned last_left; // closing: so many may have been in the backlog
     bool closing;
 };
 
@@ -45,6 +46,8 @@ struct wi_listener {
 
 /** Any thread (listen_socket.c). A socket that listens at @p address, or -errno with none left. */
 int wi_listen_socket(const struct weir_listen *request, const struct weir_address *address);
+/** Any thread. How many connections its backlog holds at most. */
+unsigned wi_listen_backlog(const struct weir_listen *request);
 /** Any thread. A socket file nobody listens on any more may go. */
 void wi_listen_remove_dead(const struct weir_address *address);
 

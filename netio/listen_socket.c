@@ -54,6 +54,12 @@ set_options(int fd, const struct weir_listen *request)
     return result;
 }
 
+unsigned
+wi_listen_backlog(const struct weir_listen *request)
+{
+    return (unsigned)(request->backlog != 0 ? request->backlog : BACKLOG_DEFAULT);
+}
+
 int
 wi_listen_socket(const struct weir_listen *request, const struct weir_address *address)
 {
@@ -66,7 +72,7 @@ wi_listen_socket(const struct weir_listen *request, const struct weir_address *a
             result = wi_os_bind(fd, &address->as.any, address->size);
         }
         if (result == 0) {
-            result = wi_os_listen(fd, request->backlog != 0 ? request->backlog : BACKLOG_DEFAULT);
+            result = wi_os_listen(fd, (int)wi_listen_backlog(request));
         }
         if (result < 0) {
             wi_os_close(fd);

@@ -286,14 +286,19 @@ run_timers(struct wi_loop *loop)
     return count;
 }
 
+// What these post in turn is for the next turn: a function that posts itself for ever leaves others
+// their turns.
 static unsigned
 run_posts(struct wi_loop *loop)
 {
+    const struct wi_task *last = loop->posts_last;
     unsigned count = 0;
+    bool more = loop->posts != NULL;
 
-    while (loop->posts != NULL && count < POSTS_MAX) {
+    while (more && count < POSTS_MAX) {
         struct wi_task *task = loop->posts;
 
+        more = task != last;
         loop->posts = task->next;
         task->ops->run(loop, task);
         count++;

@@ -150,7 +150,8 @@ wi_loop_defer(struct wi_loop *loop, struct wi_task *task)
     loop->deferred_last = task;
 }
 
-/** Loop thread. Run @p task among the user's code, in order, in this turn or the next. */
+/** Loop thread. Run @p task among the user's code, in order, in this turn or, if these run already,
+ *  in the next. */
 static inline void
 wi_loop_post(struct wi_loop *loop, struct wi_task *task)
 {

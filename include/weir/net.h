@@ -53,7 +53,9 @@ enum weir_listen_flag {
 /** A connection was accepted; the stream is open. Runs on the stream's loop before other events. */
 typedef void weir_accept_fn(weir_listener listener, weir_stream stream, void *arg);
 
-/** Last and once: the listener is gone, its backlog was delivered. */
+/** Last and once: the listener is gone. @p status 0: all that was in the backlog at the close has
+ *  been accepted; -EMFILE and the like: what was left of it was dropped, and logged; otherwise why
+ *  the listener could not go on. */
 typedef void weir_listener_closed_fn(weir_listener listener, int status, void *arg);
 
 struct weir_listen {
@@ -89,8 +91,9 @@ WEIR_API WEIR_NODISCARD int weir_listen(struct weir_runtime *runtime,
 WEIR_API int weir_listener_address(weir_listener listener, struct weir_address *ret_address);
 
 /**
- * Stop listening: what is in the backlog is accepted first, then the socket closes. Streams live
- * on.
+ * Stop listening: what is in the backlog is accepted first, a batch per turn, then the socket
+ * closes. What connects after the call may be accepted or not. When descriptors run out meanwhile
+ * the rest is dropped, which request->closed tells. Streams live on.
  *
  * Threads: any.
  * Blocks:  never.

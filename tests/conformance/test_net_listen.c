@@ -7,6 +7,7 @@
 
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -597,6 +598,76 @@ the_backlog_is_accepted_before_the_close(void **state)
     assert_status(weir_listener_address(listener, &address), -WEIR_ESTALE);
 }
 
+// A peer that connects again whenever it was accepted.
+struct crowd {
+    struct heard *heard;
+    struct weir_address address;
+    weir_accept_fn *accepted;
+    int fds[ACCEPTED_MAX];
+    unsigned count;
+    unsigned most; // accepted in one turn
+};
+
+static void
+connect_once_more(weir_listener listener, weir_stream stream, void *arg)
+{
+    struct crowd *crowd = arg;
+    int fd = socket(crowd->address.as.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+    on_accepted(listener, stream, crowd->heard);
+    if (fd >= 0 && crowd->count < ACCEPTED_MAX) {
+        crowd->fds[crowd->count++] = fd;
+        (void)!connect(fd, &crowd->address.as.any, crowd->address.size);
+    }
+}
+
+static void
+crowd_closed(weir_listener listener, int status, void *arg)
+{
+    on_listener_closed(listener, status, ((struct crowd *)arg)->heard);
+}
+
+// What comes after the close is not waited for, and no turn is given to accepting alone.
+static void
+a_crowd_that_never_ends_does_not_keep_a_listener_open(void **state)
+{
+    enum { BACKLOG = 90, BATCH = 64 };
+    struct fixture *fixture = fixture_manual(state);
+    struct weir_listen request;
+    struct crowd *crowd = fixture_memory(fixture, sizeof(*crowd));
+    weir_listener listener = {0};
+
+    crowd->heard = heard_make(fixture, &request);
+    request.backlog = BACKLOG;
+    request.accepted = connect_once_more;
+    request.closed = crowd_closed;
+    request.arg = crowd;
+    assert_status(weir_listen(fixture->runtime, &request, &listener), 0);
+    crowd->address = bound_address(listener);
+    fixture_settle(fixture);
+    for (unsigned count = 0; count < BACKLOG; count++) {
+        transport_connect(fixture, &crowd->address, 0);
+    }
+    assert_status(weir_listener_close(listener), 0);
+    while (crowd->heard->closed == 0 && crowd->heard->accepted < ACCEPTED_MAX) {
+        unsigned before = crowd->heard->accepted;
+
+        fixture_turn(fixture);
+        crowd->most = crowd->heard->accepted - before > crowd->most
+                          ? crowd->heard->accepted - before
+                          : crowd->most;
+    }
+    for (unsigned i = 0; i < crowd->count; i++) {
+        fixture_own_fd(fixture, crowd->fds[i]);
+    }
+    assert_int_equal(crowd->heard->closed, 1);
+    assert_status(crowd->heard->status, 0);
+    assert_true(crowd->heard->accepted >= BACKLOG);
+    assert_true(crowd->heard->accepted <= BACKLOG + 1);
+    assert_true(crowd->most <= BATCH);
+    assert_false(crowd->heard->late);
+}
+
 // The runtime's stop does the same.
 static void
 the_backlog_is_accepted_before_the_stop(void **state)
@@ -723,6 +794,48 @@ accepting_rests_while_descriptors_are_out(void **state)
     assert_int_equal(heard->closed, 0);
 }
 
+static unsigned warnings; // under nobody's lock: one thread
+
+static void
+count_warning(enum weir_log_level level, const char *line, void *arg)
+{
+    (void)arg;
+    if (level == WEIR_LOG_WARNING && strstr(line, "backlog") != NULL) {
+        warnings++;
+    }
+}
+
+// Without descriptors the rest of a backlog cannot be accepted: it is dropped, and that is told.
+static void
+a_backlog_that_is_dropped_is_reported(void **state)
+{
+    enum { COUNT = 5, LEFT = 2 };
+    struct fixture *fixture = fixture_with(
+        state,
+        &(struct weir_runtime_options){.loops = 1, .flags = WEIR_MANUAL, .log = count_warning});
+    struct weir_listen request;
+    struct heard *heard = heard_make(fixture, &request);
+    struct weir_address address;
+    weir_listener listener = {0};
+    rlim_t limit;
+
+    warnings = 0;
+    assert_status(weir_listen(fixture->runtime, &request, &listener), 0);
+    address = bound_address(listener);
+    fixture_settle(fixture);
+    for (unsigned count = 0; count < COUNT; count++) {
+        transport_connect(fixture, &address, 0);
+    }
+    assert_status(weir_listener_close(listener), 0);
+    limit = set_limit((rlim_t)next_fd() + LEFT);
+    fixture_turn_until(fixture, is_closed, heard);
+    set_limit(limit);
+    assert_int_equal(heard->accepted, LEFT);
+    assert_status(heard->status, -EMFILE);
+    assert_int_equal(heard->closed, 1);
+    assert_int_equal(warnings, 1);
+}
+
 // A listener that cannot have a descriptor says so and leaves nothing open.
 static void
 listening_without_a_descriptor_is_refused(void **state)
@@ -764,6 +877,8 @@ main(void)
         EACH(the_accept_function_may_refuse),
         EACH(a_listener_needs_no_functions),
         EACH(the_backlog_is_accepted_before_the_close),
+        EACH(a_crowd_that_never_ends_does_not_keep_a_listener_open),
+        EACH(a_backlog_that_is_dropped_is_reported),
         EACH(the_backlog_is_accepted_before_the_stop),
         EACH(a_crowd_is_accepted_to_the_last),
         EACH(accepting_rests_while_descriptors_are_out),
