@@ -247,11 +247,12 @@ open_dialled(struct wi_loop *loop, const struct weir_dial *request, enum wi_tran
         .fast_open = (request->flags & WEIR_DIAL_FAST_OPEN) != 0 && transport == WI_TRANSPORT_TCP,
         .options = request->stream,
     };
-    result = wi_stream_open(gate, &request->stream, -1, transport, dialling);
+    result = wi_stream_reserve(gate, &request->stream, dialling);
     if (result < 0) {
         wi_heap_free(dialling);
         return result;
     }
+    wi_stream_open(gate, &request->stream, -1, transport);
     *ret_gate = gate;
     return 0;
 }
@@ -323,8 +324,7 @@ adopt_run(struct wi_loop *loop, struct wi_task *task)
 static const struct wi_op_ops adopt_ops = {.task.run = adopt_run};
 
 static int
-check_socket(int fd, const struct weir_stream_options *options, enum wi_transport *ret_transport,
-             struct sockaddr *ret_peer, socklen_t *size)
+check_socket(int fd, enum wi_transport *ret_transport, struct sockaddr *ret_peer, socklen_t *size)
 {
     int type = 0;
     int family = 0;
@@ -339,11 +339,27 @@ check_socket(int fd, const struct weir_stream_options *options, enum wi_transpor
     if (type != SOCK_STREAM || !wi_transport_of(family, ret_transport)) {
         return -ENOTSUP;
     }
-    result = wi_os_peer_address(fd, ret_peer, size);
+    return wi_os_peer_address(fd, ret_peer, size);
+}
+
+// The last that can fail: until then the descriptor is as the caller left it, and again if this
+// fails.
+static int
+take_socket(int fd, const struct weir_stream_options *options, enum wi_transport transport)
+{
+    struct wi_socket_settings before;
+    int result = wi_socket_remember(fd, options, transport, &before);
+
     if (result == 0) {
-        result = wi_os_set_nonblocking(fd);
+        result = wi_socket_configure(fd, options, transport);
+        if (result == 0) {
+            result = wi_os_set_nonblocking(fd);
+        }
+        if (result < 0) {
+            wi_socket_restore(fd, &before);
+        }
     }
-    return result == 0 ? wi_socket_configure(fd, options, *ret_transport) : result;
+    return result;
 }
 
 int
@@ -367,7 +383,7 @@ weir_adopt(struct weir_loop *public, int fd, const struct weir_stream_options *o
     if (loop == NULL || ret_stream == NULL || wi_stream_check_options(options) < 0) {
         return -EINVAL;
     }
-    result = check_socket(fd, options, &transport, (struct sockaddr *)&peer, &peer_size);
+    result = check_socket(fd, &transport, (struct sockaddr *)&peer, &peer_size);
     if (result == 0) {
         result = wi_arrival_reserve(loop, &lane, &arrival);
     }
@@ -375,11 +391,18 @@ weir_adopt(struct weir_loop *public, int fd, const struct weir_stream_options *o
         return result;
     }
     gate = wi_stream_take_slot(loop);
-    result = gate == NULL ? -ENOMEM : wi_stream_open(gate, options, fd, transport, NULL);
+    result = gate == NULL ? -ENOMEM : wi_stream_reserve(gate, options, NULL);
+    if (result == 0) {
+        result = take_socket(fd, options, transport);
+        if (result < 0) {
+            wi_stream_give_back(gate);
+        }
+    }
     if (result < 0) {
         wi_arrival_drop(loop, lane, arrival);
         return result;
     }
+    wi_stream_open(gate, options, fd, transport);
     arrival->gate = wi_gate_held(gate); // the slot must not go before it has arrived
     arrival->peer = peer;
     arrival->peer_size = peer_size;

@@ -9,7 +9,6 @@
 #include "runtime/thread.h"
 
 #include <errno.h>
-#include <sys/un.h>
 
 #define ACCEPT_BATCH 64u
 #define REST_NS      UINT64_C(100000000)
@@ -43,10 +42,9 @@ welcome(struct wi_loop *loop, struct wi_listener *listener, int fd, const struct
     wi_transport_of(listener->bound.as.any.sa_family, &transport);
     wi_add_relaxed(&loop->streams, (uint32_t)-1); // counted when it was placed; joining counts it
     result = wi_socket_configure(fd, &request->stream, transport);
-    if (result == 0) { // the slot last: opening gives it back when it fails
+    if (result == 0) { // the slot last: reserving gives it back when it fails
         gate = wi_stream_take_slot(loop);
-        result =
-            gate == NULL ? -ENOMEM : wi_stream_open(gate, &request->stream, fd, transport, NULL);
+        result = gate == NULL ? -ENOMEM : wi_stream_reserve(gate, &request->stream, NULL);
     }
     if (result < 0) {
         wi_os_close(fd);
@@ -54,6 +52,7 @@ welcome(struct wi_loop *loop, struct wi_listener *listener, int fd, const struct
                weir_strerror(result));
         return;
     }
+    wi_stream_open(gate, &request->stream, fd, transport);
     stream = wi_stream_of(gate);
     wi_stream_join(loop, stream);
     wi_stream_set_peer(stream, peer, peer_size);
@@ -231,12 +230,8 @@ unlist_part(struct wi_loop *loop, struct wi_listener_part *part)
 static void
 unlink_path(const struct wi_listener *listener)
 {
-    const struct sockaddr_un *address =
-        (const struct sockaddr_un *)(const void *)&listener->bound.as;
-
-    if ((listener->request.flags & WEIR_LISTEN_UNLINK) && address->sun_family == AF_UNIX &&
-        address->sun_path[0] != '\0') {
-        wi_os_unlink(address->sun_path);
+    if (listener->request.flags & WEIR_LISTEN_UNLINK) {
+        wi_listen_remove_ours(&listener->bound);
     }
 }
 
@@ -406,6 +401,7 @@ note_bound(struct wi_listener *listener, int fd, struct weir_address *address)
     address->size = sizeof(address->as);
     result = wi_os_local_address(fd, &address->as.any, &address->size);
     if (result < 0) {
+        wi_listen_remove_ours(&listener->request.address);
         wi_os_close(fd);
     }
     listener->bound = *address;

@@ -51,6 +51,9 @@ unsigned wi_listen_backlog(const struct weir_listen *request);
 /** Any thread. A socket file nobody listens on any more may go. */
 void wi_listen_remove_dead(const struct weir_address *address);
 
+/** Any thread. The socket file that binding made, of a listener that will not be. */
+void wi_listen_remove_ours(const struct weir_address *address);
+
 int wi_listeners_init(struct wi_runtime *runtime);
 /** Loop thread. Close what listens here: the loop is being closed down. */
 void wi_listeners_stop(struct wi_loop *loop);

@@ -60,6 +60,16 @@ wi_listen_backlog(const struct weir_listen *request)
     return (unsigned)(request->backlog != 0 ? request->backlog : BACKLOG_DEFAULT);
 }
 
+void
+wi_listen_remove_ours(const struct weir_address *address)
+{
+    const struct sockaddr_un *path = (const struct sockaddr_un *)(const void *)&address->as;
+
+    if (address->as.any.sa_family == AF_UNIX && path->sun_path[0] != '\0') {
+        wi_os_unlink(path->sun_path);
+    }
+}
+
 int
 wi_listen_socket(const struct weir_listen *request, const struct weir_address *address)
 {
@@ -73,6 +83,9 @@ wi_listen_socket(const struct weir_listen *request, const struct weir_address *a
         }
         if (result == 0) {
             result = wi_os_listen(fd, (int)wi_listen_backlog(request));
+            if (result < 0) {
+                wi_listen_remove_ours(address);
+            }
         }
         if (result < 0) {
             wi_os_close(fd);

@@ -16,34 +16,72 @@ wi_transport_of(int family, enum wi_transport *ret_transport)
     return family == AF_UNIX || family == AF_INET || family == AF_INET6;
 }
 
-static int
-set_if(bool wanted, int fd, int level, int name, int value)
+// What a stream may ask of its socket; how many of them.
+static unsigned
+list_settings(const struct weir_stream_options *options, enum wi_transport transport,
+              struct wi_socket_setting *ret_settings)
 {
-    return wanted ? wi_os_set_option(fd, level, name, value) : 0;
+    bool tcp = transport == WI_TRANSPORT_TCP;
+    unsigned count = 0;
+
+    if (options->send_buffer != 0) {
+        ret_settings[count++] =
+            (struct wi_socket_setting){SOL_SOCKET, SO_SNDBUF, options->send_buffer};
+    }
+    if (options->receive_buffer != 0) {
+        ret_settings[count++] =
+            (struct wi_socket_setting){SOL_SOCKET, SO_RCVBUF, options->receive_buffer};
+    }
+    if (options->flags & WEIR_STREAM_KEEPALIVE) {
+        ret_settings[count++] = (struct wi_socket_setting){SOL_SOCKET, SO_KEEPALIVE, 1};
+    }
+    if (tcp && (options->flags & WEIR_STREAM_NODELAY)) {
+        ret_settings[count++] = (struct wi_socket_setting){IPPROTO_TCP, TCP_NODELAY, 1};
+    }
+    if (tcp && options->user_timeout_ms != 0) {
+        ret_settings[count++] = (struct wi_socket_setting){IPPROTO_TCP, TCP_USER_TIMEOUT,
+                                                           (int)options->user_timeout_ms};
+    }
+    return count;
 }
 
 int
 wi_socket_configure(int fd, const struct weir_stream_options *options, enum wi_transport transport)
 {
-    bool tcp = transport == WI_TRANSPORT_TCP;
-    unsigned flags = options->flags;
-    int result = set_if(options->send_buffer != 0, fd, SOL_SOCKET, SO_SNDBUF, options->send_buffer);
+    struct wi_socket_setting settings[WI_SOCKET_SETTINGS];
+    unsigned count = list_settings(options, transport, settings);
+    int result = 0;
 
-    if (result == 0) {
-        result = set_if(options->receive_buffer != 0, fd, SOL_SOCKET, SO_RCVBUF,
-                        options->receive_buffer);
-    }
-    if (result == 0) {
-        result = set_if((flags & WEIR_STREAM_KEEPALIVE) != 0, fd, SOL_SOCKET, SO_KEEPALIVE, 1);
-    }
-    if (result == 0) {
-        result = set_if(tcp && (flags & WEIR_STREAM_NODELAY) != 0, fd, IPPROTO_TCP, TCP_NODELAY, 1);
-    }
-    if (result == 0) {
-        result = set_if(tcp && options->user_timeout_ms != 0, fd, IPPROTO_TCP, TCP_USER_TIMEOUT,
-                        (int)options->user_timeout_ms);
+    for (unsigned i = 0; result == 0 && i < count; i++) {
+        result = wi_os_set_option(fd, settings[i].level, settings[i].name, settings[i].value);
     }
     return result;
+}
+
+int
+wi_socket_remember(int fd, const struct weir_stream_options *options, enum wi_transport transport,
+                   struct wi_socket_settings *ret_before)
+{
+    int result = 0;
+
+    ret_before->count = list_settings(options, transport, ret_before->list);
+    for (unsigned i = 0; result == 0 && i < ret_before->count; i++) {
+        struct wi_socket_setting *one = &ret_before->list[i];
+
+        result = wi_os_get_option(fd, one->level, one->name, &one->value);
+        if (one->level == SOL_SOCKET && (one->name == SO_SNDBUF || one->name == SO_RCVBUF)) {
+            one->value /= 2; // the kernel doubles what it is told
+        }
+    }
+    return result;
+}
+
+void
+wi_socket_restore(int fd, const struct wi_socket_settings *before)
+{
+    for (unsigned i = 0; i < before->count; i++) {
+        wi_os_set_option(fd, before->list[i].level, before->list[i].name, before->list[i].value);
+    }
 }
 
 void

@@ -9,6 +9,7 @@
 #include "runtime/credit.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <netinet/in.h>
 #include <string.h>
 
@@ -74,6 +75,7 @@ wi_stream_check_options(const struct weir_stream_options *options)
 
     if ((options->flags & ~known) != 0 || options->queue_high > UINT32_MAX ||
         options->send_buffer < 0 || options->receive_buffer < 0 ||
+        options->user_timeout_ms > INT_MAX ||
         (options->queue_high != 0 && options->queue_low > options->queue_high) ||
         (options->input_high != 0 && options->input_low > options->input_high)) {
         return -EINVAL;
@@ -173,11 +175,10 @@ open_gate(struct wi_gate *gate, const struct weir_stream_options *options, int f
 }
 
 int
-wi_stream_open(struct wi_gate *gate, const struct weir_stream_options *options, int fd,
-               enum wi_transport transport, struct wi_dialling *dialling)
+wi_stream_reserve(struct wi_gate *gate, const struct weir_stream_options *options,
+                  struct wi_dialling *dialling)
 {
-    struct wi_stream *stream = wi_stream_of(gate);
-    struct wi_stream_extra *extra = NULL;
+    struct wi_stream_extra *extra;
 
     if (needs_extra(options) || dialling != NULL) {
         extra = make_extra(options);
@@ -186,7 +187,24 @@ wi_stream_open(struct wi_gate *gate, const struct weir_stream_options *options, 
             return -ENOMEM; // the dialling is still the caller's
         }
         extra->dialling = dialling;
+        wi_stream_of(gate)->extra = extra;
     }
+    return 0;
+}
+
+void
+wi_stream_give_back(struct wi_gate *gate)
+{
+    give_slot(gate);
+}
+
+void
+wi_stream_open(struct wi_gate *gate, const struct weir_stream_options *options, int fd,
+               enum wi_transport transport)
+{
+    struct wi_stream *stream = wi_stream_of(gate);
+    struct wi_stream_extra *extra = stream->extra;
+
     // The control's node and the stale requests it may still carry outlive the stream.
     memset(stream, 0, offsetof(struct wi_stream, control));
     stream->timer = (struct wi_timer){0};
@@ -201,7 +219,6 @@ wi_stream_open(struct wi_gate *gate, const struct weir_stream_options *options, 
     stream->read_blocks = 1;
     stream->extra = extra;
     open_gate(gate, options, fd, transport);
-    return 0;
 }
 
 void

@@ -208,10 +208,18 @@ wi_stream_handle(const struct wi_stream *stream)
 /** Any thread. A free slot of the loop; NULL: memory ran out. */
 struct wi_gate *wi_stream_take_slot(struct wi_loop *loop);
 
-/** Whoever took the slot. Set the stream up by its options and name it. 0, -EINVAL or -ENOMEM (the
- *  slot is then given back). @p fd -1: not yet; then @p dialling, which it takes, says how. */
-int wi_stream_open(struct wi_gate *gate, const struct weir_stream_options *options, int fd,
-                   enum wi_transport transport, struct wi_dialling *dialling);
+/** Whoever took the slot. Make what a stream of these options needs, so that opening it cannot
+ *  fail. Takes @p dialling. 0; or -ENOMEM, and the slot is given back. */
+int wi_stream_reserve(struct wi_gate *gate, const struct weir_stream_options *options,
+                      struct wi_dialling *dialling);
+
+/** Whoever reserved it: not after all. */
+void wi_stream_give_back(struct wi_gate *gate);
+
+/** Whoever reserved it. Set the stream up by its options and name it. @p fd -1: not yet; then what
+ *  was given as dialling says how. */
+void wi_stream_open(struct wi_gate *gate, const struct weir_stream_options *options, int fd,
+                    enum wi_transport transport);
 
 /** Any thread. Options that could never be honoured: -EINVAL. */
 int wi_stream_check_options(const struct weir_stream_options *options);

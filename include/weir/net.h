@@ -75,7 +75,7 @@ struct weir_listen {
  * Blocks:  never (binding is immediate).
  * Memory:  copies @p request.
  * @return 0, or -EINVAL, -EADDRINUSE, -EADDRNOTAVAIL, -EACCES, -EAFNOSUPPORT, -EMFILE, -ENOMEM,
- *   -WEIR_ELANEFULL, -WEIR_EENDED (stopping), -ECHILD; nothing stays open.
+ *   -WEIR_ELANEFULL, -WEIR_EENDED (stopping), -ECHILD; nothing stays open, and no socket file.
  */
 WEIR_API WEIR_NODISCARD int weir_listen(struct weir_runtime *runtime,
                                         const struct weir_listen *request,

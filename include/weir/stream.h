@@ -111,7 +111,8 @@ struct weir_stream_options {
  *
  * Threads: any.
  * Blocks:  never.
- * Memory:  takes @p fd on success: weir makes it non-blocking and closes it. Copies @p options.
+ * Memory:  takes @p fd on success: weir makes it non-blocking and closes it. After a refusal it is
+ *          the caller's, as it was. Copies @p options.
  * Calls:   `started` with 0 first, on @p loop.
  * @return 0, or -EINVAL, -EBADF, -ENOTSOCK, -ENOTSUP (not a stream socket of a known family),
  *   -ENOTCONN, -WEIR_ELANEFULL, -ENOMEM, -WEIR_EENDED (stopping), -ECHILD.
