@@ -11,7 +11,8 @@
 
 #define BAR         17.0
 #define STEP        23.0 // from one bar to the next
-#define TITLE       52.0 // title, note
+#define TITLE       34.0
+#define NOTE        18.0
 #define LEGEND      20.0
 #define FOOT        38.0 // ticks
 #define BETWEEN     18.0 // charts
@@ -68,7 +69,8 @@ bars_sort(struct bars *bars, bool is_large_first)
 static double
 head_height(const struct bars *bars)
 {
-    return TITLE + (bars->part_count > 0 ? LEGEND : 0) + (bars->target > 0 ? LEGEND : 0);
+    return TITLE + (bars->note[0] != '\0' ? NOTE : 0) + (bars->part_count > 0 ? LEGEND : 0) +
+           (bars->target > 0 ? LEGEND : 0);
 }
 
 double
@@ -108,7 +110,8 @@ draw_ticks(const struct bars *bars, const struct field *field, FILE *to)
     for (size_t i = 0; i < field->scale.tick_count; i++) {
         const struct scale_tick *tick = &field->scale.ticks[i];
         double place = scale_place(&field->scale, tick->value);
-        struct format text = format_tick(tick->value, bars->unit);
+        struct format text =
+            format_tick(tick->value, bars->unit, bars->is_log ? tick->value : field->scale.high);
         double width = svg_text_width(text.text, SVG_FONT_SIZE);
 
         svg_line(to, place, top, place, bottom, "grid");
@@ -235,7 +238,7 @@ draw_chart(const struct bars *bars, struct field *field, FILE *to)
     svg_text(to, 8, field->top + 20, SVG_START, "title", bars->title);
     svg_text(to, 8, field->top + 37, SVG_START, "soft", bars->note);
     if (bars->part_count > 0) {
-        draw_part_names(bars, field->left, field->top + TITLE + LEGEND - 9, to);
+        draw_part_names(bars, field->left, field->top + TITLE + NOTE + LEGEND - 9, to);
     }
     draw_ticks(bars, field, to);
     for (size_t i = 0; i < bars->count; i++) {

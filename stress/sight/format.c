@@ -128,7 +128,7 @@ format_value(double value, const char *name)
 }
 
 struct format
-format_tick(double value, const char *name)
+format_tick(double value, const char *name, double like)
 {
     struct unit unit = unit_of(name);
     char digits[32];
@@ -139,9 +139,8 @@ format_tick(double value, const char *name)
     if (value == 0) {
         return (struct format){"0"};
     }
-    double base = value * unit.factor;
-    const struct prefix *prefix = prefix_of(&unit, base);
-    snprintf(digits, sizeof(digits), "%.4g", base / prefix->factor);
+    const struct prefix *prefix = prefix_of(&unit, like * unit.factor);
+    snprintf(digits, sizeof(digits), "%.4g", value * unit.factor / prefix->factor);
     return put_together(digits, &unit, prefix);
 }
 

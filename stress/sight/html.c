@@ -12,9 +12,10 @@ static const char page_style[] =
     "body{margin:0;background:var(--paper);color:var(--ink);font:15px/1.5 system-ui,"
     "-apple-system,\"Segoe UI\",Roboto,\"Liberation Sans\",Arial,sans-serif}"
     "main{max-width:1360px;margin:0 auto;padding:32px 24px 64px}"
-    "h1{font-size:28px;line-height:1.25;margin:0;display:flex;flex-wrap:wrap;gap:8px 14px;"
-    "align-items:center}"
+    "h1{font-size:28px;margin:0}"
     "h2{font-size:19px;margin:40px 0 4px}"
+    ".part{line-height:1.25;display:flex;flex-wrap:wrap;gap:8px 14px;align-items:center}"
+    "h2.part{font-size:24px;margin-top:56px;padding-top:32px;border-top:1px solid var(--axis)}"
     "p{margin:4px 0 0;color:var(--soft);max-width:100ch;overflow-wrap:anywhere}"
     ".badge{font-size:15px;font-weight:600;padding:3px 12px;border-radius:99px;"
     "color:var(--onstate)}"
@@ -66,10 +67,10 @@ html_end(FILE *to)
     fputs("</main>\n</body>\n</html>\n", to);
 }
 
-void
-html_head(FILE *to, const char *title, enum html_state state, const char *word, const char *line)
+static void
+put_head(FILE *to, unsigned level, const char *title, enum html_state state, const char *word)
 {
-    fputs("<h1><span>", to);
+    fprintf(to, "<h%u class=\"part\"><span>", level);
     svg_escape(to, title);
     fputs("</span>", to);
     if (word != NULL) {
@@ -77,9 +78,31 @@ html_head(FILE *to, const char *title, enum html_state state, const char *word, 
         svg_escape(to, word);
         fputs("</span>", to);
     }
-    fputs("</h1>\n<p>", to);
-    svg_escape(to, line);
-    fputs("</p>\n", to);
+    fprintf(to, "</h%u>\n", level);
+}
+
+static void
+put_line(FILE *to, const char *line)
+{
+    if (line[0] != '\0') {
+        fputs("<p>", to);
+        svg_escape(to, line);
+        fputs("</p>\n", to);
+    }
+}
+
+void
+html_head(FILE *to, const char *title, enum html_state state, const char *word, const char *line)
+{
+    put_head(to, 1, title, state, word);
+    put_line(to, line);
+}
+
+void
+html_part(FILE *to, const char *title, enum html_state state, const char *word, const char *line)
+{
+    put_head(to, 2, title, state, word);
+    put_line(to, line);
 }
 
 void
@@ -88,11 +111,7 @@ html_section_begin(FILE *to, const char *title, const char *note)
     fputs("<section>\n<h2>", to);
     svg_escape(to, title);
     fputs("</h2>\n", to);
-    if (note[0] != '\0') {
-        fputs("<p>", to);
-        svg_escape(to, note);
-        fputs("</p>\n", to);
-    }
+    put_line(to, note);
 }
 
 void

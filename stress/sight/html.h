@@ -18,6 +18,10 @@ void html_end(FILE *to);
 void html_head(FILE *to, const char *title, enum html_state state, const char *word,
                const char *line);
 
+// A large part of a page, with a title like its head's.
+void html_part(FILE *to, const char *title, enum html_state state, const char *word,
+               const char *line);
+
 void html_section_begin(FILE *to, const char *title, const char *note);
 void html_section_end(FILE *to);
 

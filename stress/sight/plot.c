@@ -58,6 +58,15 @@ plot_choose_y(const struct plot *plot)
     return low.y > 0 && high.y / low.y > FAR ? SCALE_LOG : SCALE_LINEAR;
 }
 
+// Ticks of a logarithmic axis are too far apart for one prefix.
+static struct format
+tick_text(const struct scale *scale, double value, const char *unit)
+{
+    return scale->kind == SCALE_PERCENTILE
+               ? format_percentile(value)
+               : format_tick(value, unit, scale->kind == SCALE_LOG ? value : scale->high);
+}
+
 static struct frame
 frame_of(const struct plot *plot)
 {
@@ -92,7 +101,7 @@ frame_of(const struct plot *plot)
     }
     double widest = 0;
     for (size_t i = 0; i < frame.y.tick_count; i++) {
-        struct format tick = format_tick(frame.y.ticks[i].value, plot->y_unit);
+        struct format tick = tick_text(&frame.y, frame.y.ticks[i].value, plot->y_unit);
 
         widest = fmax(widest, svg_text_width(tick.text, SVG_FONT_SIZE));
     }
@@ -100,13 +109,6 @@ frame_of(const struct plot *plot)
     scale_lay(&frame.x, frame.left, frame.right);
     scale_lay(&frame.y, frame.bottom, frame.top);
     return frame;
-}
-
-static struct format
-x_tick(const struct plot *plot, double value)
-{
-    return plot->x_kind == SCALE_PERCENTILE ? format_percentile(value)
-                                            : format_tick(value, plot->x_unit);
 }
 
 static void
@@ -117,7 +119,7 @@ draw_x_axis(const struct plot *plot, const struct frame *frame, FILE *to)
     for (size_t i = 0; i < frame->x.tick_count; i++) {
         double value = frame->x.ticks[i].value;
         double place = scale_place(&frame->x, value);
-        struct format tick = x_tick(plot, value);
+        struct format tick = tick_text(&frame->x, value, plot->x_unit);
         double width = svg_text_width(tick.text, SVG_FONT_SIZE);
 
         if (value > frame->x.high) {
@@ -143,7 +145,7 @@ draw_y_axis(const struct plot *plot, const struct frame *frame, FILE *to)
 {
     for (size_t i = 0; i < frame->y.tick_count; i++) {
         double place = scale_place(&frame->y, frame->y.ticks[i].value);
-        struct format tick = format_tick(frame->y.ticks[i].value, plot->y_unit);
+        struct format tick = tick_text(&frame->y, frame->y.ticks[i].value, plot->y_unit);
 
         svg_line(to, frame->left, place, frame->right, place, "grid");
         if (!frame->y.ticks[i].is_minor) {

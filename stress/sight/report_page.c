@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "report_page.h"
 
-#include "format.h"
 #include "html.h"
 #include "run_plots.h"
 #include "run_report.h"
 
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -108,14 +106,10 @@ side_by_side_section(FILE *to, const struct sources *sources, const struct sourc
 static void
 run_sections(FILE *to, const struct source *source)
 {
-    char line[256];
     struct run_report report = {
         .title = source->title, .result = &source->result, .machine = &source->machine};
 
-    snprintf(line, sizeof(line), "seed %" PRIu64 ", %s", source->result.seed, source->machine.date);
-    html_section_begin(to, source->title, line);
-    run_report_sections(to, &report);
-    html_section_end(to);
+    run_report_part(to, &report);
 }
 
 // --- The page ------------------------------------------------------------------------------------

@@ -248,8 +248,8 @@ plots_section(FILE *to, const struct result *result)
 
 // --- The whole -----------------------------------------------------------------------------------
 
-void
-run_report_sections(FILE *to, const struct run_report *report)
+static void
+sections(FILE *to, const struct run_report *report)
 {
     tiles(to, report->result);
     claims_section(to, report->result);
@@ -263,21 +263,41 @@ run_report_sections(FILE *to, const struct run_report *report)
     html_section_end(to);
 }
 
+typedef void head_fn(FILE *to, const char *title, enum html_state state, const char *word,
+                     const char *line);
+
+static void
+put_head(FILE *to, const struct run_report *report, const char *title, head_fn *head)
+{
+    enum html_state state;
+    const struct result *result = report->result;
+    const struct machine *machine = report->machine;
+    struct format word = claims_word(result, report->strict_time, &state);
+    char line[512];
+
+    snprintf(line, sizeof(line), "%s. %s, %ld cores, Linux %s, %s; seed %" PRIu64 ".",
+             result->summary, machine->cpu, machine->cores, machine->kernel, machine->date,
+             result->seed);
+    line[0] = (char)(line[0] >= 'a' && line[0] <= 'z' ? line[0] - 'a' + 'A' : line[0]);
+    head(to, title, state, result->claim_count > 0 ? word.text : NULL, line);
+}
+
+void
+run_report_part(FILE *to, const struct run_report *report)
+{
+    put_head(to, report, report->title, html_part);
+    sections(to, report);
+}
+
 void
 run_report_page(FILE *to, const struct run_report *report)
 {
-    enum html_state state;
-    struct format word = claims_word(report->result, report->strict_time, &state);
-    char title[128], line[512];
+    char title[128];
 
     snprintf(title, sizeof(title), "weir-storm: %s", report->title);
-    snprintf(line, sizeof(line), "%s. %s, %ld cores, Linux %s, %s; seed %" PRIu64 ".",
-             report->result->summary, report->machine->cpu, report->machine->cores,
-             report->machine->kernel, report->machine->date, report->result->seed);
-    line[0] = (char)(line[0] >= 'a' && line[0] <= 'z' ? line[0] - 'a' + 'A' : line[0]);
     html_begin(to, title);
-    html_head(to, title, state, report->result->claim_count > 0 ? word.text : NULL, line);
-    run_report_sections(to, report);
+    put_head(to, report, title, html_head);
+    sections(to, report);
     html_end(to);
 }
 

@@ -22,7 +22,7 @@ void run_report_page(FILE *to, const struct run_report *report);
 // The same into a file. 0 or -errno.
 int run_report_save(const char *path, const struct run_report *report);
 
-// Everything below the page's head, to stand between other sections.
-void run_report_sections(FILE *to, const struct run_report *report);
+// The same as one part of a page with several.
+void run_report_part(FILE *to, const struct run_report *report);
 
 #endif /* SIGHT_RUN_REPORT_H */

@@ -17,6 +17,7 @@
 enum option_value {
     OPTION_HELP = 1,
     OPTION_LIST,
+    OPTION_REPORT,
     OPTION_PARAMETER, // this and above: the index of a parameter
 };
 
@@ -128,7 +129,10 @@ print_help(void)
            "Tries to break what weir claims. Every byte, every order and every completion is\n"
            "verified by plain sockets. Without a scenario: " DEFAULT_SCENARIO ".\n\n");
     print_list();
-    printf("\n  --list             the scenarios\n"
+    printf("  %-10s %s\n", "report",
+           "draws what was written with --json; weir-storm report --help");
+    printf("\n  --report FILE      write a page with plots of the run there, as HTML\n"
+           "  --list             the scenarios\n"
            "  --help             this text; behind a scenario, its parameters\n\n"
            "Exit status 0: all claims held; 1: one broke; 2: wrong usage, or no room to test.\n");
 }
@@ -268,6 +272,7 @@ make_options(const struct run *run, struct option *options)
 
     options[count++] = (struct option){"help", no_argument, NULL, OPTION_HELP};
     options[count++] = (struct option){"list", no_argument, NULL, OPTION_LIST};
+    options[count++] = (struct option){"report", required_argument, NULL, OPTION_REPORT};
     for (size_t i = 0; i < run->value_count; i++) {
         const struct parameter *parameter = run->values[i].parameter;
         int argument = parameter->kind == PARAMETER_FLAG ? no_argument : required_argument;
@@ -292,6 +297,10 @@ take_option(struct command *command, int option, bool names_scenario)
     if (option == OPTION_LIST) {
         print_list();
         exit(0);
+    }
+    if (option == OPTION_REPORT) {
+        command->report = optarg;
+        return;
     }
     if (option < OPTION_PARAMETER) {
         fputs("Try: weir-storm --help\n", stderr);
@@ -324,7 +333,7 @@ void
 command_parse(struct command *ret_command, int argc, char **argv)
 {
     struct command command = {0};
-    struct option options[PARAMETERS_MAX + 3];
+    struct option options[PARAMETERS_MAX + 4];
     bool names_scenario = argc > 1 && scenario_find(argv[1]) != NULL;
     int option;
 

@@ -9,6 +9,7 @@
 struct command {
     const struct scenario *scenario;
     struct run run;
+    const char *report; // where a page goes; NULL: nowhere
     bool json;
     bool quiet;
     bool strict_time;

@@ -91,7 +91,9 @@ write_latencies(FILE *file, const struct result *result)
             fprintf(file, ",\"%s\":%" PRIu64, quantiles[q].name,
                     histogram_quantile_ns(histogram, quantiles[q].fraction));
         }
-        fprintf(file, ",\"max\":%" PRIu64 "}", histogram_quantile_ns(histogram, 1));
+        fprintf(file, ",\"max\":%" PRIu64 ",\"histogram\":\"", histogram_quantile_ns(histogram, 1));
+        histogram_print(histogram, file);
+        fputs("\"}", file);
     }
     fputc('}', file);
 }
@@ -136,13 +138,17 @@ write_claims(FILE *file, const struct result *result)
 }
 
 void
-json_write(FILE *file, const struct result *result, bool strict_time)
+json_write(FILE *file, const struct result *result, const struct machine *machine, bool strict_time)
 {
     fprintf(file, "{\"schema\":%d,\"scenario\":", SCHEMA);
     write_text(file, result->scenario);
+    fputs(",\"summary\":", file);
+    write_text(file, result->summary);
     fprintf(file, ",\"held\":%s,\"seed\":%" PRIu64 ",\"seconds\":",
             result_held(result, strict_time) ? "true" : "false", result->seed);
     write_number(file, result->seconds);
+    fputs(",\"machine\":", file);
+    machine_write(file, machine);
     write_params(file, result);
     write_figures(file, result);
     write_latencies(file, result);

@@ -3,6 +3,9 @@
 
 #include "command.h"
 #include "json.h"
+#include "machine.h"
+#include "report_command.h"
+#include "run_report.h"
 #include "text.h"
 #include "verdict.h"
 
@@ -28,15 +31,37 @@ add_params(const struct run *run)
     }
 }
 
+// False, with a message: it could not be written.
+static bool
+save_report(const struct command *command, const struct result *result,
+            const struct machine *machine)
+{
+    struct run_report report = {.title = result->scenario,
+                                .result = result,
+                                .machine = machine,
+                                .strict_time = command->strict_time};
+    int status = run_report_save(command->report, &report);
+
+    if (status != 0) {
+        fprintf(stderr, "weir-storm: %s: %s\n", command->report, strerror(-status));
+    }
+    return status == 0;
+}
+
 int
 main(int argc, char **argv)
 {
     static struct command command;
     static struct text_progress progress;
+    struct machine machine;
     struct result result;
 
+    if (argc > 1 && strcmp(argv[1], "report") == 0) {
+        return report_command(argc - 1, argv + 1);
+    }
     command_parse(&command, argc, argv);
     struct run *run = &command.run;
+    machine_read(&machine); // before the run is a load of its own
     result_init(&result, run->scenario->name, run->scenario->summary, run->seed);
     run->result = &result;
     add_params(run);
@@ -53,11 +78,14 @@ main(int argc, char **argv)
     result_add_claim(&result, CLAIM_CORRECTNESS, !storm_is_broken(),
                      "nothing that was looked at was wrong", "%s", storm_first_broken());
     if (command.json) {
-        json_write(stdout, &result, command.strict_time);
+        json_write(stdout, &result, &machine, command.strict_time);
     } else {
         text_write(&result, command.strict_time);
     }
     int status = result_held(&result, command.strict_time) ? 0 : 1;
+    if (command.report != NULL && !save_report(&command, &result, &machine) && status == 0) {
+        status = 2;
+    }
     result_free(&result);
     return status;
 }

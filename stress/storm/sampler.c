@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #define POINTS_MAX      1000.0 // of one series: a long run is sampled less often
 #define INTERVAL_MIN_S  0.1
@@ -109,6 +110,23 @@ add_loops(struct sampler *sampler, const struct live_sample *before, const struc
     }
 }
 
+// What of this process is in memory now. Whether a run leaks, and what a burst costs, shows here.
+static void
+add_memory(struct sampler *sampler, const struct live_sample *now)
+{
+    FILE *file = fopen("/proc/self/statm", "re");
+    unsigned long pages, resident;
+
+    if (file == NULL) {
+        return;
+    }
+    if (fscanf(file, "%lu %lu", &pages, &resident) == 2) {
+        result_add_point(sampler->run->result, "resident memory", "bytes", now->seconds,
+                         (double)resident * (double)sysconf(_SC_PAGESIZE));
+    }
+    fclose(file);
+}
+
 // What came since: turns @p last into @p sum without it. The largest stays the largest of all.
 static void
 keep_difference(struct histogram *last, const struct histogram *sum)
@@ -159,6 +177,7 @@ take_sample(struct sampling *sampling)
     add_counts(sampler, before, now, seconds);
     add_loops(sampler, before, now, seconds);
     add_latencies(sampling, now);
+    add_memory(sampler, now);
     if (sampler->run->view != NULL) {
         sampler->run->view(sampler->live, before, now, sampler->run->view_arg);
     }
