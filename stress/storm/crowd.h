@@ -46,6 +46,8 @@ struct crowd_group {
     uint64_t messages_max; // of each client, when it churns of all; 0: no limit
     size_t size;           // of a message
     size_t size_min;       // 0: all have the same size
+    bool mostly_small;     // of the sizes between, else all are as likely
+    int receive_buffer;    // of the socket; 0: the kernel's
 };
 
 struct crowd_plan {

@@ -35,6 +35,7 @@ echo_run(struct run *run)
                 .rate = run_real(run, "rate"),
                 .size = size,
                 .size_min = run_flag(run, "mixed") ? sizeof(struct record) : 0,
+                .mostly_small = true,
             },
         .group_count = 1,
         .threads = (unsigned)run_count(run, "threads"),
