@@ -212,7 +212,10 @@ advance(struct crowd_loop *loop, struct client *client, size_t sent)
             break;
         }
         outbox->offset -= size;
-        account_of(loop, client)->messages_sent += (head->flags & RECORD_HELLO) == 0;
+        if ((head->flags & RECORD_HELLO) == 0) {
+            account_of(loop, client)->messages_sent++;
+            crowd_count(&loop->counts->messages, group_of(loop, client)->is_echo ? 0 : 1);
+        }
         outbox->first = (outbox->first + 1) % OUTBOX_RECORDS;
         outbox->count--;
     }

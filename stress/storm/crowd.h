@@ -74,7 +74,7 @@ struct crowd_account {
 
 // One thread's. Only it writes.
 struct crowd_counts {
-    _Alignas(64) _Atomic uint64_t messages; // came back, or came
+    _Alignas(64) _Atomic uint64_t messages; // came back; or came, or were sent
     _Atomic uint64_t bytes;                 // both ways
     _Atomic uint64_t connections;           // open
     _Atomic uint64_t connected;             // ever

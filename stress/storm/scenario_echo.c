@@ -49,7 +49,8 @@ echo_run(struct run *run)
     crowd_start(&crowd, &plan, run->server);
     house_start(house, run, &crowd, &(struct weir_runtime_options){0});
     if (run->server != SERVER_ADDRESS) {
-        house_echo_start(house, (enum house_transport)run_choice(run, "transport"), NULL, NULL);
+        house_echo_start(house, (enum house_transport)run_choice(run, "transport"),
+                         HOUSE_ECHO_QUEUE_HIGH, NULL, NULL);
     }
     house_gather(house, run, crowd.client_count);
     crowd_enter(&crowd, CROWD_FIRST_RUN);

@@ -122,7 +122,7 @@ idle_run(struct run *run)
     pattern_create(run->seed, plan.groups[0].size);
     crowd_start(&idle.crowd, &plan, run->server);
     house_start(idle.house, run, &idle.crowd, &(struct weir_runtime_options){0});
-    house_echo_start(idle.house, (enum house_transport)run_choice(run, "transport"), NULL, NULL);
+    house_echo_start(idle.house, (enum house_transport)run_choice(run, "transport"), 0, NULL, NULL);
     idle.memory_before = private_memory();
     house_gather(idle.house, run, idle.crowd.client_count);
     crowd_enter(&idle.crowd, CROWD_FIRST_RUN);
