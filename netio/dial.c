@@ -34,7 +34,7 @@ begin(struct wi_loop *loop, struct wi_stream *stream)
     }
     wi_stream_event(loop, stream, WI_EVENT_STARTED);
     if (result < 0) {
-        wi_stream_die(loop, stream, result, WEIR_ORIGIN_TRANSPORT, 0);
+        wi_stream_die(loop, stream, result, wi_origin_of(result), 0);
         return;
     }
     wi_stream_needs_work(loop, stream);
@@ -45,7 +45,7 @@ begin(struct wi_loop *loop, struct wi_stream *stream)
 static void
 fail(struct wi_loop *loop, struct wi_stream *stream, int status)
 {
-    wi_stream_die(loop, stream, status, WEIR_ORIGIN_TRANSPORT, 0);
+    wi_stream_die(loop, stream, status, wi_origin_of(status), 0);
     wi_stream_event(loop, stream, WI_EVENT_STARTED);
 }
 
@@ -313,7 +313,7 @@ adopt_run(struct wi_loop *loop, struct wi_task *task)
     result = stream->phase == WI_PHASE_NEW ? wi_stream_start(loop, stream) : 0; // else it is dead
     wi_stream_event(loop, stream, WI_EVENT_STARTED);
     if (result < 0) {
-        wi_stream_die(loop, stream, result, WEIR_ORIGIN_TRANSPORT, 0);
+        wi_stream_die(loop, stream, result, wi_origin_of(result), 0);
     } else {
         wi_stream_close_on_start(loop, stream);
     }

@@ -297,6 +297,13 @@ wi_stream_arm(struct wi_loop *loop, struct wi_stream *stream, uint64_t deadline_
 
 /* ---- dying ---- */
 
+bool
+wi_is_shortage(int status)
+{
+    return status == -ENOMEM || status == -ENOBUFS || status == -EMFILE || status == -ENFILE ||
+           status == -ENOSPC; // the last: too many watched descriptors
+}
+
 void
 wi_stream_reason(struct wi_stream *stream, int status, enum weir_origin origin)
 {

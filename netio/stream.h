@@ -185,6 +185,16 @@ struct wi_stream {
 static_assert(sizeof(struct wi_gate) + sizeof(struct wi_stream) == WI_SLOT_SIZE,
               "what an idle stream costs");
 
+/** Does the error say that memory, descriptors or another limit of this machine ran out? */
+bool wi_is_shortage(int status);
+
+/** Who decided a failure that the kernel has answered with, the peer's part apart. */
+static inline enum weir_origin
+wi_origin_of(int status)
+{
+    return wi_is_shortage(status) ? WEIR_ORIGIN_MEMORY : WEIR_ORIGIN_TRANSPORT;
+}
+
 static inline struct wi_stream *
 wi_stream_of(struct wi_gate *gate)
 {
