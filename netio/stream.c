@@ -416,6 +416,9 @@ wi_stream_die(struct wi_loop *loop, struct wi_stream *stream, int status, enum w
     if (stream->phase == WI_PHASE_DEAD || stream->phase == WI_PHASE_FREE) {
         return;
     }
+    if (stream->phase < WI_PHASE_OPEN) {
+        wi_stream_event(loop, stream, WI_EVENT_STARTED | WI_EVENT_NEVER);
+    }
     wi_stream_reason(stream, status, origin);
     wi_gate_move(wi_gate_of(stream), WI_GATE_DRAINING);
     wi_store_relaxed(&wi_gate_of(stream)->close_argument, code);

@@ -80,6 +80,7 @@ enum wi_event {
     WI_EVENT_BUFFER = 1 << 10,   // buffer_needed
     WI_EVENT_AGAIN = 1 << 11,    // with READ: there is unconsumed input to be shown again
     WI_EVENT_ACCEPTED = 1 << 12, // peer_accepted
+    WI_EVENT_NEVER = 1 << 13,    // with STARTED: it has not and will not
 };
 
 #define WI_CORK_DEFAULT_NS    UINT64_C(200000000)
