@@ -4,7 +4,7 @@
 
 #include <errno.h>
 
-// Making a runtime, ending and looking at a stream: the small public calls of netio.
+// Making a runtime, and looking at a stream: the small public calls of netio.
 
 int
 weir_runtime_create(const struct weir_runtime_options *options, struct weir_runtime **ret_runtime)
@@ -20,14 +20,6 @@ weir_runtime_create(const struct weir_runtime_options *options, struct weir_runt
         *ret_runtime = (struct weir_runtime *)(void *)runtime;
     }
     return result;
-}
-
-int
-weir_end(weir_stream stream)
-{
-    static const struct weir_write request = {.flags = WEIR_FIN};
-
-    return weir_write(stream, &request, NULL);
 }
 
 size_t

@@ -594,3 +594,11 @@ weir_write(weir_stream stream, const struct weir_write *request, weir_op *ret_op
     }
     return submit(stream, request, ret_op);
 }
+
+int
+weir_end(weir_stream stream)
+{
+    static const struct weir_write request = {.flags = WEIR_FIN};
+
+    return weir_write(stream, &request, NULL);
+}

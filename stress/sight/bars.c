@@ -66,10 +66,13 @@ bars_sort(struct bars *bars, bool is_large_first)
           is_large_first ? compare_backwards : compare_values);
 }
 
+static unsigned draw_part_names(const struct bars *bars, double y, FILE *to);
+
 static double
 head_height(const struct bars *bars)
 {
-    return TITLE + (bars->note[0] != '\0' ? NOTE : 0) + (bars->part_count > 0 ? LEGEND : 0) +
+    return TITLE + (bars->note[0] != '\0' ? NOTE : 0) +
+           (bars->part_count > 0 ? LEGEND * draw_part_names(bars, 0, NULL) : 0) +
            (bars->target > 0 ? LEGEND : 0);
 }
 
@@ -150,7 +153,7 @@ draw_parts(const struct bars *bars, const struct field *field, const struct bar 
         }
         snprintf(class, sizeof(class), "c%u", (unsigned)(i % SVG_COLORS));
         snprintf(hint, sizeof(hint), "%s: %s %s", bar->name, bars->part_names[i],
-                 format_value(bar->parts[i], bars->unit).text);
+                 format_measured(bar->parts[i], bars->unit).text);
         svg_box(to, from, y, until - from, BAR, class, hint);
     }
 }
@@ -173,47 +176,73 @@ draw_name(const struct bar *bar, double x, double y, FILE *to)
     svg_text(to, x, y, SVG_END, bar->kind == BAR_OURS ? "strong" : "", shown);
 }
 
-static void
-draw_bar(const struct bars *bars, const struct field *field, size_t index, FILE *to)
+static double
+top_of(const struct bars *bars, const struct field *field, size_t index)
 {
-    static const char *const classes[] = {
-        [BAR_OTHER] = "other", [BAR_OURS] = "ours", [BAR_LIMIT] = "limit"};
-    const struct bar *bar = &bars->bars[index];
-    double y = field->top + head_height(bars) + (double)index * STEP;
-    double end = scale_place(&field->scale, bar->value);
-    struct format text = format_value(bar->value, bars->unit);
-
-    draw_name(bar, field->left - 8, y + 13, to);
-    if (bars->part_count > 0) {
-        draw_parts(bars, field, bar, y, to);
-    } else if (isfinite(bar->value)) {
-        svg_box(to, field->left, y, end - field->left, BAR, classes[bar->kind], text.text);
-    }
-    if (bar->high > bar->low) {
-        draw_whisker(field, bar, y + BAR / 2, to);
-        end = fmax(end, scale_place(&field->scale, bar->high));
-    }
-    svg_text(to, (isfinite(end) ? end : field->left) + 7, y + 13, SVG_START,
-             bar->kind == BAR_OURS ? "strong" : "", text.text);
+    return field->top + head_height(bars) + (double)index * STEP;
 }
 
 static void
-draw_part_names(const struct bars *bars, double left, double y, FILE *to)
+draw_bar(const struct bars *bars, const struct field *field, size_t index, FILE *to)
 {
-    double x = left;
+    static const char *const colors[] = {
+        [BAR_OTHER] = "other", [BAR_OURS] = "ours", [BAR_LIMIT] = "limit"};
+    const struct bar *bar = &bars->bars[index];
+    double y = top_of(bars, field, index);
+
+    if (bars->part_count > 0) {
+        draw_parts(bars, field, bar, y, to);
+    } else if (isfinite(bar->value)) {
+        char hint[128];
+
+        snprintf(hint, sizeof(hint), "%s: %s", bar->name,
+                 format_measured(bar->value, bars->unit).text);
+        svg_box(to, field->left, y, scale_place(&field->scale, bar->value) - field->left, BAR,
+                colors[bar->kind], hint);
+    }
+    if (bar->high > bar->low) {
+        draw_whisker(field, bar, y + BAR / 2, to);
+    }
+}
+
+// Names before the bars, values behind them: over everything else, so that they can be read.
+static void
+draw_words(const struct bars *bars, const struct field *field, size_t index, FILE *to)
+{
+    const struct bar *bar = &bars->bars[index];
+    double y = top_of(bars, field, index) + 13;
+    double end = fmax(bar->value, bar->high > bar->low ? bar->high : bar->value);
+
+    draw_name(bar, field->left - 8, y, to);
+    svg_text(to, (isfinite(end) ? scale_place(&field->scale, end) : field->left) + 7, y, SVG_START,
+             bar->kind == BAR_OURS ? "strong" : "", format_measured(bar->value, bars->unit).text);
+}
+
+// The names of the parts, in as many lines as they need; how many those are. Without a file they
+// are only counted.
+static unsigned
+draw_part_names(const struct bars *bars, double y, FILE *to)
+{
+    double x = 8;
+    unsigned lines = 1;
 
     for (size_t i = 0; i < bars->part_count; i++) {
         char class[8];
         double width = svg_text_width(bars->part_names[i], SVG_FONT_SIZE);
 
-        if (x + 18 + width > BARS_WIDTH - 4) {
-            break; // the hint of its box names it
+        if (x + 17 + width > BARS_WIDTH - 4 && x > 8) {
+            x = 8;
+            y += LEGEND;
+            lines++;
         }
-        snprintf(class, sizeof(class), "c%u", (unsigned)(i % SVG_COLORS));
-        svg_box(to, x, y - 8, 12, 8, class, NULL);
-        svg_text(to, x + 17, y, SVG_START, "soft", bars->part_names[i]);
+        if (to != NULL) {
+            snprintf(class, sizeof(class), "c%u", (unsigned)(i % SVG_COLORS));
+            svg_box(to, x, y - 8, 12, 8, class, NULL);
+            svg_text(to, x + 17, y, SVG_START, "soft", bars->part_names[i]);
+        }
         x += 17 + width + 12;
     }
+    return lines;
 }
 
 static void
@@ -238,7 +267,8 @@ draw_chart(const struct bars *bars, struct field *field, FILE *to)
     svg_text(to, 8, field->top + 20, SVG_START, "title", bars->title);
     svg_text(to, 8, field->top + 37, SVG_START, "soft", bars->note);
     if (bars->part_count > 0) {
-        draw_part_names(bars, field->left, field->top + TITLE + NOTE + LEGEND - 9, to);
+        draw_part_names(bars, field->top + TITLE + (bars->note[0] != '\0' ? NOTE : 0) + LEGEND - 9,
+                        to);
     }
     draw_ticks(bars, field, to);
     for (size_t i = 0; i < bars->count; i++) {
@@ -246,6 +276,9 @@ draw_chart(const struct bars *bars, struct field *field, FILE *to)
     }
     if (bars->target > 0) {
         draw_target(bars, field, to);
+    }
+    for (size_t i = 0; i < bars->count; i++) {
+        draw_words(bars, field, i, to);
     }
 }
 

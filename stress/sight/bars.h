@@ -9,7 +9,7 @@
 #include <stdio.h>
 
 #define BARS_MAX       24u
-#define BARS_PARTS_MAX 7u
+#define BARS_PARTS_MAX 8u
 
 enum bar_kind {
     BAR_OTHER,

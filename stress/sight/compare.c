@@ -5,34 +5,34 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FAR 100.0 // times as large: a bar of the smallest would not be seen
+#define FAR 30.0 // times as large: a bar of the smallest would not be seen
 
 // What is known about a figure of this name.
 struct metric {
     const char *key;
     const char *title;
     const char *unit;
-    bool is_more_better;
+    const char *better; // "more" or "less"; NULL: not known
 };
 
 static const struct metric known[] = {
-    {"instructions", "User instructions per message", "", false},
-    {"calls", "System calls per message", "", false},
-    {"rate", "Rate", "/s", true},
-    {"messages_per_s", "Messages per second", "/s", true},
-    {"bytes_per_s", "Throughput", "bytes/s", true},
-    {"bytes_per_cpu_s", "Bytes per second of CPU", "bytes", true},
-    {"cpu_us", "CPU time of the server per message", "us", false},
-    {"cpu_s_per_million", "CPU time per message", "us", false}, // s per million is us per one
-    {"send_calls_per_write", "Send calls per write", "", false},
-    {"mean_us", "Mean latency", "us", false},
-    {"p50_us", "Median latency", "us", false},
-    {"p90_us", "Latency, 90th percentile", "us", false},
-    {"p99_us", "Latency, 99th percentile", "us", false},
-    {"p999_us", "Latency, 99.9th percentile", "us", false},
-    {"max_us", "Longest latency", "us", false},
-    {"private_bytes", "Private memory per idle connection", "bytes", false},
-    {"resident_bytes", "Resident memory per idle connection", "bytes", false},
+    {"instructions", "User instructions per message", "", "less"},
+    {"calls", "System calls per message", "", "less"},
+    {"rate", "Rate", "/s", "more"},
+    {"messages_per_s", "Messages per second", "/s", "more"},
+    {"bytes_per_s", "Throughput", "bytes/s", "more"},
+    {"bytes_per_cpu_s", "Bytes per second of CPU", "bytes", "more"},
+    {"cpu_us", "CPU time of the server per message", "us", "less"},
+    {"cpu_s_per_million", "CPU time per message", "us", "less"}, // s per million is us per one
+    {"send_calls_per_write", "Send calls per write", "", "less"},
+    {"mean_us", "Mean latency", "us", "less"},
+    {"p50_us", "Median latency", "us", "less"},
+    {"p90_us", "Latency, 90th percentile", "us", "less"},
+    {"p99_us", "Latency, 99th percentile", "us", "less"},
+    {"p999_us", "Latency, 99.9th percentile", "us", "less"},
+    {"max_us", "Longest latency", "us", "less"},
+    {"private_bytes", "Private memory per idle connection", "bytes", "less"},
+    {"resident_bytes", "Resident memory per idle connection", "bytes", "less"},
 };
 
 static bool
@@ -59,7 +59,6 @@ metric_of(const char *key)
     for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
         if (ends_with(key, units[i][0])) {
             metric.unit = units[i][1];
-            metric.is_more_better = strcmp(units[i][1], "/s") == 0;
             break;
         }
     }
@@ -92,6 +91,7 @@ begin_chart(struct compare *compare, const struct metric *metric)
         title[i] = (char)(metric->title[i] == '_' ? ' ' : metric->title[i]);
     }
     title[i] = '\0';
+    title[0] = (char)(title[0] >= 'a' && title[0] <= 'z' ? title[0] - 'a' + 'A' : title[0]);
     *bars =
         (struct bars){.title = title, .note = compare->notes[compare->count], .unit = metric->unit};
     compare->keys[compare->count] = metric->key;
@@ -111,11 +111,17 @@ end_chart(struct compare *compare, struct bars *bars, const struct metric *metri
     if (high == 0) {
         return;
     }
-    bars_sort(bars, metric->is_more_better);
+    bars_sort(bars, metric->better != NULL && strcmp(metric->better, "more") == 0);
     bars->is_log = bars->part_count == 0 && high / low > FAR;
-    snprintf(compare->notes[compare->count], sizeof(compare->notes[0]), "%s is better%s%s",
-             metric->is_more_better ? "more" : "less", more,
-             bars->is_log ? "; logarithmic scale" : "");
+    snprintf(compare->notes[compare->count], sizeof(compare->notes[0]), "%s%s%s%s",
+             metric->better != NULL ? metric->better : "",
+             metric->better != NULL ? " is better" : "", more,
+             bars->is_log ? ", logarithmic scale" : "");
+    // What stands first has no separator before it.
+    char *note = compare->notes[compare->count];
+    if (note[0] == ',') {
+        memmove(note, note + 2, strlen(note + 2) + 1);
+    }
     compare->count++;
 }
 
@@ -140,7 +146,7 @@ read_summary(struct compare *compare, const struct json_node *summary)
             bar->kind = kind_of(entry->key);
         }
     }
-    end_chart(compare, bars, &metric, "; medians, and whiskers from least to most");
+    end_chart(compare, bars, &metric, ", medians, whiskers from least to most");
 }
 
 // --- stress/bench/count --------------------------------------------------------------------------
@@ -152,14 +158,14 @@ struct calls {
 };
 
 static double
-most_of(const struct json_node *results, const char *call)
+sum_of(const struct json_node *results, const char *call)
 {
-    double most = 0;
+    double sum = 0;
 
     for (const struct json_node *entry = results->first; entry != NULL; entry = entry->next) {
-        most = fmax(most, json_number(json_member(entry, "calls_by_name"), call, 0));
+        sum += json_number(json_member(entry, "calls_by_name"), call, 0);
     }
-    return most;
+    return sum;
 }
 
 static bool
@@ -185,7 +191,7 @@ next_call(const struct json_node *results, const struct calls *calls)
 
         for (const struct json_node *call = by_name != NULL ? by_name->first : NULL; call != NULL;
              call = call->next) {
-            double often = has_name(calls, call->key) ? 0 : most_of(results, call->key);
+            double often = has_name(calls, call->key) ? 0 : sum_of(results, call->key);
 
             if (often > most) {
                 most = often;

@@ -106,8 +106,8 @@ dash(void)
     return (struct format){"\xe2\x80\x93"};
 }
 
-struct format
-format_value(double value, const char *name)
+static struct format
+format_digits(double value, const char *name, bool may_be_count)
 {
     struct unit unit = unit_of(name);
     char digits[32];
@@ -120,11 +120,23 @@ format_value(double value, const char *name)
     double shown = base / prefix->factor;
     double size = fabs(shown);
     int decimals = size >= 99.95 || size == 0 ? 0 : size >= 9.995 ? 1 : size >= 0.9995 ? 2 : 3;
-    if (shown == floor(shown) && size < 1e3 && unit.prefixes == plain && prefix->factor < 2) {
-        decimals = 0; // a count
+    if (may_be_count && shown == floor(shown) && unit.prefixes == plain && prefix->factor < 2) {
+        decimals = 0;
     }
     snprintf(digits, sizeof(digits), "%.*f", decimals, shown);
     return put_together(digits, &unit, prefix);
+}
+
+struct format
+format_value(double value, const char *unit)
+{
+    return format_digits(value, unit, true);
+}
+
+struct format
+format_measured(double value, const char *unit)
+{
+    return format_digits(value, unit, false);
 }
 
 struct format

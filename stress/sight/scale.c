@@ -106,6 +106,7 @@ scale_make(enum scale_kind kind, double low, double high, unsigned wanted)
         make_linear(&scale, wanted);
         break;
     case SCALE_LOG:
+        scale.high = fmax(high, 2 * low);
         make_log(&scale, wanted);
         break;
     case SCALE_PERCENTILE:

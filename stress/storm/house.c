@@ -2,7 +2,9 @@
 #include "house.h"
 
 #include "descriptors.h"
+#include "terminal.h"
 #include "verdict.h"
+#include "watchdog.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -121,33 +123,35 @@ end_stalled(const struct house *house)
     }
     fprintf(stderr, "storm: BROKE: %s\n", storm_first_broken());
     crowd_kill(crowd);
+    terminal_release();
     _exit(1);
 }
 
-bool
-house_moves(struct house *house)
+static void
+look_after(struct house *house, struct watchdog *watchdog)
 {
     const struct crowd *crowd = house->crowd;
     uint64_t progress =
         crowd_bytes(crowd) + crowd_connected(crowd) + crowd_closes(crowd) + crowd_messages(crowd);
 
-    if (watchdog_is_stalled(&house->watchdog, progress)) {
+    if (watchdog_is_stalled(watchdog, progress)) {
         end_stalled(house);
     }
     watchdog_nap();
-    return !crowd_is_done(house->crowd);
 }
 
 void
 house_gather(struct house *house, struct run *run, unsigned connections)
 {
+    struct watchdog watchdog;
+
+    watchdog_init(&watchdog, house->runtime);
     sampler_start(&house->sampler, run, &house->live);
     crowd_enter(house->crowd, CROWD_CONNECTS);
-    watchdog_init(&house->watchdog, house->runtime);
     while (crowd_connected(house->crowd) < connections && !storm_is_broken() &&
-           house_moves(house)) {
+           !crowd_is_done(house->crowd)) {
+        look_after(house, &watchdog);
     }
-    watchdog_init(&house->watchdog, house->runtime);
 }
 
 void
@@ -163,9 +167,12 @@ house_wait(struct house *house, double seconds)
 void
 house_dismiss(struct house *house)
 {
-    watchdog_init(&house->watchdog, house->runtime);
+    struct watchdog watchdog;
+
+    watchdog_init(&watchdog, house->runtime);
     crowd_enter(house->crowd, CROWD_ENDS);
-    while (house_moves(house)) {
+    while (!crowd_is_done(house->crowd)) {
+        look_after(house, &watchdog);
     }
     sampler_stop(&house->sampler);
     crowd_join(house->crowd);

@@ -6,8 +6,10 @@
 #include "machine.h"
 #include "report_command.h"
 #include "run_report.h"
+#include "terminal.h"
 #include "text.h"
 #include "verdict.h"
+#include "view.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -48,11 +50,23 @@ save_report(const struct command *command, const struct result *result,
     return status == 0;
 }
 
+// Who shows the run while it goes on: a drawing where there is a terminal for it, else lines.
+static void
+choose_view(struct run *run, struct view *view, struct text_progress *progress)
+{
+    struct terminal terminal = terminal_find(stdout);
+
+    run->view = terminal.is_live ? view_look : text_progress;
+    run->view_arg = terminal.is_live ? (void *)view : (void *)progress;
+    view_init(view, &terminal);
+}
+
 int
 main(int argc, char **argv)
 {
     static struct command command;
     static struct text_progress progress;
+    static struct view view;
     struct machine machine;
     struct result result;
 
@@ -70,11 +84,11 @@ main(int argc, char **argv)
         fflush(stdout);
     }
     if (!command.quiet) {
-        run->view = text_progress;
-        run->view_arg = &progress;
+        choose_view(run, &view, &progress);
     }
     verdict_create();
     run->scenario->run(run);
+    terminal_release();
     result_add_claim(&result, CLAIM_CORRECTNESS, !storm_is_broken(),
                      "nothing that was looked at was wrong", "%s", storm_first_broken());
     if (command.json) {

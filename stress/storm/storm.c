@@ -9,6 +9,7 @@
 #include "producer.h"
 #include "sampler.h"
 #include "storm_summary.h"
+#include "terminal.h"
 #include "verdict.h"
 #include "watchdog.h"
 
@@ -128,6 +129,7 @@ end_stalled(const struct storm_run *run)
     fprintf(stderr, "storm: BROKE: %s (seed %" PRIu64 ")\n", storm_first_broken(),
             storm->options->seed);
     receiver_kill(&run->storm->receiver);
+    terminal_release();
     _exit(1);
 }
 
