@@ -15,22 +15,22 @@
 struct wi_slab;
 
 struct weir_block {
-    // The chain's owner.
+    // The chain's owner. What a lease resets lies together: here, and from begin on.
     struct weir_block *next; // in a chain, in a free list, on the way home
-    uint8_t *data;           // payload; never changes while the slab lives
-    uint32_t begin;          // first live byte
-    uint32_t end;            // behind the last one; advanced before next is set (K67)
-    uint32_t capacity;       // WEIR_BLOCK_SIZE, or more for a one-off
-    // Any holder.
-    wi_atomic_u32 refs; // 1 when leased; more while pieces of it are packed into operations
-    // The chain's owner.
     struct weir_block *head; // see wi_block_section()
-    // The pool.
+    // Written when the slab is cut.
+    uint8_t *data;        // payload
     struct wi_slab *slab; // NULL: a one-off heap block
-    const void *site;     // who leased it, in debug builds
-    uint32_t magic;       // WI_BLOCK_LEASED or _FREE: catches double and foreign returns
     // The chain's owner.
+    uint32_t begin;      // first live byte
+    uint32_t end;        // behind the last one; advanced before next is set (K67)
     uint32_t is_chained; // stands in a chain; a second chain must refuse it
+    // The pool.
+    uint32_t magic;    // WI_BLOCK_LEASED or _FREE: catches double and foreign returns
+    const void *site;  // who leased it, in debug builds
+    uint32_t capacity; // WEIR_BLOCK_SIZE, or more for a one-off
+    // Any holder.
+    wi_atomic_u32 refs; // 1 when leased or free; more while pieces of it are packed into operations
 };
 static_assert(sizeof(struct weir_block) == 64, "32 headers must fill 2 KiB");
 

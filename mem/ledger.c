@@ -94,6 +94,7 @@ wi_pool_visit_leased(wi_block_visit_fn *visit, void *arg)
         return 0;
     }
     wi_pool_take_home(pool);
+    wi_pool_put_spare(pool);
     for (struct wi_region *region = pool->regions.first; region != NULL; region = region->next) {
         for (uint32_t used = region->used; used != 0; used &= used - 1) {
             count += slab_visit_leased(&region->slabs[__builtin_ctz(used)], visit, arg);

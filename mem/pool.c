@@ -3,7 +3,7 @@
 
 #include "mem/check.h"
 #include "mem/heap.h"
-#include "mem/poison.h"
+#include "mem/lease.h"
 #include "mem/thread.h"
 
 // A one-off block: the header where block.h expects it, right in front of the payload.
@@ -72,9 +72,9 @@ slab_relist(struct wi_pool *pool, struct wi_slab *slab, uint32_t before)
 
 // --- Coming home ------------------------------------------------------------------------------
 
-// The pool's thread. Mark a block free.
+// The pool's thread. Mark a block free in its slab.
 static inline void
-pool_put(struct wi_pool *pool, struct weir_block *block)
+slab_put(struct wi_pool *pool, struct weir_block *block)
 {
     struct wi_slab *slab = block->slab;
     uint32_t before = slab->free;
@@ -82,9 +82,23 @@ pool_put(struct wi_pool *pool, struct weir_block *block)
 
     wi_assert(before != after);
     slab->free = after;
-    wi_count(&pool->returned, 1);
     if (wi_unlikely(before == 0 || after == WI_SLAB_EMPTY) && slab != pool->open) {
         slab_relist(pool, slab, before);
+    }
+}
+
+void
+wi_pool_put_spare(struct wi_pool *pool)
+{
+    struct weir_block *block = pool->spare;
+
+    pool->spare = NULL;
+    pool->spare_count = 0;
+    while (block != NULL) {
+        struct weir_block *next = block->next;
+
+        slab_put(pool, block);
+        block = next;
     }
 }
 
@@ -94,7 +108,8 @@ wi_pool_put_list(struct wi_pool *pool, struct weir_block *block)
     while (block != NULL) {
         struct weir_block *next = block->next;
 
-        pool_put(pool, block);
+        slab_put(pool, block);
+        wi_count(&pool->returned, 1);
         block = next;
     }
 }
@@ -146,27 +161,11 @@ wi_pool_return_away(struct wi_pool *pool, struct weir_block *first, struct weir_
 
 // The pool's thread. Take a block out of its slab.
 static inline struct weir_block *
-pool_take(struct wi_pool *pool, struct wi_slab *slab, uint32_t index, const void *site)
+slab_take(struct wi_pool *pool, struct wi_slab *slab, uint32_t index, const void *site)
 {
-    struct weir_block *block = &slab->headers[index];
-
     wi_assert(slab->free & 1u << index);
     slab->free &= ~(1u << index);
-    wi_count(&pool->leased, 1);
-    block->next = NULL;
-    block->begin = 0;
-    block->end = 0;
-    wi_store_relaxed(&block->refs, 1);
-    block->head = NULL;
-    block->magic = WI_BLOCK_LEASED;
-    block->is_chained = 0;
-#if defined(WI_DEBUG) && WI_DEBUG
-    block->site = site;
-#else
-    (void)site;
-#endif
-    wi_unpoison(block->data, WEIR_BLOCK_SIZE);
-    return block;
+    return wi_pool_lease_out(pool, &slab->headers[index], site);
 }
 
 // The pool's thread. Make @p slab the one to lease from, and list the one that was.
@@ -273,19 +272,16 @@ pool_lease_slowly(size_t size, const void *site)
     if (!pool_find_room(pool)) {
         return NULL;
     }
-    return pool_take(pool, pool->open, (uint32_t)__builtin_ctz(pool->open->free), site);
+    return slab_take(pool, pool->open, (uint32_t)__builtin_ctz(pool->open->free), site);
 }
 
 struct weir_block *
 weir_block_lease(size_t size)
 {
-    struct wi_pool *pool = wi_pool_self;
-    struct wi_slab *slab = pool->open;
+    struct weir_block *block =
+        wi_likely(size <= WEIR_BLOCK_SIZE) ? wi_block_lease_spare(WI_CALLER) : NULL;
 
-    if (wi_unlikely(size > WEIR_BLOCK_SIZE || slab->free == 0)) {
-        return pool_lease_slowly(size, WI_CALLER);
-    }
-    return pool_take(pool, slab, (uint32_t)__builtin_ctz(slab->free), WI_CALLER);
+    return wi_likely(block != NULL) ? block : pool_lease_slowly(size, WI_CALLER);
 }
 
 // Any thread. The first block of the longest run of free ones, cut at @p count.
@@ -311,7 +307,11 @@ wi_block_lease_run(unsigned count, unsigned *ret_count)
     struct weir_block *first = NULL;
     unsigned length;
 
-    if (pool == NULL || !pool_find_room(pool)) {
+    if (pool == NULL) {
+        return NULL;
+    }
+    wi_pool_put_spare(pool); // neighbours are found in the slabs
+    if (!pool_find_room(pool)) {
         return NULL;
     }
     count = count < WI_SLAB_BLOCKS ? count : WI_SLAB_BLOCKS;
@@ -327,7 +327,7 @@ wi_block_lease_run(unsigned count, unsigned *ret_count)
         length = count;
     }
     for (unsigned i = length; i > 0; i--) {
-        struct weir_block *block = pool_take(pool, pool->open, index + i - 1, WI_CALLER);
+        struct weir_block *block = slab_take(pool, pool->open, index + i - 1, WI_CALLER);
 
         block->next = first;
         first = block;
@@ -378,6 +378,7 @@ wi_pool_decay(void)
         return false;
     }
     wi_pool_take_home(pool);
+    wi_pool_put_spare(pool);
     for (struct wi_slab *slab = pool->empty; slab != NULL; slab = next) {
         next = slab->next;
         if (slab->is_aged) {
@@ -396,16 +397,6 @@ wi_pool_decay(void)
 
 // --- Return -------------------------------------------------------------------------------------
 
-// Any thread that held the block. It must not be touched from here on.
-static inline void
-block_retire(struct weir_block *block)
-{
-    block->magic = WI_BLOCK_FREE;
-    if (block->slab != NULL) {
-        wi_poison(block->data, WEIR_BLOCK_SIZE);
-    }
-}
-
 // Any thread that held the last reference.
 static WI_COLD void
 block_return_away(struct weir_block *block)
@@ -420,18 +411,19 @@ block_return_away(struct weir_block *block)
 void
 weir_block_return(struct weir_block *block)
 {
-    struct wi_pool *pool = wi_pool_self;
-
     wi_check_return(block);
-    // ORDER(refs) observe: pairs with wi_block_unref(); without it a last read of the block by an
-    // earlier holder could meet the next owner's bytes.
-    if (wi_unlikely(wi_load_acquire(&block->refs) != 1)) {
+    if (wi_likely(wi_block_return_spare(block))) {
+        return;
+    }
+    // ORDER(refs) observe: as in wi_block_return_spare().
+    if (wi_load_acquire(&block->refs) != 1) {
         wi_block_unref(block, 1);
         return;
     }
-    block_retire(block);
-    if (wi_likely(block->slab != NULL && block->slab->pool == pool)) {
-        pool_put(pool, block);
+    wi_block_retire(block);
+    if (block->slab != NULL && block->slab->pool == wi_pool_self) {
+        slab_put(wi_pool_self, block);
+        wi_count(&wi_pool_self->returned, 1);
     } else {
         block_return_away(block);
     }
@@ -459,10 +451,10 @@ wi_block_return_list(struct weir_block *first)
             continue;
         }
         wi_check_return(first);
-        block_retire(first);
+        wi_block_retire(first);
         while (next != NULL && block_goes_away(next) && next->slab->pool == first->slab->pool) {
             wi_check_return(next);
-            block_retire(next);
+            wi_block_retire(next);
             last = next;
             next = next->next;
         }

@@ -25,6 +25,9 @@
 /** What wi_pool.home holds when the thread has ended: blocks do not go home any more. */
 #define WI_POOL_ORPHANED ((uintptr_t)1)
 
+/** Blocks that go from return to lease without a look at their slab. A decay puts them back. */
+#define WI_POOL_SPARE_MAX 64u
+
 /** The thread's open block, see pack.c. */
 struct wi_pack {
     struct weir_block *block; // NULL: none is open
@@ -34,9 +37,11 @@ struct wi_pack {
 
 struct wi_pool {
     // The pool's thread.
-    struct wi_slab *open;    // leases come from here; the empty stand-in, never NULL
-    struct wi_slab *partial; // slabs with some blocks out and some free, but the open one
-    struct wi_slab *empty;   // slabs with no block out, but the open one
+    struct weir_block *spare; // returned last, leased first; their slabs hold them to be out
+    uint32_t spare_count;     // at most WI_POOL_SPARE_MAX
+    struct wi_slab *open;     // leases come from here; the empty stand-in, never NULL
+    struct wi_slab *partial;  // slabs with some blocks out and some free, but the open one
+    struct wi_slab *empty;    // slabs with no block out, but the open one
     // The pool's thread; other threads read.
     wi_atomic_u64 leased;
     wi_atomic_u64 returned;
@@ -93,8 +98,11 @@ struct wi_pool *wi_pool_first(void);
  *  the pool. Wait-free. */
 void wi_pool_drop(struct wi_pool *pool);
 
-/** The pool's thread. Mark blocks linked by next free. */
+/** The pool's thread. Mark blocks linked by next free, and count them returned. */
 void wi_pool_put_list(struct wi_pool *pool, struct weir_block *block);
+
+/** The pool's thread. Give the spare blocks to their slabs. */
+void wi_pool_put_spare(struct wi_pool *pool);
 
 /** The pool's thread. Take in what other threads returned. Waits for nobody; the work is the length
  *  of the list. */

@@ -114,6 +114,7 @@ pool_thread_end(void)
         return;
     }
     wi_pack_close();
+    wi_pool_put_spare(pool);
     wi_pool_self = &wi_pool_none;
     // ORDER(home) observe: see wi_pool_take_home(). From here on nothing comes home.
     wi_pool_put_list(pool, (struct weir_block *)wi_swap_acquire(&pool->home, WI_POOL_ORPHANED));
@@ -147,7 +148,7 @@ wi_pool_begin(void)
     if (pool == NULL) {
         return NULL;
     }
-    wi_assert(wi_load_relaxed(&pool->holds) == 0);
+    wi_assert(wi_load_relaxed(&pool->holds) == 0 && pool->spare == NULL);
     pool->open = &slab_none;
     pool->partial = NULL;
     pool->empty = NULL;

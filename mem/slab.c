@@ -137,6 +137,7 @@ slab_init(struct wi_slab *slab, struct wi_region *region, struct wi_pool *pool, 
             .capacity = WEIR_BLOCK_SIZE,
             .slab = slab,
         };
+        wi_store_relaxed(&slab->headers[i].refs, 1);
     }
     wi_poison(memory + SLAB_HEAD_SIZE, SLAB_BYTES_SIZE);
 }
