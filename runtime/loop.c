@@ -12,10 +12,11 @@
 #include <errno.h>
 #include <limits.h>
 
-#define NS_PER_MS  UINT64_C(1000000)
-#define DECAY_NS   (1000 * NS_PER_MS)
-#define TIMERS_MAX 4096u // timers run in one turn
-#define POSTS_MAX  4096u // posted functions run in one turn
+#define WAIT_MAX_NS (INT_MAX * NS_PER_MS)
+#define NS_PER_MS   UINT64_C(1000000)
+#define DECAY_NS    (1000 * NS_PER_MS)
+#define TIMERS_MAX  4096u // timers run in one turn
+#define POSTS_MAX   4096u // posted functions run in one turn
 
 __thread struct wi_tls wi_tls __attribute__((tls_model("initial-exec")));
 
@@ -57,16 +58,16 @@ wi_loop_wake(struct wi_loop *loop)
     wi_cas_relaxed(&loop->parked, &sleep, 0);
 }
 
-static bool
+WI_INLINE bool
 has_work(const struct wi_loop *loop)
 {
-    return !wi_stack_is_empty(&loop->marked) || !wi_stack_is_empty(&loop->cancels) ||
-           !wi_stack_is_empty(&loop->controls);
+    return !(wi_stack_is_empty(&loop->marked) & wi_stack_is_empty(&loop->cancels) &
+             wi_stack_is_empty(&loop->controls));
 }
 
 // Announce a sleep, unless there is work. Every announced sleep is counted, but for one taken back
 // before a producer saw it: each of them lets one producer pay for a wake-up.
-static bool
+WI_INLINE bool
 may_sleep(struct wi_loop *loop)
 {
     uint64_t sleep;
@@ -99,7 +100,7 @@ wake_ready(struct wi_loop *loop, struct wi_source *source, uint32_t events)
 static const struct wi_source_ops wake_ops = {.ready = wake_ready};
 
 // Milliseconds for the poller, rounded up: a timer never fires early. -1: no bound.
-static int
+WI_INLINE int
 poll_timeout(struct wi_loop *loop, int64_t timeout_ns)
 {
     uint64_t wait = timeout_ns < 0 ? UINT64_MAX : (uint64_t)timeout_ns;
@@ -115,8 +116,8 @@ poll_timeout(struct wi_loop *loop, int64_t timeout_ns)
     if (wait == UINT64_MAX) {
         return -1;
     }
-    wait = wait / NS_PER_MS + (wait % NS_PER_MS != 0);
-    return wait > INT_MAX ? INT_MAX : (int)wait;
+    wait = wait < WAIT_MAX_NS ? (wait + NS_PER_MS - 1) / NS_PER_MS : WAIT_MAX_NS / NS_PER_MS;
+    return (int)wait;
 }
 
 // Poll without sleeping for a while: worth a core when one connection ping-pongs. Not beyond the
@@ -159,7 +160,7 @@ decay_fired(struct wi_loop *loop, struct wi_timer *timer)
     }
 }
 
-static int
+WI_INLINE int
 wait_events(struct wi_loop *loop, int64_t timeout_ns)
 {
     int timeout_ms = poll_timeout(loop, timeout_ns);
@@ -255,15 +256,18 @@ wi_loop_look(struct wi_loop *loop)
     wi_loop_drain(loop, WI_LANE_ALL);
 }
 
-static void
+WI_INLINE void
 dispatch(struct wi_loop *loop)
 {
-    while (loop->event_next < loop->event_count) {
-        const struct epoll_event *event = &loop->events[loop->event_next++];
-        struct wi_source *source = event->data.ptr;
+    struct epoll_event *end = loop->event_end;
 
-        if (source != NULL) { // else forgotten meanwhile: see wi_loop_forget()
-            source->ops->ready(loop, source, event->events);
+    for (struct epoll_event *event = loop->events; event != end;) {
+        struct wi_source *source = event->data.ptr;
+        uint32_t events = event->events;
+
+        loop->event_next = ++event;
+        if (wi_likely(source != NULL)) { // else forgotten meanwhile: see wi_loop_forget()
+            source->ops->ready(loop, source, events);
         }
     }
 }
@@ -274,9 +278,6 @@ run_timers(struct wi_loop *loop)
     unsigned count = 0;
     struct wi_timer *timer;
 
-    if (!wi_wheel_may_be_due(&loop->wheel, loop->now_ns)) {
-        return 0;
-    }
     while (count < TIMERS_MAX && (timer = wi_wheel_take(&loop->wheel, loop->now_ns)) != NULL) {
         enum wi_timer_kind kind = wi_timer_kind(timer);
 
@@ -308,7 +309,7 @@ run_posts(struct wi_loop *loop)
 
 // What upper layers do once a turn: flush, complete. Callbacks may make more of it; after some
 // rounds the rest waits for the next turn, which does not sleep.
-static unsigned
+WI_INLINE unsigned
 run_deferred(struct wi_loop *loop)
 {
     unsigned count = 0;
@@ -354,27 +355,19 @@ wi_loop_not_idle(struct wi_loop *loop)
     }
 }
 
-static int
-turn(struct wi_loop *loop, int64_t timeout_ns)
+// What other threads sent.
+static __attribute__((noinline)) unsigned
+take_work(struct wi_loop *loop)
 {
-    int ready = wait_events(loop, timeout_ns);
-    unsigned count = ready > 0 ? (unsigned)ready : 0;
+    unsigned count = take_controls(loop); // before the lanes: a close refuses what comes behind it
 
-    loop->event_next = 0; // before anything may want events forgotten
-    loop->event_count = (int)count;
-    loop->now_ns = wi_os_now_ns();
-    wi_count(&loop->counters.turns, 1);
-    wi_probe_turn(loop, loop->index, ready);
-    if (wi_unlikely(loop->stall != NULL)) {
-        wi_stall_turn_begins(loop);
-    }
-    count += take_controls(loop); // before the lanes: a close refuses what comes behind it
     count += wi_loop_drain(loop, WI_LANE_TURN_MAX);
-    count += take_cancels(loop);
-    dispatch(loop);
-    count += run_timers(loop);
-    count += run_posts(loop);
-    count += run_deferred(loop); // some may be left over from the turn before
+    return count + take_cancels(loop);
+}
+
+static void
+give_back(struct wi_loop *loop)
+{
     if (loop->homing != NULL) {
         wi_lanes_return_home(loop);
     }
@@ -382,6 +375,32 @@ turn(struct wi_loop *loop, int64_t timeout_ns)
         wi_credit_give_back(loop, loop->credit_back);
         loop->credit_back = 0;
     }
+}
+
+WI_INLINE unsigned
+turn(struct wi_loop *loop, int64_t timeout_ns)
+{
+    int ready = wait_events(loop, timeout_ns);
+    unsigned count = ready > 0 ? (unsigned)ready : 0;
+
+    loop->event_next = loop->events; // before anything may want events forgotten
+    loop->event_end = loop->events + count;
+    loop->now_ns = wi_os_now_ns();
+    wi_count(&loop->counters.turns, 1);
+    wi_probe_turn(loop, loop->index, ready);
+    if (wi_unlikely(loop->stall != NULL)) {
+        wi_stall_turn_begins(loop);
+    }
+    if (has_work(loop)) {
+        count += take_work(loop);
+    }
+    dispatch(loop);
+    if (wi_unlikely(wi_wheel_may_be_due(&loop->wheel, loop->now_ns))) {
+        count += run_timers(loop);
+    }
+    count += run_posts(loop);
+    count += run_deferred(loop); // some may be left over from the turn before
+    give_back(loop);
     if (count != 0) {
         arm_decay(loop);
         wi_waiters_wake(loop->runtime);
@@ -392,13 +411,13 @@ turn(struct wi_loop *loop, int64_t timeout_ns)
     if (wi_unlikely(loop->stall != NULL)) {
         wi_stall_turn_ends(loop);
     }
-    return count > INT_MAX ? INT_MAX : (int)count;
+    return count;
 }
 
 int
 wi_loop_turn(struct wi_loop *loop, int64_t timeout_ns)
 {
-    int count;
+    unsigned count;
 
     if (wi_tls.loop != NULL) {
         return -EDEADLK;
@@ -412,7 +431,7 @@ wi_loop_turn(struct wi_loop *loop, int64_t timeout_ns)
     if (!may_sleep(loop) || loop->deferred != NULL || loop->posts != NULL) {
         wi_os_wake(loop->wake_fd);
     }
-    return count;
+    return count > INT_MAX ? INT_MAX : (int)count;
 }
 
 void
@@ -428,9 +447,9 @@ wi_loop_run(struct wi_loop *loop)
 void
 wi_loop_forget(struct wi_loop *loop, struct wi_source *source)
 {
-    for (int i = loop->event_next; i < loop->event_count; i++) {
-        if (loop->events[i].data.ptr == source) {
-            loop->events[i].data.ptr = NULL;
+    for (struct epoll_event *event = loop->event_next; event != loop->event_end; event++) {
+        if (event->data.ptr == source) {
+            event->data.ptr = NULL;
         }
     }
 }

@@ -86,7 +86,7 @@ struct wi_loop {
     struct wi_wheel wheel;
     struct wi_counters counters;
     struct wi_latency latency;
-    int event_next, event_count; // where the dispatch of `events` is
+    struct epoll_event *event_next, *event_end; // what the dispatch of `events` has still to do
     struct epoll_event events[WI_LOOP_EVENTS];
 };
 

@@ -4,6 +4,8 @@
 
 #include "runtime/os.h"
 
+#include "mem/assert.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -139,15 +141,13 @@ wi_os_receive(int fd, void *buffer, size_t size)
 {
     ssize_t count;
 
-    do {
 #if OS_DIRECT
-        count = direct(SYS_recvfrom, fd, (long)buffer, (long)size, 0, 0, 0);
+    count = direct(SYS_recvfrom, fd, (long)buffer, (long)size, 0, 0, 0);
 #else
-        count = recv(fd, buffer, size, 0);
-        count = count < 0 ? -errno : count;
+    count = recv(fd, buffer, size, 0);
+    count = count < 0 ? -errno : count;
 #endif
-    } while (count == -EINTR);
-    return count;
+    return wi_likely(count != -EINTR) ? count : wi_os_receive(fd, buffer, size);
 }
 
 bool
@@ -163,15 +163,13 @@ wi_os_send(int fd, const void *data, size_t size)
 {
     ssize_t count;
 
-    do {
 #if OS_DIRECT
-        count = direct(SYS_sendto, fd, (long)data, (long)size, MSG_NOSIGNAL | MSG_DONTWAIT, 0, 0);
+    count = direct(SYS_sendto, fd, (long)data, (long)size, MSG_NOSIGNAL | MSG_DONTWAIT, 0, 0);
 #else
-        count = send(fd, data, size, MSG_NOSIGNAL | MSG_DONTWAIT);
-        count = count < 0 ? -errno : count;
+    count = send(fd, data, size, MSG_NOSIGNAL | MSG_DONTWAIT);
+    count = count < 0 ? -errno : count;
 #endif
-    } while (count == -EINTR);
-    return count;
+    return wi_likely(count != -EINTR) ? count : wi_os_send(fd, data, size);
 }
 
 static ssize_t

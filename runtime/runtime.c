@@ -333,15 +333,10 @@ wi_runtime_free(struct wi_runtime *runtime)
 /* ---- waiting plain threads ---- */
 
 void
-wi_waiters_wake(struct wi_runtime *runtime)
+wi_waiters_wake_all(struct wi_runtime *runtime)
 {
-    // ORDER(wait), loop half: end something, fence, look for waiters. wi_wait_until() does the
-    // mirror image: count itself, fence, look whether it has ended.
-    wi_fence_full();
-    if (wi_load_relaxed(&runtime->waiters) != 0) {
-        wi_add_acq_rel(&runtime->wait_epoch, 1); // ORDER(wait) publish
-        wi_os_wake_sleepers(&runtime->wait_epoch);
-    }
+    wi_add_acq_rel(&runtime->wait_epoch, 1); // ORDER(wait) publish
+    wi_os_wake_sleepers(&runtime->wait_epoch);
 }
 
 int

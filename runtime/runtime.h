@@ -108,7 +108,17 @@ void wi_log(struct wi_runtime *runtime, enum weir_log_level level, const char *f
 /* ---- waiting plain threads: the only futex ---- */
 
 /** Loop thread. Something ended: wake whoever waits. Cheap when nobody does. */
-void wi_waiters_wake(struct wi_runtime *runtime);
+WI_COLD void wi_waiters_wake_all(struct wi_runtime *runtime);
+static inline void
+wi_waiters_wake(struct wi_runtime *runtime)
+{
+    // ORDER(wait), loop half: end something, fence, look for waiters. wi_wait_until() does the
+    // mirror image: count itself, fence, look whether it has ended.
+    wi_fence_full();
+    if (wi_unlikely(wi_load_relaxed(&runtime->waiters) != 0)) {
+        wi_waiters_wake_all(runtime);
+    }
+}
 
 /** Plain threads. Sleep until @p is_over says so. 0 or -ETIMEDOUT. */
 int wi_wait_until(struct wi_runtime *runtime, bool (*is_over)(const void *arg), const void *arg,

@@ -204,16 +204,3 @@ wi_wheel_take(struct wi_wheel *wheel, uint64_t now_ns)
     unlink_timer(timer);
     return timer;
 }
-
-uint64_t
-wi_wheel_wait_ns(const struct wi_wheel *wheel, uint64_t now_ns)
-{
-    if (wheel->armed == 0) {
-        return UINT64_MAX;
-    }
-    if (wheel->later != NULL) {
-        return 0; // left over when the taking was broken off
-    }
-    // What was the soonest may have been disarmed: then one turn finds nothing, and looks anew.
-    return wheel->soonest_ns > now_ns ? wheel->soonest_ns - now_ns : 0;
-}
