@@ -6,9 +6,7 @@
 static void
 on_sent(weir_stream stream, const struct weir_result *result, void *arg)
 {
-    if (result->status == 0)
-        weir_resume(stream); /* the echo has left: read on */
-    else
+    if (result->status != 0) /* else the echo has left, and its blocks are back */
         weir_close(stream, WEIR_CLOSE_ABORT, 0, 0);
 }
 
@@ -16,10 +14,9 @@ static struct weir_consumed
 on_data(weir_stream stream, struct weir_iter begin, struct weir_iter end, void *user)
 {
     struct weir_chain bytes = {NULL, NULL};
-    struct weir_write write = {.chain = &bytes, .done = on_sent};
 
-    weir_pause(stream); /* one echo at a time: a peer that does not read is not read from */
-    if (weir_take(stream, SIZE_MAX, &bytes) < 0 || weir_write(stream, &write, NULL) < 0) {
+    if (weir_take(stream, SIZE_MAX, &bytes) < 0 ||
+        weir_write_chain(stream, &bytes, on_sent, NULL) < 0) {
         weir_chain_return(&bytes); /* a refused write leaves its memory with the caller */
         weir_close(stream, WEIR_CLOSE_ABORT, 0, 0);
     }
@@ -36,7 +33,9 @@ int
 main(void)
 {
     static const struct weir_handlers handlers = {.data = on_data, .peer_fin = on_peer_fin};
-    struct weir_listen request = {.stream.handlers = &handlers};
+    struct weir_listen request = {
+        .stream = {.handlers = &handlers, .flags = WEIR_STREAM_REST}, /* bounds what is queued */
+    };
     struct weir_runtime *runtime;
     weir_listener listener;
     sigset_t signals;

@@ -3,6 +3,7 @@
 #include "mem/block.h"
 #include "netio/acks.h"
 #include "netio/net.h"
+#include "netio/plain.h"
 
 #include <errno.h>
 
@@ -151,6 +152,7 @@ wi_stream_fail_sending(struct wi_loop *loop, struct wi_stream *stream, int statu
         wi_stream_event(loop, stream, WI_EVENT_PEER_STOP);
     }
     // Whatever is to be read says how it ends; without a reader, or while paused, we say it.
+    stream->flags &= ~(unsigned)WI_S_RESTING;
     stream->flags |= WI_S_READABLE | WI_S_RDHUP;
     wi_stream_event(loop, stream, WI_EVENT_READ);
 }
@@ -214,34 +216,87 @@ finish_head(struct wi_loop *loop, struct wi_stream *stream)
     }
 }
 
-// Plain writes at the head that went as a whole, by fewer steps. What is left of the size.
+static void
+complete_after_flush(struct wi_net *net, struct wi_write *first, struct wi_write *last)
+{
+    if (net->whole_last == NULL) {
+        net->whole_first = first;
+    } else {
+        net->whole_last->op.task.next = &first->op.task;
+    }
+    net->whole_last = last;
+}
+
+static void
+complete_later(struct wi_loop *loop, struct wi_write *write)
+{
+    while (write != NULL) {
+        struct wi_write *next = wi_write_next(write);
+
+        wi_write_complete_later(loop, write);
+        write = next;
+    }
+}
+
+// Plain writes at the head that went as a whole, by fewer steps: they stay linked, and are
+// completed when the flush is over, unless something of the stream's waits to be told before. What
+// is left of the size.
 static uint64_t
 finish_plain_heads(struct wi_loop *loop, struct wi_stream *stream, uint64_t size)
 {
-    struct wi_write *write = stream->queue.head;
-    uint64_t finished = 0;
+    struct wi_net *net = wi_net_of(loop);
+    struct wi_write *first = stream->queue.head;
+    struct wi_write *last = NULL;
+    struct wi_write *write = first;
+    uint64_t before = size;
 
-    while (write != NULL && wi_write_is_plain(write) && wi_write_left(write) <= size &&
-           wi_op_is_claimed(&write->op)) {
-        struct wi_write *next = wi_write_next(write);
-
-        size -= wi_write_left(write);
-        finished += write->size;
-        write->op.owner = write->size;
-        wi_store_relaxed(&write->op.word, wi_load_relaxed(&write->op.word) | WI_OP_DONE);
-        write->op.task.ops = &wi_write_done_ops;
+    while (write != NULL && wi_write_is_plain(write) && write->op.owner == 0 &&
+           write->size <= size) {
         wi_probe_written(&write->op, write->size); // none of these is stamped
-        wi_net_done(loop, &write->op.task);
-        write = next;
+        size -= write->size;
+        last = write;
+        write = wi_write_next(write);
     }
-    wi_stream_count_finished(stream, finished);
+    if (last == NULL) {
+        return size;
+    }
+    wi_stream_count_finished(stream, before - size);
     stream->queue.head = write;
     if (write == NULL) {
         stream->queue.tail = NULL;
     } else {
         write->op.prev = NULL;
     }
+    last->op.task.next = NULL;
+    if (wi_likely(net->done == NULL && !(stream->flags & WI_S_EVENT))) {
+        complete_after_flush(net, first, last);
+    } else {
+        complete_later(loop, first);
+    }
     return size;
+}
+
+// Callbacks run here.
+static void
+complete_whole(struct wi_loop *loop, struct wi_stream *stream)
+{
+    struct wi_net *net = wi_net_of(loop);
+    struct wi_write *write = net->whole_first;
+    uint64_t handle = wi_stream_handle(stream).bits;
+    uint64_t count = 0;
+
+    net->whole_first = NULL;
+    net->whole_last = NULL;
+    wi_tls.at = wi_gate_of(stream);
+    net->sent_whole.turn_ns = loop->now_ns;
+    while (write != NULL) {
+        struct wi_write *next = wi_write_next(write);
+
+        wi_write_complete_plain(loop, net, handle, write);
+        write = next;
+        count++;
+    }
+    wi_count(&loop->counters.completed, count);
 }
 
 static void
@@ -345,9 +400,8 @@ send_once(struct wi_loop *loop, struct wi_stream *stream, uint64_t size_max)
     return gather.size;
 }
 
-// The kernel took a part, nothing, or said why not.
-static WI_COLD void
-plain_not_whole(struct wi_loop *loop, struct wi_stream *stream, ssize_t sent)
+WI_COLD void
+wi_stream_sent_short(struct wi_loop *loop, struct wi_stream *stream, ssize_t sent)
 {
     wi_op_claim(&stream->queue.head->op);
     if (sent < 0 && sent != -EAGAIN) {
@@ -378,13 +432,12 @@ end_nowaits(struct wi_loop *loop, struct wi_stream *stream)
     }
 }
 
-static void
-tell_writable(struct wi_loop *loop, struct wi_stream *stream)
+void
+wi_stream_tell_writable(struct wi_loop *loop, struct wi_stream *stream)
 {
     struct wi_gate *gate = wi_gate_of(stream);
-    uint64_t low = stream->extra != NULL ? stream->extra->low : 0;
 
-    if (wi_gate_queued(gate) > low) {
+    if (wi_gate_queued(gate) > wi_stream_low(stream)) {
         return;
     }
     // ORDER(high), loop half: count what was finished, fence, look at the bit. A submitter sets it,
@@ -415,60 +468,20 @@ rest_sending(struct wi_loop *loop, struct wi_stream *stream)
     }
 }
 
-// The commonest flush of all: one plain write in one piece on a plain stream. The same steps as
-// below, without asking what cannot be. False: not for here.
-bool
-wi_stream_flush_plain(struct wi_loop *loop, struct wi_stream *stream)
+// With WEIR_STREAM_REST a peer that does not read is not read from.
+static void
+settle_rest(struct wi_loop *loop, struct wi_stream *stream)
 {
-    struct wi_write *write = stream->queue.head;
-    const struct weir_block *block;
-    const void *data;
-    size_t size;
-    ssize_t sent;
-
-    if (!stream->is_plain || write == NULL || write != stream->queue.tail ||
-        (stream->flags & (WI_S_RIGHT | WI_S_BLOCKED | WI_S_CORKED | WI_S_FIN_QUEUED | WI_S_FOREIGN |
-                          WI_S_CORK_TIMED)) != WI_S_RIGHT ||
-        (write->op.flags & WI_OP_NAMED) || (write->flags & ~(unsigned)WI_WRITE_CHAIN) != 0 ||
-        write->op.owner != 0) {
-        return false;
+    if (wi_gate_queued(wi_gate_of(stream)) > wi_stream_low(stream)) {
+        stream->flags |= WI_S_RESTING;
+    } else if (stream->flags & WI_S_RESTING) {
+        stream->flags &= ~(unsigned)WI_S_RESTING;
+        wi_stream_event(loop, stream, WI_EVENT_READ);
     }
-    if (write->flags & WI_WRITE_CHAIN) {
-        block = write->from.chain.head;
-        if (block != write->from.chain.tail) {
-            return false;
-        }
-        data = block->data + block->begin;
-        size = wi_block_size(block);
-    } else {
-        data = write->from.one.iov_base;
-        size = write->from.one.iov_len;
-    }
-    if (size - 1 >= WI_NET_SEND_MAX) {
-        return false;
-    }
-    wi_probe_flush(wi_gate_of(stream), stream->fd);
-    sent = wi_os_send(stream->fd, data, size);
-    wi_probe_send(stream->fd, size, sent);
-    wi_count(&loop->counters.sends, 1);
-    if (wi_unlikely(sent != (ssize_t)size)) {
-        plain_not_whole(loop, stream, sent);
-        return true;
-    }
-    wi_count(&loop->counters.bytes_sent, size);
-    stream->sent += size;
-    stream->queue = (struct wi_sendq){0};
-    write->op.owner = size;
-    wi_stream_count_finished(stream, size);
-    wi_store_relaxed(&write->op.word, wi_load_relaxed(&write->op.word) | WI_OP_DONE);
-    write->op.task.ops = &wi_write_done_ops;
-    wi_probe_written(&write->op, size); // it is plain: not stamped
-    wi_net_done(loop, &write->op.task);
-    return true;
 }
 
-void
-wi_stream_flush(struct wi_loop *loop, struct wi_stream *stream)
+static void
+flush(struct wi_loop *loop, struct wi_stream *stream)
 {
     uint64_t budget = WI_NET_SEND_MAX;
 
@@ -494,7 +507,19 @@ wi_stream_flush(struct wi_loop *loop, struct wi_stream *stream)
         end_nowaits(loop, stream);
     }
     if (wi_load_relaxed(&wi_gate_of(stream)->high) != 0) {
-        tell_writable(loop, stream);
+        wi_stream_tell_writable(loop, stream);
+    }
+    if (wi_gate_has(wi_gate_of(stream), WI_GATE_REST)) {
+        settle_rest(loop, stream);
+    }
+}
+
+void
+wi_stream_flush(struct wi_loop *loop, struct wi_stream *stream)
+{
+    flush(loop, stream);
+    if (wi_net_of(loop)->whole_first != NULL) {
+        complete_whole(loop, stream);
     }
 }
 

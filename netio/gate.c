@@ -149,3 +149,18 @@ wi_gate_drop_right(struct wi_gate *gate)
     // ORDER(right) publish: what the loop sent comes before what the next submitter sends.
     wi_and_acq_rel(&gate->word, ~(WI_GATE_RIGHT | WI_GATE_WANTED));
 }
+
+bool
+wi_gate_queue_below_high(struct wi_gate *gate, uint64_t size)
+{
+    uint64_t before = wi_load_relaxed(&gate->queued);
+
+    do {
+        int64_t queued = (int64_t)(before - wi_load_relaxed(&gate->finished));
+
+        if (wi_gate_is_over(gate, queued > 0 ? (uint64_t)queued : 0, size)) {
+            return false;
+        }
+    } while (!wi_cas_relaxed(&gate->queued, &before, before + size));
+    return true;
+}

@@ -70,6 +70,9 @@ enum wi_gate_option {
     WI_GATE_SWALLOW = 1 << 1,
     WI_GATE_ACKED = 1 << 2,
     WI_GATE_PUSH = 1 << 3, // it has a data function
+    WI_GATE_PARTIAL_PAUSE = 1 << 4,
+    WI_GATE_FIN_IS_ABORT = 1 << 5,
+    WI_GATE_REST = 1 << 6, // reading rests while much is queued
 };
 
 /** Why a stream is put on its loop's control stack; wi_gate.asked. */
@@ -155,6 +158,20 @@ wi_gate_queued(const struct wi_gate *gate)
 
     return queued > 0 ? (uint64_t)queued : 0;
 }
+
+/** Any thread. Would @p size bytes more pass the high mark? An empty queue admits one write,
+ *  whatever its size. */
+static inline bool
+wi_gate_is_over(const struct wi_gate *gate, uint64_t queued, uint64_t size)
+{
+    uint32_t high = wi_load_relaxed(&gate->high);
+
+    return high != 0 && queued != 0 && queued + size > high && size != 0;
+}
+
+/** Whoever holds the slot, or the loop. The bytes count from here on, if they do not pass the high
+ *  mark: so nobody else is refused for what was not taken. Lock-free. */
+bool wi_gate_queue_below_high(struct wi_gate *gate, uint64_t size);
 
 /** Any thread. Wait-free. The gate a handle names now, not held; NULL: stale. */
 WI_INLINE struct wi_gate *

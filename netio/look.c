@@ -25,7 +25,7 @@ weir_runtime_create(const struct weir_runtime_options *options, struct weir_runt
 size_t
 weir_queued(weir_stream stream)
 {
-    struct wi_gate *gate = wi_gate_find(stream.bits);
+    struct wi_gate *gate = wi_gate_here(stream.bits);
 
     return gate == NULL ? 0 : wi_gate_queued(gate);
 }
@@ -33,7 +33,7 @@ weir_queued(weir_stream stream)
 void *
 weir_stream_user(weir_stream stream)
 {
-    struct wi_gate *gate = wi_gate_find(stream.bits);
+    struct wi_gate *gate = wi_gate_here(stream.bits);
 
     return gate == NULL || !wi_on_loop(gate->loop) ? NULL : wi_stream_of(gate)->user;
 }

@@ -9,105 +9,6 @@
 
 #include <errno.h>
 
-/* ---- work ---- */
-
-static void
-work_on(struct wi_loop *loop, struct wi_stream *stream)
-{
-    if (wi_likely(wi_stream_flush_plain(loop, stream)) || stream->phase == WI_PHASE_FREE) {
-        return;
-    }
-    wi_stream_settle(loop, stream);
-    if (wi_likely(stream->phase == WI_PHASE_OPEN || stream->phase == WI_PHASE_CLOSING)) {
-        wi_stream_flush(loop, stream);
-    }
-    if (wi_unlikely(stream->phase == WI_PHASE_CLOSING)) {
-        wi_stream_finish_close(loop, stream);
-    }
-    if (wi_unlikely(stream->phase == WI_PHASE_DEAD)) {
-        wi_stream_settle_death(loop, stream);
-    }
-}
-
-static void
-work_run(struct wi_loop *loop, struct wi_task *task)
-{
-    struct wi_net *net = wi_net_of(loop);
-    struct wi_stream *stream = net->work;
-
-    (void)task;
-    net->work = NULL;
-    net->work_deferred = false;
-    while (stream != NULL) {
-        struct wi_stream *next = stream->next_work;
-
-        stream->flags &= ~(unsigned)WI_S_WORK;
-        work_on(loop, stream);
-        stream = next;
-    }
-}
-
-static const struct wi_task_ops work_ops = {.run = work_run};
-
-/* ---- what had to wait for the next turn ---- */
-
-static void
-later_run(struct wi_loop *loop, struct wi_task *task)
-{
-    struct wi_net *net = wi_net_of(loop);
-
-    (void)task;
-    while (net->later != NULL) {
-        struct wi_stream *stream = net->later;
-
-        net->later = stream->extra->next_later;
-        stream->extra->is_later = false;
-        wi_stream_needs_work(loop, stream);
-        wi_stream_event(loop, stream, WI_EVENT_READ);
-    }
-    net->later_posted = false;
-}
-
-static const struct wi_task_ops later_ops = {.run = later_run};
-
-void
-wi_stream_needs_later(struct wi_loop *loop, struct wi_stream *stream)
-{
-    struct wi_net *net = wi_net_of(loop);
-    struct wi_stream_extra *extra = wi_stream_need_extra(stream);
-
-    if (extra == NULL) { // no memory to be fair with: go on at once
-        wi_stream_needs_work(loop, stream);
-        wi_stream_event(loop, stream, WI_EVENT_READ);
-        return;
-    }
-    if (extra->is_later) {
-        return;
-    }
-    extra->is_later = true;
-    extra->next_later = net->later;
-    net->later = stream;
-    if (!net->later_posted) {
-        net->later_posted = true;
-        wi_loop_post(loop, &net->later_task);
-    }
-}
-
-void
-wi_stream_forget_later(struct wi_loop *loop, struct wi_stream *stream)
-{
-    struct wi_stream **link = &wi_net_of(loop)->later;
-
-    if (stream->extra == NULL || !stream->extra->is_later) {
-        return;
-    }
-    while (*link != stream) {
-        link = &(*link)->extra->next_later;
-    }
-    *link = stream->extra->next_later;
-    stream->extra->is_later = false;
-}
-
 /* ---- telling ---- */
 
 static void
@@ -340,9 +241,9 @@ net_init(struct wi_loop *loop)
         return -ENOMEM;
     }
     net->loop = loop;
-    net->work_task.ops = &work_ops;
+    net->work_task.ops = &wi_work_ops;
     net->done_task.ops = &done_task_ops;
-    net->later_task.ops = &later_ops;
+    net->later_task.ops = &wi_later_ops;
     loop->net = net;
     loop->timer_fns[WI_TIMER_STREAM] = stream_timer_fired;
     loop->timer_fns[WI_TIMER_LISTENER] = wi_listener_timer_fired;

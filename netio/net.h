@@ -27,7 +27,6 @@ struct wi_net {
     struct wi_task *done_last;
     struct wi_task work_task;
     struct wi_task done_task;
-    bool work_deferred;
     bool done_deferred;
     struct wi_free_list free_slots; // also taken by foreign dials
     uint64_t sent_behind; // of the send being accounted: bytes behind the operation looked at
@@ -35,6 +34,9 @@ struct wi_net {
     struct wi_stream *later; // streams whose budget of this turn is used up
     struct wi_task later_task;
     bool later_posted;
+    struct weir_result sent_whole; // what completions of plain writes share; the rest stays 0
+    struct wi_write *whole_first;  // plain writes of the stream being flushed that went as a
+    struct wi_write *whole_last;   // whole, still linked; completed when the flush is over
     struct iovec iov[WI_NET_IOV];
     unsigned char flat[WI_NET_FLAT_SIZE];
 };
@@ -47,6 +49,10 @@ wi_net_of(struct wi_loop *loop)
 
 extern const struct wi_service wi_net_service;
 
+/** The loop's list of work, and what waits for the next turn (work.c). */
+extern const struct wi_task_ops wi_work_ops;
+extern const struct wi_task_ops wi_later_ops;
+
 /** Loop thread. Its turn for work will come before this turn ends. */
 WI_INLINE void
 wi_stream_needs_work(struct wi_loop *loop, struct wi_stream *stream)
@@ -56,13 +62,12 @@ wi_stream_needs_work(struct wi_loop *loop, struct wi_stream *stream)
     if (stream->flags & WI_S_WORK) {
         return;
     }
+    if (net->work == NULL) {
+        wi_loop_defer(loop, &net->work_task);
+    }
     stream->flags |= WI_S_WORK;
     stream->next_work = net->work;
     net->work = stream;
-    if (!net->work_deferred) {
-        net->work_deferred = true;
-        wi_loop_defer(loop, &net->work_task);
-    }
 }
 
 /** Loop thread. An ended operation: its completion runs at the end of the turn. */

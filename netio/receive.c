@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 
-#include "mem/block.h"
+#include "mem/lease.h"
 #include "netio/acks.h"
 #include "netio/consume.h"
 #include "netio/net.h"
@@ -25,7 +25,8 @@ bool
 wi_stream_may_read(const struct wi_stream *stream)
 {
     return (stream->phase == WI_PHASE_OPEN || stream->phase == WI_PHASE_CLOSING) &&
-           !(stream->flags & (WI_S_PAUSED | WI_S_FULL | WI_S_DATA_PENDING | WI_S_IN_DATA)) &&
+           !(stream->flags &
+             (WI_S_PAUSED | WI_S_FULL | WI_S_RESTING | WI_S_DATA_PENDING | WI_S_IN_DATA)) &&
            wi_stream_has_reader(stream);
 }
 
@@ -41,7 +42,7 @@ tell_eof(struct wi_loop *loop, struct wi_stream *stream)
     stream->flags |= WI_S_EOF_TOLD;
     wi_stream_event(loop, stream, WI_EVENT_PEER_FIN);
     wi_stream_feed_pulls(loop, stream);
-    if (stream->flags & WI_S_FIN_IS_ABORT) {
+    if (wi_gate_has(wi_gate_of(stream), WI_GATE_FIN_IS_ABORT)) {
         wi_stream_die(loop, stream, -ECONNABORTED, WEIR_ORIGIN_LOCAL_CLOSE, 0);
     } else if (stream->flags & WI_S_SEND_OVER) {
         if (!(stream->flags & WI_S_FIN_SENT)) { // it had failed, and all there was has been read
@@ -127,7 +128,7 @@ settle_consumed(struct wi_loop *loop, struct wi_stream *stream, size_t consumed)
     }
     if (stream->input_size == 0) {
         weir_chain_return(&stream->input); // an idle stream holds no block
-    } else if (stream->flags & WI_S_PARTIAL_PAUSE) {
+    } else if (wi_gate_has(wi_gate_of(stream), WI_GATE_PARTIAL_PAUSE)) {
         stream->flags |= WI_S_PAUSED;
     }
     if (stream->input_size >= high) {
@@ -249,7 +250,12 @@ room_for_input(struct wi_stream *stream, size_t *ret_room, bool *ret_fresh)
         *ret_fresh = false;
         return tail;
     }
-    tail = wi_block_lease_run(stream->read_blocks, &count);
+    if (wi_likely(stream->read_blocks == 1)) {
+        tail = wi_block_lease_one();
+        count = 1;
+    } else {
+        tail = wi_block_lease_run(stream->read_blocks, &count);
+    }
     *ret_room = (size_t)count * WEIR_BLOCK_SIZE;
     *ret_fresh = true;
     return tail;
@@ -450,13 +456,13 @@ ready_plain(struct wi_loop *loop, struct wi_stream *stream, uint32_t events)
     struct weir_block *block;
     ssize_t size;
 
-    if (!stream->is_plain || (events & ~(uint32_t)EPOLLOUT) != EPOLLIN ||
-        stream->input.head != NULL || stream->read_blocks != 1 ||
-        (stream->flags & (WI_S_PAUSED | WI_S_FULL | WI_S_DATA_PENDING | WI_S_DISCARD |
-                          WI_S_BLOCKED | WI_S_RDHUP | WI_S_EOF)) != 0) {
+    if ((events & ~(uint32_t)EPOLLOUT) != EPOLLIN || stream->input.head != NULL ||
+        stream->read_blocks != 1 ||
+        (stream->flags & (WI_S_PAUSED | WI_S_FULL | WI_S_RESTING | WI_S_DATA_PENDING |
+                          WI_S_DISCARD | WI_S_BLOCKED | WI_S_RDHUP | WI_S_EOF)) != 0) {
         return false;
     }
-    block = weir_block_lease(WEIR_BLOCK_SIZE);
+    block = wi_block_lease_one();
     if (wi_unlikely(block == NULL)) {
         return false;
     }
@@ -519,6 +525,14 @@ ready(struct wi_loop *loop, struct wi_stream *stream, uint32_t events)
 static void
 stream_ready(struct wi_loop *loop, struct wi_source *source, uint32_t events)
 {
+    ready(loop, wi_container_of(source, struct wi_stream, source), events);
+}
+
+const struct wi_source_ops wi_stream_source_ops = {.ready = stream_ready};
+
+static void
+stream_ready_plain(struct wi_loop *loop, struct wi_source *source, uint32_t events)
+{
     struct wi_stream *stream = wi_container_of(source, struct wi_stream, source);
 
     if (wi_unlikely(!ready_plain(loop, stream, events))) {
@@ -526,4 +540,4 @@ stream_ready(struct wi_loop *loop, struct wi_source *source, uint32_t events)
     }
 }
 
-const struct wi_source_ops wi_stream_source_ops = {.ready = stream_ready};
+const struct wi_source_ops wi_stream_plain_source_ops = {.ready = stream_ready_plain};

@@ -171,7 +171,6 @@ gather_small(struct wi_gather *gather, struct wi_write *write)
     if ((unsigned char *)last->iov_base + last->iov_len != gather->flat) {
         return false;
     }
-    wi_op_claim(&write->op);
     memcpy(gather->flat, write->from.one.iov_base, size);
     last->iov_len += size;
     gather->flat += size;
@@ -226,6 +225,7 @@ void
 wi_write_advance(struct wi_write *write, uint64_t size)
 {
     write->op.owner += size;
+    write->flags &= ~(uint32_t)WI_WRITE_PLAIN;
     if (write->flags & WI_WRITE_CHAIN) {
         weir_chain_consume(&write->from.chain, (size_t)size); // sent blocks go home at once
     } else if (write->flags & WI_WRITE_MANY) {
@@ -250,7 +250,8 @@ wi_sendq_advance(struct wi_sendq *queue, uint64_t *size)
     if (*size >= left) {
         *size -= left;
         write->op.owner = write->size; // its pieces are of no use any more: leave them as they are
-        return wi_op_is_claimed(&write->op) || (write->flags & WI_WRITE_EARLY);
+        return wi_op_is_claimed(&write->op) || !(write->op.flags & WI_OP_NAMED) ||
+               (write->flags & WI_WRITE_EARLY);
     }
     if (*size == 0) {
         return false;

@@ -71,7 +71,7 @@ wi_stream_check_options(const struct weir_stream_options *options)
 {
     unsigned known = WEIR_STREAM_INLINE | WEIR_STREAM_SWALLOW | WEIR_STREAM_FIN_IS_ABORT |
                      WEIR_STREAM_ACKED | WEIR_STREAM_PAUSED | WEIR_STREAM_PAUSE_ON_PARTIAL |
-                     WEIR_STREAM_NODELAY | WEIR_STREAM_KEEPALIVE;
+                     WEIR_STREAM_NODELAY | WEIR_STREAM_KEEPALIVE | WEIR_STREAM_REST;
 
     if ((options->flags & ~known) != 0 || options->queue_high > UINT32_MAX ||
         options->send_buffer < 0 || options->receive_buffer < 0 ||
@@ -86,7 +86,7 @@ wi_stream_check_options(const struct weir_stream_options *options)
 static bool
 needs_extra(const struct weir_stream_options *options)
 {
-    return options->write_behind != 0 || options->queue_high != 0 || options->input_high != 0 ||
+    return options->write_behind != 0 || options->queue_low != 0 || options->input_high != 0 ||
            options->input_low != 0 || options->write_deadline_ns != 0 || options->cork_ns != 0;
 }
 
@@ -101,7 +101,7 @@ make_extra(const struct weir_stream_options *options)
     }
     options = options == NULL ? &defaults : options;
     extra->write_behind = options->write_behind != 0 ? options->write_behind : WRITE_BEHIND_DEFAULT;
-    extra->low = options->queue_low != 0 ? options->queue_low : options->queue_high / 2;
+    extra->low = options->queue_low;
     extra->input_high = options->input_high != 0 ? options->input_high : WI_INPUT_HIGH_DEFAULT;
     extra->input_low = options->input_low != 0 ? options->input_low : extra->input_high / 2;
     extra->write_deadline_ns = options->write_deadline_ns;
@@ -113,11 +113,13 @@ void
 wi_stream_judge(struct wi_stream *stream)
 {
     const struct wi_gate *gate = wi_gate_of(stream);
+    bool is_plain = stream->phase == WI_PHASE_OPEN && !(stream->flags & WI_S_INLINE) &&
+                    (stream->extra == NULL || stream->extra->write_deadline_ns == 0) &&
+                    !wi_credit_is_limited(gate->loop->runtime);
+    bool pushes = stream->handlers != NULL && stream->handlers->data != NULL;
 
-    stream->is_plain = stream->phase == WI_PHASE_OPEN && stream->extra == NULL &&
-                       !(stream->flags & WI_S_INLINE) && gate->high == 0 &&
-                       stream->handlers != NULL && stream->handlers->data != NULL &&
-                       !wi_credit_is_limited(gate->loop->runtime);
+    stream->flags = (stream->flags & ~(uint32_t)WI_S_PLAIN) | (is_plain ? (uint32_t)WI_S_PLAIN : 0);
+    stream->source.ops = is_plain && pushes ? &wi_stream_plain_source_ops : &wi_stream_source_ops;
 }
 
 struct wi_stream_extra *
@@ -125,7 +127,6 @@ wi_stream_need_extra(struct wi_stream *stream)
 {
     if (stream->extra == NULL) {
         stream->extra = make_extra(NULL);
-        wi_stream_judge(stream);
     }
     return stream->extra;
 }
@@ -137,9 +138,6 @@ marks_of(const struct weir_stream_options *options, enum wi_transport transport)
 
     marks |= options->flags & WEIR_STREAM_PAUSED ? (uint32_t)WI_S_PAUSED : 0;
     marks |= options->flags & WEIR_STREAM_INLINE ? (uint32_t)WI_S_INLINE : 0;
-    marks |= options->flags & WEIR_STREAM_SWALLOW ? (uint32_t)WI_S_SWALLOW : 0;
-    marks |= options->flags & WEIR_STREAM_PAUSE_ON_PARTIAL ? (uint32_t)WI_S_PARTIAL_PAUSE : 0;
-    marks |= options->flags & WEIR_STREAM_FIN_IS_ABORT ? (uint32_t)WI_S_FIN_IS_ABORT : 0;
     return marks | WI_S_RIGHT;
 }
 
@@ -155,6 +153,9 @@ open_gate(struct wi_gate *gate, const struct weir_stream_options *options, int f
     wi_store_relaxed(&gate->high, (uint32_t)options->queue_high);
     bits |= options->flags & WEIR_STREAM_INLINE ? (unsigned)WI_GATE_INLINE : 0;
     bits |= options->flags & WEIR_STREAM_SWALLOW ? (unsigned)WI_GATE_SWALLOW : 0;
+    bits |= options->flags & WEIR_STREAM_PAUSE_ON_PARTIAL ? (unsigned)WI_GATE_PARTIAL_PAUSE : 0;
+    bits |= options->flags & WEIR_STREAM_FIN_IS_ABORT ? (unsigned)WI_GATE_FIN_IS_ABORT : 0;
+    bits |= options->flags & WEIR_STREAM_REST ? (unsigned)WI_GATE_REST : 0;
     if ((options->flags & WEIR_STREAM_ACKED) && transport == WI_TRANSPORT_TCP) {
         bits |= WI_GATE_ACKED;
     }

@@ -59,9 +59,8 @@ enum wi_stream_mark {
     WI_S_CORK_TIMED = 1 << 25, // the timer is a cork's
     WI_S_CLOSED_TOLD = 1 << 26,
     WI_S_NOWAITS = 1 << 27, // there are NOWAIT writes in the queue
-    WI_S_SWALLOW = 1 << 28,
-    WI_S_PARTIAL_PAUSE = 1 << 29,
-    WI_S_FIN_IS_ABORT = 1 << 30,
+    WI_S_PLAIN = 1 << 28,   // see wi_stream_judge()
+    WI_S_RESTING = 1 << 29, // too much is queued: reading rests
 };
 #define WI_S_TEARS (1u << 31) // writes from before a tear may still arrive
 
@@ -82,6 +81,7 @@ enum wi_event {
     WI_EVENT_ACCEPTED = 1 << 12, // peer_accepted
 };
 
+#define WI_QUEUE_LOW_DEFAULT  (64u * 1024)
 #define WI_CORK_DEFAULT_NS    UINT64_C(200000000)
 #define WI_INPUT_HIGH_DEFAULT (1024u * 1024)
 
@@ -117,7 +117,7 @@ struct wi_stream_extra {
     uint64_t write_behind;
     uint64_t behind;              // bytes completed early and not sent
     struct wi_write *behind_next; // first ACCEPTED write that waits for the budget
-    uint64_t low;
+    uint64_t low;                 // 0: the default
     uint64_t input_high;
     uint64_t input_low;
     uint64_t write_deadline_ns;
@@ -175,7 +175,6 @@ struct wi_stream {
     wi_atomic_u32 peer_ip; // the peer, when it is IPv4; while free: the free list's link
     uint16_t peer_port;
     uint8_t peer_family;
-    bool is_plain; // see wi_stream_judge()
     struct wi_control control;
     struct wi_timer timer; // connecting, cork, closing
 };
@@ -272,8 +271,9 @@ bool wi_stream_waits_for_acks(const struct wi_stream *stream);
 /** Loop thread. What asked bits say (close.c). */
 void wi_stream_asked(struct wi_loop *loop, struct wi_control *control);
 
-/** Loop thread. The socket is ready (receive.c). */
+/** Loop thread. The socket is ready (receive.c); of a plain stream with a data function. */
 extern const struct wi_source_ops wi_stream_source_ops;
+extern const struct wi_source_ops wi_stream_plain_source_ops;
 
 /* ---- sending (flush.c) ---- */
 
@@ -281,9 +281,9 @@ extern const struct wi_source_ops wi_stream_source_ops;
 void wi_stream_settle(struct wi_loop *loop, struct wi_stream *stream);
 
 /**
- * Loop thread. A plain stream is open, has a data function and no extra part, limit, inline writes
- * or closing: what the short ways of reading, writing and flushing rest on. Judged anew whenever
- * one of these changes.
+ * Loop thread. A plain stream is open and has no inline writes, no deadline for each write, and no
+ * credit to account: what the short ways of reading, writing and flushing rest on. Judged anew
+ * whenever one of these, or the data function, changes.
  */
 void wi_stream_judge(struct wi_stream *stream);
 
@@ -295,8 +295,11 @@ bool wi_stream_take_right(struct wi_loop *loop, struct wi_stream *stream);
 /** Loop thread. Take a write off the queue, and out of the account of level ACCEPTED. */
 void wi_stream_unqueue(struct wi_stream *stream, struct wi_write *write);
 
-/** Loop thread. Send one plain write by fewer steps. False: wi_stream_flush() must. */
-bool wi_stream_flush_plain(struct wi_loop *loop, struct wi_stream *stream);
+/** Loop thread. A send of one plain write did not take it whole: @p sent bytes, or -errno. */
+void wi_stream_sent_short(struct wi_loop *loop, struct wi_stream *stream, ssize_t sent);
+
+/** Loop thread. Bytes have gone: is somebody who was refused to be told that there is room? */
+void wi_stream_tell_writable(struct wi_loop *loop, struct wi_stream *stream);
 
 /** Loop thread. Send what can be sent. */
 void wi_stream_flush(struct wi_loop *loop, struct wi_stream *stream);
@@ -314,17 +317,25 @@ void wi_stream_tear(struct wi_loop *loop, struct wi_stream *stream);
 static inline void
 wi_stream_count_queued(struct wi_stream *stream, uint64_t size)
 {
-    wi_atomic_u64 *finished = &wi_gate_of(stream)->finished;
-
-    wi_store_relaxed(finished, wi_load_relaxed(finished) - size);
+    wi_count(&wi_gate_of(stream)->finished, -size);
 }
 
 static inline void
 wi_stream_count_finished(struct wi_stream *stream, uint64_t size)
 {
-    wi_atomic_u64 *finished = &wi_gate_of(stream)->finished;
+    wi_count(&wi_gate_of(stream)->finished, size);
+}
 
-    wi_store_relaxed(finished, wi_load_relaxed(finished) + size);
+/** Loop thread. The mark at or below which there is room again. */
+static inline uint64_t
+wi_stream_low(const struct wi_stream *stream)
+{
+    uint32_t high = wi_load_relaxed(&wi_gate_of(stream)->high);
+
+    if (stream->extra != NULL && stream->extra->low != 0) {
+        return stream->extra->low;
+    }
+    return high != 0 ? high / 2 : WI_QUEUE_LOW_DEFAULT;
 }
 
 /* ---- receiving (receive.c, pull.c) ---- */

@@ -29,51 +29,32 @@ check_token(const struct wi_gate *gate, weir_token token)
 
 /* ---- limits ---- */
 
-static bool
-is_over(const struct wi_gate *gate, uint64_t queued, uint64_t size)
-{
-    uint32_t high = wi_load_relaxed(&gate->high);
-
-    return high != 0 && queued != 0 && queued + size > high && size != 0;
-}
-
 // Somebody is to be refused: the loop tells when there is room, at the flush that finishes what is
 // queued. False: that has been finished meanwhile, and no flush may come; so there is room.
 static bool
 note_high(struct wi_gate *gate)
 {
-    // ORDER(high), submitter half: set the bit, fence, look at the queue; see tell_writable().
+    // ORDER(high), submitter half: set the bit, fence, look at the queue; see wi_stream_tell_writable().
     // (An ask will not do: a submitter stopped before the push would keep the node from an abort.)
     wi_or_acq_rel(&gate->word, WI_GATE_HIGH);
     wi_fence_full();
     return wi_gate_queued(gate) != 0;
 }
 
-// Holding the slot, or on its loop. The bytes count from here on; with a high mark only if they do
-// not pass it, so that nobody else is refused for what was not taken.
+// Holding the slot, or on its loop. 0 or -WEIR_ESTREAMFULL.
 static int
 queue_bytes(struct wi_gate *gate, uint64_t size)
 {
-    uint64_t before;
-
     if (wi_likely(wi_load_relaxed(&gate->high) == 0)) {
         wi_add_relaxed(&gate->queued, size);
         return 0;
     }
-    before = wi_load_relaxed(&gate->queued);
-    for (;;) {
-        int64_t queued = (int64_t)(before - wi_load_relaxed(&gate->finished));
-
-        if (!is_over(gate, queued > 0 ? (uint64_t)queued : 0, size)) {
-            if (wi_cas_relaxed(&gate->queued, &before, before + size)) {
-                return 0;
-            }
-        } else if (note_high(gate)) {
+    while (!wi_gate_queue_below_high(gate, size)) {
+        if (note_high(gate)) {
             return -WEIR_ESTREAMFULL;
-        } else {
-            before = wi_load_relaxed(&gate->queued);
         }
     }
+    return 0;
 }
 
 // Not submitted after all (a FIN behind an end, a tear, a close). Who was refused for it meanwhile
@@ -127,7 +108,7 @@ may_submit_local(struct wi_loop *loop, struct wi_gate *gate, const struct weir_w
     if (wi_unlikely(request->level == WEIR_ACKED && !wi_gate_has(gate, WI_GATE_ACKED))) {
         return -ENOTSUP;
     }
-    if (wi_unlikely(is_over(gate, wi_gate_queued(gate), size)) && note_high(gate)) {
+    if (wi_unlikely(wi_gate_is_over(gate, wi_gate_queued(gate), size)) && note_high(gate)) {
         return refuse_local(loop, WEIR_REFUSED_STREAM, -WEIR_ESTREAMFULL);
     }
     return 0;
@@ -225,57 +206,6 @@ submit_local(struct wi_loop *loop, struct wi_gate *gate, const struct weir_write
     return 0;
 }
 
-// The commonest write of all: from the stream's own loop, onto a healthy stream, with nothing but
-// bytes in one piece. It ends in the same queue as any other, by fewer steps. 0; 1: not for here.
-WI_INLINE int
-submit_plain(struct wi_loop *loop, struct wi_gate *gate, const struct weir_write *request)
-{
-    struct wi_stream *stream = wi_stream_of(gate);
-    struct weir_chain *chain = request->chain;
-    struct wi_write *write;
-    uint64_t size;
-
-    write = wi_write_of(loop->cache.free);
-    if (!stream->is_plain || !wi_request_is_plain(request) || write == NULL ||
-        (wi_load_acquire(&gate->word) & (WI_GATE_STATE | WI_GATE_INFLIGHTS)) != WI_GATE_OPEN ||
-        (stream->flags & (WI_S_RIGHT | WI_S_FOREIGN | WI_S_CORKED)) != WI_S_RIGHT ||
-        request->shared != NULL) {
-        return 1;
-    }
-    if (chain != NULL) {
-        if (chain->head == NULL || chain->head != chain->tail || request->iov_count != 0 ||
-            chain->head->next != NULL || chain->head->magic != WI_BLOCK_LEASED) {
-            return 1;
-        }
-        size = wi_block_size(chain->head);
-        write->from.chain = *chain;
-        write->flags = WI_WRITE_CHAIN;
-        *chain = (struct weir_chain){0};
-    } else {
-        if (request->iov_count != 1 || request->iov == NULL || request->iov->iov_base == NULL) {
-            return 1;
-        }
-        size = request->iov->iov_len;
-        write->from.one = *request->iov;
-        write->flags = 0;
-    }
-    wi_op_take(&loop->cache);
-    write->op.owner = 0;
-    write->gate = gate;
-    write->size = size;
-    write->done = request->done;
-    write->arg = request->arg;
-    write->ticket = 0;
-    wi_op_open(&write->op, &wi_write_ops, false);
-    write->op.flags = WI_OP_ARRIVED;
-    wi_write_submitted(loop, write, wi_load_relaxed(&loop->counters.accepted));
-    wi_count(&loop->counters.accepted, 1);
-    wi_stream_count_queued(stream, size);
-    wi_sendq_append(&stream->queue, write);
-    wi_stream_needs_work(loop, stream);
-    return 0;
-}
-
 /* ---- from any other thread ---- */
 
 static int
@@ -308,7 +238,7 @@ may_submit(struct wi_lane *lane, struct wi_gate *gate, const struct weir_write *
         return -ENOTSUP;
     }
     if (wi_unlikely(wi_load_relaxed(&gate->high) != 0) &&
-        is_over(gate, wi_gate_queued(gate), size)) {
+        wi_gate_is_over(gate, wi_gate_queued(gate), size)) {
         bool refused;
 
         gate = wi_gate_hold(handle);
@@ -500,63 +430,8 @@ submit_foreign(struct wi_gate *gate, uint64_t handle, const struct weir_write *r
     return submit_reserved(lane, gate, handle, request, write, ret_op);
 }
 
-// The commonest write of other threads, by fewer steps: plain bytes in one piece onto an open
-// stream without limits, over a lane that is there. 0; 1: not for here, nothing has been done.
-WI_INLINE int
-submit_foreign_plain(struct wi_gate *gate, uint64_t handle, const struct weir_write *request)
-{
-    struct wi_loop *loop = gate->loop;
-    struct wi_lane *lane;
-    struct wi_write *write;
-    uint64_t word;
-    size_t size;
-
-    if (wi_tls.serial != loop->runtime->serial || request->chain != NULL ||
-        request->shared != NULL || request->iov_count != 1 || request->iov == NULL ||
-        gate->high != 0 || wi_credit_is_limited(loop->runtime)) {
-        return 1;
-    }
-    lane = wi_tls.lanes[loop->index];
-    size = request->iov->iov_len;
-    if (lane == NULL || lane->cache.free == NULL || request->iov->iov_base == NULL || size == 0 ||
-        size > WI_NET_SEND_MAX || wi_ring_room(lane->put) == 0 ||
-        wi_gate_state(wi_load_relaxed(&gate->word)) != WI_GATE_OPEN) {
-        return 1;
-    }
-    write = wi_write_of(lane->cache.free); // taken only when it is certain
-    write->op.owner = 0;
-    write->gate = gate;
-    write->size = size;
-    write->done = request->done;
-    write->arg = request->arg;
-    write->flags = request->flags;
-    write->from.one = *request->iov;
-    if (request->flags != 0) { // COPY
-        if (size > WI_WRITE_INLINE_SIZE) {
-            return 1;
-        }
-        memcpy(write->copy, request->iov->iov_base, size);
-        write->from.one.iov_base = write->copy;
-    }
-    // ORDER(gate) both ways: see wi_gate_hold().
-    word = wi_add_acq_rel(&gate->word, WI_GATE_INFLIGHT + WI_GATE_TICKET);
-    if (wi_unlikely(wi_load_acquire(&gate->handle) != handle ||
-                    wi_gate_state(word) != WI_GATE_OPEN)) {
-        wi_gate_leave(gate); // the other way says why
-        return 1;
-    }
-    wi_op_take(&lane->cache);
-    write->ticket = wi_gate_ticket(word);
-    wi_add_relaxed(&gate->queued, size);
-    wi_op_open(&write->op, &wi_write_ops, false);
-    wi_write_submitted(loop, write, wi_ring_number(lane->put));
-    wi_lane_send(lane, &write->op.task);
-    return 0;
-}
-
-// All that is not plain.
-static __attribute__((noinline)) int
-submit(weir_stream stream, const struct weir_write *request, weir_op *ret_op)
+int
+wi_submit(weir_stream stream, const struct weir_write *request, weir_op *ret_op)
 {
     struct wi_gate *gate = wi_gate_here(stream.bits);
     uint64_t size;
@@ -572,33 +447,4 @@ submit(weir_stream stream, const struct weir_write *request, weir_op *ret_op)
         return submit_local(gate->loop, gate, request, size, ret_op);
     }
     return submit_foreign(gate, stream.bits, request, size, ret_op);
-}
-
-int
-weir_write(weir_stream stream, const struct weir_write *request, weir_op *ret_op)
-{
-    struct wi_gate *gate = wi_tls.at;
-
-    // From a callback of the same stream.
-    if (wi_likely(gate != NULL && wi_load_relaxed(&gate->handle) == stream.bits &&
-                  request != NULL && ret_op == NULL) &&
-        submit_plain(gate->loop, gate, request) == 0) {
-        return 0;
-    }
-    if (wi_tls.loop == NULL && request != NULL && ret_op == NULL &&
-        wi_request_is_plain_or_copied(request)) {
-        gate = wi_gate_find(stream.bits);
-        if (wi_likely(gate != NULL) && submit_foreign_plain(gate, stream.bits, request) == 0) {
-            return 0;
-        }
-    }
-    return submit(stream, request, ret_op);
-}
-
-int
-weir_end(weir_stream stream)
-{
-    static const struct weir_write request = {.flags = WEIR_FIN};
-
-    return weir_write(stream, &request, NULL);
 }

@@ -14,6 +14,9 @@
 struct wi_lane;
 struct wi_gate;
 
+/** Any thread. weir_write(), whatever is asked for. */
+int wi_submit(weir_stream stream, const struct weir_write *request, weir_op *ret_op);
+
 /** wi_submit_inline(): began, not finished. The operation is open and goes down the lane; its
  *  arrival gives the right to the loop. */
 #define WI_SUBMIT_HEAD 2

@@ -102,7 +102,7 @@ tell_done(struct wi_loop *loop, struct wi_write *write)
     if (wi_unlikely(outcome >> OUTCOME_STATUS_SHIFT != 0)) {
         if (result.origin == WEIR_ORIGIN_LOCAL_CANCEL || result.origin == WEIR_ORIGIN_DEADLINE) {
             wi_count(&loop->counters.cancelled, 1);
-        } else if (stream->flags & WI_S_SWALLOW) {
+        } else if (wi_gate_has(write->gate, WI_GATE_SWALLOW)) {
             result.status = 0;
             result.origin = WEIR_ORIGIN_NONE;
         }
@@ -116,23 +116,8 @@ tell_done(struct wi_loop *loop, struct wi_write *write)
     write->done(wi_stream_handle(stream), &result, write->arg);
 }
 
-// Most completions: all of it sent, nothing else to say.
-WI_INLINE void
-tell_success(struct wi_loop *loop, struct wi_write *write)
-{
-    struct weir_result result = {
-        .op = {write->op.flags & WI_OP_NAMED ? wi_op_handle(&write->op) : 0},
-        .accepted = write->size,
-        .sent = write->op.owner,
-        .turn_ns = loop->now_ns,
-    };
-
-    wi_tls.at = write->gate;
-    write->done(wi_stream_handle(stream_of(write)), &result, write->arg);
-}
-
-static __attribute__((noinline)) void
-complete_other(struct wi_loop *loop, struct wi_write *write)
+void
+wi_write_complete(struct wi_loop *loop, struct wi_write *write)
 {
     bool told = (write->flags & WI_WRITE_EARLY) != 0;
 
@@ -141,40 +126,10 @@ complete_other(struct wi_loop *loop, struct wi_write *write)
         wi_probe_completion(&write->op, write->size, write->op.owner);
     }
     if (write->done != NULL && !told) {
+        wi_tls.at = write->gate;
         tell_done(loop, write);
     }
     wi_op_recycle(loop, &write->op);
-}
-
-void
-wi_write_complete(struct wi_loop *loop, struct wi_write *write)
-{
-    struct weir_block *block = write->from.chain.head;
-
-    if (wi_unlikely((write->flags & ~(unsigned)(WI_WRITE_CHAIN | WEIR_COPY)) != 0 ||
-                    write->op.flags >> OUTCOME_LATE_SHIFT != 0 ||
-                    wi_write_level(write) != WEIR_SENT)) {
-        complete_other(loop, write);
-        return;
-    }
-    if (write->flags & WI_WRITE_CHAIN) {
-        if (wi_likely(block != NULL && block->next == NULL)) {
-            weir_block_return(block);
-        } else {
-            weir_chain_return(&write->from.chain);
-        }
-    }
-    wi_probe_completion(&write->op, write->size, write->op.owner);
-    if (write->done != NULL) {
-        tell_success(loop, write);
-    }
-    if (wi_likely(write->op.home == &loop->cache && !(write->op.flags & WI_OP_NAMED) &&
-                  wi_op_generation(wi_load_relaxed(&write->op.word)) < WI_GENERATION_MAX - 1)) {
-        wi_count(&loop->counters.completed, 1);
-        wi_op_recycle_unnamed(&loop->cache, &write->op);
-    } else {
-        wi_op_recycle(loop, &write->op);
-    }
 }
 
 // The early completion travels in its own small task, for the write stays in the queue. It is the
@@ -426,11 +381,10 @@ wi_write_place(struct wi_loop *loop, struct wi_stream *stream, struct wi_write *
             stream->flags &= ~WI_S_TEARS;
         }
     }
-    if (wi_likely(wi_write_is_plain(write) && stream->phase == WI_PHASE_OPEN &&
-                  stream->extra == NULL &&
-                  !(stream->flags & (WI_S_FIN_QUEUED | WI_S_SEND_OVER | WI_S_CORKED)))) {
+    if (wi_likely((stream->flags & (WI_S_PLAIN | WI_S_FIN_QUEUED | WI_S_SEND_OVER | WI_S_CORKED)) ==
+                      WI_S_PLAIN &&
+                  wi_write_is_plain(write))) {
         wi_count(&loop->counters.accepted, 1); // by fewer steps: there is nothing to refuse or note
-        write->op.flags |= WI_OP_ARRIVED;
         wi_sendq_append(&stream->queue, write);
         wi_stream_needs_work(loop, stream);
     } else {

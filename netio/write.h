@@ -18,6 +18,7 @@ struct wi_stream;
 
 /** Marks of the library in wi_write.flags, above the user's. */
 enum wi_write_mark {
+    WI_WRITE_PLAIN = 1 << 19,  // one piece, nobody has a handle, and none of it has been sent
     WI_WRITE_MANY = 1 << 20,   // several pieces
     WI_WRITE_CHAIN = 1 << 21,  // a chain of pool blocks
     WI_WRITE_PACKED = 1 << 22, // copied into a block that others share: `owner.block`
@@ -118,12 +119,12 @@ wi_write_left(const struct wi_write *write)
 }
 
 /** Is it bytes and nothing else, SENT, without a handle, token, deadline or credit? Its memory is
- *  the
- *  caller's, its own copy, or a chain. */
+ *  the caller's, its own copy, or a chain. */
 static inline bool
 wi_write_is_plain(const struct wi_write *write)
 {
-    return ((write->flags & ~(unsigned)(WI_WRITE_CHAIN | WEIR_COPY)) | (write->ticket >> 24) |
+    return ((write->flags & ~(unsigned)(WI_WRITE_CHAIN | WEIR_COPY | WI_WRITE_PLAIN)) |
+            (write->ticket >> 24) |
             (write->op.flags & (WI_OP_NAMED | WI_OP_TIMED | WI_OP_TOKENED))) == 0;
 }
 
@@ -133,19 +134,28 @@ WI_COLD void wi_write_stamp(struct wi_write *write);
 /** Loop thread (latency.c). The last byte of a stamped write has been handed to the kernel. */
 WI_COLD void wi_write_stamp_end(struct wi_loop *loop, const struct wi_write *write);
 
-/** The submitter, before anybody else can see the write. @p number: of the lane's next entry, or of
- *  the writes the loop accepted. */
-WI_INLINE void
-wi_write_submitted(struct wi_loop *loop, struct wi_write *write, uint64_t number)
+/** The submitter. Is the next write to be stamped? @p number: of the lane's next entry, or of the
+ *  writes the loop accepted. */
+WI_INLINE bool
+wi_write_is_sampled(const struct wi_loop *loop, uint64_t number)
 {
+#if !defined(WI_NO_LATENCY)
+    return (number & loop->latency_mask) == 0;
+#else
     (void)loop;
     (void)number;
+    return false;
+#endif
+}
+
+/** The submitter, before anybody else can see the write. */
+static inline void
+wi_write_submitted(struct wi_loop *loop, struct wi_write *write, uint64_t number)
+{
     wi_probe_submit(&write->op, write->gate, write->size);
-#if !defined(WI_NO_LATENCY)
-    if (wi_unlikely((number & loop->latency_mask) == 0)) {
+    if (wi_unlikely(wi_write_is_sampled(loop, number))) {
         wi_write_stamp(write);
     }
-#endif
 }
 
 /** Loop thread. The last byte was handed to the kernel. */

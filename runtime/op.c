@@ -204,8 +204,8 @@ wi_op_finish_named(struct wi_op *op)
     return true;
 }
 
-static void
-send_home(struct wi_loop *loop, struct wi_op *op)
+void
+wi_op_send_home(struct wi_loop *loop, struct wi_op *op)
 {
     if (op->home->is_lane) {
         wi_lane_take_home(loop, wi_container_of(op->home, struct wi_lane, cache), op);
@@ -242,7 +242,7 @@ wi_op_recycle(struct wi_loop *loop, struct wi_op *op)
         wi_count(&loop->counters.completed, 1);
         wi_store_relaxed(&op->word, (uint64_t)(wi_op_generation(word) + 1) << 32);
         op->flags = 0;
-        send_home(loop, op);
+        wi_op_send_home(loop, op);
         return;
     }
     if (!(op->flags & WI_OP_RELEASED)) {
@@ -254,7 +254,7 @@ wi_op_recycle(struct wi_loop *loop, struct wi_op *op)
     }
     op->flags = 0;
     if (wi_likely(wi_op_generation(wi_load_relaxed(&op->word)) != WI_GENERATION_MAX)) {
-        send_home(loop, op);
+        wi_op_send_home(loop, op);
     } // else: retired, for its next generation would be one that a stale handle may carry
 }
 

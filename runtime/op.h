@@ -152,25 +152,37 @@ wi_op_put_back(struct wi_cache *cache, struct wi_op *op)
     cache->free = op;
 }
 
-/** The submitter. FREE → QUEUED; the ring or the loop itself publishes it. */
+/** The submitter. Nobody gets a handle to it, so nobody else looks at its word: it stays as it is
+ *  until the operation is finished, and its generation may serve once more. */
 WI_INLINE void
+wi_op_open_unnamed(struct wi_op *op, const struct wi_op_ops *ops)
+{
+    wi_assert(wi_op_state(wi_load_relaxed(&op->word)) == WI_OP_FREE && op->flags == 0);
+    op->task.ops = &ops->task;
+}
+
+static inline void
+wi_op_open_as(struct wi_op *op, const struct wi_op_ops *ops, bool named, uint64_t state)
+{
+    wi_op_open_unnamed(op, ops);
+    if (named) {
+        op->flags = WI_OP_NAMED;
+        wi_store_relaxed(&op->word, wi_load_relaxed(&op->word) | state);
+    }
+}
+
+/** The submitter. FREE → QUEUED; the ring or the loop itself publishes it. */
+static inline void
 wi_op_open(struct wi_op *op, const struct wi_op_ops *ops, bool named)
 {
-    uint64_t word = wi_load_relaxed(&op->word);
-
-    wi_assert(wi_op_state(word) == WI_OP_FREE);
-    op->task.ops = &ops->task;
-    op->flags = named ? WI_OP_NAMED : 0;
-    wi_store_relaxed(&op->word, word | WI_OP_QUEUED);
+    wi_op_open_as(op, ops, named, WI_OP_QUEUED);
 }
 
 /** The submitter. FREE → TX in one step: a part of it is done already, so no cancel can win. */
 static inline void
 wi_op_open_claimed(struct wi_op *op, const struct wi_op_ops *ops, bool named)
 {
-    op->task.ops = &ops->task;
-    op->flags = named ? WI_OP_NAMED : 0;
-    wi_store_relaxed(&op->word, wi_load_relaxed(&op->word) | WI_OP_TX);
+    wi_op_open_as(op, ops, named, WI_OP_TX);
 }
 
 /** The submitter, before the loop can see it; or the loop. */
@@ -179,16 +191,16 @@ uint64_t wi_op_handle(const struct wi_op *op);
 /** Any thread. The operation a handle names, and its runtime; NULL: stale. The word tells more. */
 struct wi_op *wi_op_by_handle(uint64_t handle, struct wi_runtime **ret_runtime);
 
-/** Loop thread. QUEUED → TX. False: a canceller won; finish it unsent. */
+/** Loop thread. QUEUED → TX, if it has a handle. False: a canceller won; finish it unsent. */
 WI_INLINE bool
 wi_op_claim(struct wi_op *op)
 {
-    uint64_t seen = wi_load_relaxed(&op->word);
+    uint64_t seen;
 
     if (!(op->flags & WI_OP_NAMED)) { // nobody else knows it
-        wi_store_relaxed(&op->word, seen | WI_OP_TX);
         return true;
     }
+    seen = wi_load_relaxed(&op->word);
     do { // a try fails only when a canceller, or one who waits, changed the word: twice at most
         if (wi_op_state(seen) != WI_OP_QUEUED || (seen & WI_OP_CANCEL)) {
             return false;
@@ -226,17 +238,8 @@ void wi_op_release(struct wi_loop *loop, struct wi_op *op);
 /** Loop thread. The slot goes home; releases first if that has not been done. */
 void wi_op_recycle(struct wi_loop *loop, struct wi_op *op);
 
-/** Loop thread. The same for an operation of the loop's own that nobody had a handle to. */
-WI_INLINE void
-wi_op_recycle_unnamed(struct wi_cache *cache, struct wi_op *op)
-{
-    uint64_t word = wi_load_relaxed(&op->word);
-
-    wi_store_relaxed(&op->word, ((word >> 32) + 1) << 32);
-    op->flags = 0;
-    op->task.next = (struct wi_task *)(void *)cache->free;
-    cache->free = op;
-}
+/** Loop thread. Its word and flags are as in a cache: to its producer's. */
+void wi_op_send_home(struct wi_loop *loop, struct wi_op *op);
 
 /** Loop thread. The op has been taken out of a lane (or never was in one): register its token, arm
  *  its deadline (WEIR_NEVER: none). 0, or the status with which it must end now: it was cancelled

@@ -83,6 +83,7 @@ enum weir_stream_flag {
     WEIR_STREAM_PAUSE_ON_PARTIAL = 1 << 5, /* consuming less than presented pauses (Q51) */
     WEIR_STREAM_NODELAY = 1 << 6,          /* TCP_NODELAY */
     WEIR_STREAM_KEEPALIVE = 1 << 7,        /* SO_KEEPALIVE */
+    WEIR_STREAM_REST = 1 << 8, /* do not read while more than queue_low bytes wait to be sent */
 };
 
 /** No write-behind at all would be 0 bytes; a zeroed option means the default of 64 KiB (K9). */
@@ -96,7 +97,7 @@ struct weir_stream_options {
     unsigned flags;             /* enum weir_stream_flag */
     size_t write_behind;        /* budget of level ACCEPTED; 0: 64 KiB; see above */
     size_t queue_high;          /* refuse submits above; 0: no limit; at most 4 GiB - 1 */
-    size_t queue_low;           /* `writable` at or below; 0: half of high */
+    size_t queue_low;           /* `writable` at or below; 0: half of high, or 64 KiB without one */
     size_t input_high;          /* stop reading at so many unconsumed bytes; 0: 1 MiB (K84) */
     size_t input_low;           /* read again at or below; 0: half of high */
     uint64_t write_deadline_ns; /* default deadline of a write, relative; 0: none */

@@ -129,6 +129,18 @@ WEIR_API WEIR_NODISCARD int weir_write(weir_stream stream, const struct weir_wri
                                        weir_op *ret_op);
 
 /**
+ * The shortest weir_write(): a chain of pool blocks, level SENT, and nothing else asked for.
+ *
+ * Threads: any, as weir_write().
+ * Blocks:  never.
+ * Memory:  takes the blocks, and leaves @p chain empty, on success only.
+ * Calls:   @p done exactly once, later, on the stream's loop, iff this returns 0; NULL: counted.
+ * @return as weir_write(), with -EINVAL also for a NULL chain. An empty chain is a barrier.
+ */
+WEIR_API WEIR_NODISCARD int weir_write_chain(weir_stream stream, struct weir_chain *chain,
+                                             weir_done_fn *done, void *arg);
+
+/**
  * weir_write() and wait for its completion.
  *
  * Threads: plain threads; -EDEADLK on a loop.

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 // Echo server on weir, in three styles. The blocks in which bytes arrive are written back in each.
 //
-//   own      many echoes under way, each with a completion of its own; the program bounds what a
-//            stream has queued by pausing its reading
-//   readme   the server of README.md, its text itself: one echo at a time
+//   own      counts its echoes, and says what it wants by a struct weir_write
+//   readme   the server of README.md, its text itself
 //   server   weir-echo, its source itself: the stream's high mark refuses, `writable` goes on
 
 #include "lib/fail.h"
@@ -25,13 +24,10 @@ int readme_main(void);
 #undef main
 #pragma GCC diagnostic pop
 
-#define QUEUE_HIGH ((size_t)256 * 1024)
-#define QUEUE_LOW  ((size_t)64 * 1024)
-#define STOP_NS    UINT64_C(1000000000)
+#define STOP_NS UINT64_C(1000000000)
 
 // The loop's.
 static uint64_t echo_count;
-static uint64_t resting_count; // streams whose user pointer is not NULL: they are not read
 
 static void
 require_weir(int result, const char *what)
@@ -43,23 +39,11 @@ require_weir(int result, const char *what)
 }
 
 static void
-rest(weir_stream stream)
-{
-    require_weir(weir_stream_set_user(stream, &resting_count), "weir_stream_set_user");
-    require_weir(weir_pause(stream), "weir_pause");
-    resting_count++;
-}
-
-static void
 own_echoed(weir_stream stream, const struct weir_result *result, void *arg)
 {
+    (void)stream;
     (void)arg;
     echo_count += result->status == 0;
-    if (resting_count > 0 && weir_stream_user(stream) != NULL && weir_queued(stream) <= QUEUE_LOW) {
-        require_weir(weir_stream_set_user(stream, NULL), "weir_stream_set_user");
-        require_weir(weir_resume(stream), "weir_resume");
-        resting_count--;
-    }
 }
 
 static struct weir_consumed
@@ -70,12 +54,11 @@ own_data(weir_stream stream, struct weir_iter begin, struct weir_iter end, void 
 
     (void)begin;
     (void)end;
+    (void)user;
     require_weir(weir_take(stream, SIZE_MAX, &chain), "weir_take");
     if (weir_write(stream, &write, NULL) < 0) {
         weir_chain_return(&chain);
         weir_close(stream, WEIR_CLOSE_ABORT, 0, 0);
-    } else if (user == NULL && weir_queued(stream) > QUEUE_HIGH) {
-        rest(stream);
     }
     return (struct weir_consumed){0, 0};
 }
@@ -88,18 +71,9 @@ own_peer_fin(weir_stream stream, bool ambiguous, void *user)
     weir_close(stream, WEIR_CLOSE_FLUSH, 0, 0);
 }
 
-static void
-own_closed(weir_stream stream, const struct weir_closed *closed, void *user)
-{
-    (void)stream;
-    (void)closed;
-    resting_count -= user != NULL;
-}
-
 static const struct weir_handlers own_handlers = {
     .data = own_data,
     .peer_fin = own_peer_fin,
-    .closed = own_closed,
 };
 
 static const struct weir_handlers readme_handlers = {.data = on_data, .peer_fin = on_peer_fin};
@@ -114,7 +88,7 @@ listen_on(struct weir_runtime *runtime, enum style style)
     struct weir_address address;
     struct weir_listen listen = {
         .backlog = BENCH_BACKLOG,
-        .stream = {.handlers = &own_handlers, .flags = WEIR_STREAM_NODELAY},
+        .stream = {.handlers = &own_handlers, .flags = WEIR_STREAM_NODELAY | WEIR_STREAM_REST},
     };
 
     if (style == STYLE_README) {
