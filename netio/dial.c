@@ -28,13 +28,13 @@ begin(struct wi_loop *loop, struct wi_stream *stream)
         result = wi_load_relaxed(&wi_gate_of(stream)->options) & WI_GATE_ACKED
                      ? wi_acks_enable(stream)
                      : 0;
-        stream->phase = WI_PHASE_OPEN; // never plain: it has an extra part
+        stream->phase = result < 0 ? stream->phase : WI_PHASE_OPEN; // never plain: an extra part
     } else {
         result = wi_stream_start(loop, stream);
     }
     wi_stream_event(loop, stream, WI_EVENT_STARTED);
     if (result < 0) {
-        wi_stream_die(loop, stream, result, WEIR_ORIGIN_TRANSPORT, 0);
+        wi_stream_die(loop, stream, result, wi_origin_of(result), 0);
         return;
     }
     wi_stream_needs_work(loop, stream);
@@ -45,8 +45,7 @@ begin(struct wi_loop *loop, struct wi_stream *stream)
 static void
 fail(struct wi_loop *loop, struct wi_stream *stream, int status)
 {
-    wi_stream_die(loop, stream, status, WEIR_ORIGIN_TRANSPORT, 0);
-    wi_stream_event(loop, stream, WI_EVENT_STARTED);
+    wi_stream_die(loop, stream, status, wi_origin_of(status), 0);
 }
 
 static int
@@ -150,7 +149,6 @@ wi_dial_timer_fired(struct wi_loop *loop, struct wi_stream *stream)
         try_connect(loop, stream);
     } else {
         wi_stream_die(loop, stream, -ETIMEDOUT, WEIR_ORIGIN_DEADLINE, 0);
-        wi_stream_event(loop, stream, WI_EVENT_STARTED);
     }
 }
 
@@ -305,17 +303,18 @@ adopt_run(struct wi_loop *loop, struct wi_task *task)
 {
     struct wi_arrival *arrival = wi_arrival_of(task);
     struct wi_stream *stream = wi_stream_of(arrival->gate);
-    int result;
-
     wi_op_arrive_quietly(&arrival->op);
     wi_stream_join(loop, stream);
     wi_stream_set_peer(stream, (const struct sockaddr *)&arrival->peer, arrival->peer_size);
-    result = stream->phase == WI_PHASE_NEW ? wi_stream_start(loop, stream) : 0; // else it is dead
-    wi_stream_event(loop, stream, WI_EVENT_STARTED);
-    if (result < 0) {
-        wi_stream_die(loop, stream, result, WEIR_ORIGIN_TRANSPORT, 0);
-    } else {
-        wi_stream_close_on_start(loop, stream);
+    if (stream->phase == WI_PHASE_NEW) { // else a token has ended it, which tells `started` too
+        int result = wi_stream_start(loop, stream);
+
+        wi_stream_event(loop, stream, WI_EVENT_STARTED);
+        if (result < 0) {
+            wi_stream_die(loop, stream, result, wi_origin_of(result), 0);
+        } else {
+            wi_stream_close_on_start(loop, stream);
+        }
     }
     wi_gate_leave(arrival->gate); // held since it was opened
     wi_op_recycle(loop, &arrival->op);

@@ -141,7 +141,7 @@ wi_stream_fail_sending(struct wi_loop *loop, struct wi_stream *stream, int statu
 {
     enum weir_origin origin = status == -ECONNRESET ? WEIR_ORIGIN_PEER_RESET
                               : status == -EPIPE    ? WEIR_ORIGIN_PEER_STOP
-                                                    : WEIR_ORIGIN_TRANSPORT;
+                                                    : wi_origin_of(status);
 
     wi_stream_reason(stream, status, origin);
     wi_gate_move(wi_gate_of(stream), WI_GATE_DRAINING);
@@ -168,10 +168,16 @@ watch_for_room(struct wi_loop *loop, struct wi_stream *stream)
         extra->blocked_since_ns = loop->now_ns;
     }
     if (!(stream->flags & WI_S_POLL_OUT)) {
+        int result = wi_os_poll_modify(loop->poller, stream->fd,
+                                       EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, &stream->source);
+
         stream->flags |= WI_S_POLL_OUT;
-        wi_os_poll_modify(loop->poller, stream->fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET,
-                          &stream->source);
         wi_count(&loop->counters.polls, 1);
+        if (wi_unlikely(result < 0)) { // nothing would ever say that there is room
+            wi_log(loop->runtime, WEIR_LOG_ERROR, "a stream's room cannot be watched: %s",
+                   weir_strerror(result));
+            wi_stream_die(loop, stream, result, wi_origin_of(result), 0);
+        }
     }
 }
 
@@ -180,9 +186,13 @@ static void
 stop_watching_room(struct wi_loop *loop, struct wi_stream *stream)
 {
     if (stream->transport == WI_TRANSPORT_UNIX && (stream->flags & WI_S_POLL_OUT)) {
-        stream->flags &= ~(unsigned)(WI_S_POLL_OUT | WI_S_BLOCKED); // the next write just tries
-        wi_os_poll_modify(loop->poller, stream->fd, EPOLLIN | EPOLLRDHUP | EPOLLET,
-                          &stream->source);
+        int result = wi_os_poll_modify(loop->poller, stream->fd, EPOLLIN | EPOLLRDHUP | EPOLLET,
+                                       &stream->source);
+
+        stream->flags &= ~(unsigned)WI_S_BLOCKED; // the next write just tries
+        if (wi_likely(result == 0)) {
+            stream->flags &= ~(unsigned)WI_S_POLL_OUT;
+        } // else it says more than is asked, and we try again when the queue is empty again
         wi_count(&loop->counters.polls, 1);
     }
 }

@@ -58,8 +58,7 @@ welcome(struct wi_loop *loop, struct wi_listener *listener, int fd, const struct
     wi_stream_set_peer(stream, peer, peer_size);
     result = wi_stream_start(loop, stream);
     if (result < 0) {
-        wi_stream_die(loop, stream, result,
-                      result == -ENOMEM ? WEIR_ORIGIN_MEMORY : WEIR_ORIGIN_TRANSPORT, 0);
+        wi_stream_die(loop, stream, result, wi_origin_of(result), 0);
     }
     if (request->accepted != NULL) {
         request->accepted((weir_listener){handle_of(listener, generation)},
@@ -134,12 +133,6 @@ place_connection(struct wi_listener_part *part, int fd, const struct sockaddr_st
     welcome(part->loop, listener, fd, (const struct sockaddr *)peer, peer_size);
 }
 
-static bool
-is_shortage(int error)
-{
-    return error == -EMFILE || error == -ENFILE || error == -ENOBUFS || error == -ENOMEM;
-}
-
 // Accept at most so many. 0, -EAGAIN when there are no more, or another error.
 static int
 accept_some(struct wi_listener_part *part, unsigned count)
@@ -159,14 +152,17 @@ accept_some(struct wi_listener_part *part, unsigned count)
     return 0;
 }
 
-// Descriptors or memory ran out: leave the backlog to the kernel for a while.
+// Descriptors or memory ran out: leave the backlog to the kernel for a while. Taking it out of the
+// poller needs no memory, which a change might.
 static void
 rest(struct wi_listener_part *part, int error)
 {
     struct wi_loop *loop = part->loop;
 
     wi_log(loop->runtime, WEIR_LOG_WARNING, "accepting rests: %s", weir_strerror(error));
-    wi_os_poll_modify(loop->poller, part->fd, 0, &part->source);
+    if (!wi_timer_is_armed(&part->timer)) { // else it rests, and the poller had said so before
+        wi_os_poll_remove(loop->poller, part->fd);
+    }
     wi_wheel_arm(&loop->wheel, &part->timer, WI_TIMER_LISTENER, loop->now_ns + REST_NS);
 }
 
@@ -182,7 +178,7 @@ part_ready(struct wi_loop *loop, struct wi_source *source, uint32_t events)
         return;
     }
     result = accept_some(part, ACCEPT_BATCH);
-    if (is_shortage(result) && !part->closing) {
+    if (wi_is_shortage(result) && !part->closing) {
         rest(part, result);
     }
 }
@@ -194,7 +190,12 @@ wi_listener_timer_fired(struct wi_loop *loop, struct wi_timer *timer)
 {
     struct wi_listener_part *part = wi_container_of(timer, struct wi_listener_part, timer);
 
-    wi_os_poll_modify(loop->poller, part->fd, EPOLLIN, &part->source);
+    int result = wi_os_poll_add(loop->poller, part->fd, EPOLLIN, &part->source);
+
+    if (result < 0) {
+        wi_log(loop->runtime, WEIR_LOG_WARNING, "accepting rests on: %s", weir_strerror(result));
+        wi_wheel_arm(&loop->wheel, timer, WI_TIMER_LISTENER, loop->now_ns + REST_NS);
+    }
 }
 
 /* ---- closing ---- */

@@ -14,13 +14,15 @@
 static void
 tell_started(struct wi_loop *loop, struct wi_stream *stream)
 {
+    int status = !(stream->events & WI_EVENT_NEVER) ? 0
+                 : stream->status != 0              ? stream->status
+                                                    : -WEIR_EENDED;
+
     (void)loop;
-    stream->events &= (uint16_t)~WI_EVENT_STARTED;
+    stream->events &= (uint16_t) ~(WI_EVENT_STARTED | WI_EVENT_NEVER);
     wi_dial_finish_waiting(stream);
     if (stream->handlers != NULL && stream->handlers->started != NULL) {
-        stream->handlers->started(wi_stream_handle(stream),
-                                  stream->phase == WI_PHASE_DEAD ? stream->status : 0,
-                                  stream->user);
+        stream->handlers->started(wi_stream_handle(stream), status, stream->user);
     }
     if (stream->extra != NULL && stream->extra->dialling != NULL &&
         stream->extra->dialling->notifies && stream->phase != WI_PHASE_DEAD) {

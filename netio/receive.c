@@ -57,7 +57,7 @@ static void
 tell_reset(struct wi_loop *loop, struct wi_stream *stream, int status)
 {
     enum weir_origin origin =
-        status == -ECONNRESET || status == -EPIPE ? WEIR_ORIGIN_PEER_RESET : WEIR_ORIGIN_TRANSPORT;
+        status == -ECONNRESET || status == -EPIPE ? WEIR_ORIGIN_PEER_RESET : wi_origin_of(status);
 
     stream->flags |= WI_S_RESET;
     wi_stream_reason(stream, status, origin);

@@ -2,13 +2,10 @@
 
 #include "weir/stats.h"
 
-#include "netio/listen.h"
 #include "netio/net.h"
 #include "runtime/thread.h"
 
 #include <errno.h>
-#include <stdarg.h>
-#include <stdio.h>
 
 static uint64_t
 queued_on(struct wi_loop *loop)
@@ -104,105 +101,5 @@ weir_stats(struct weir_runtime *runtime, struct weir_stats *ret_stats)
         add(&sum, &one);
     }
     *ret_stats = sum;
-    return 0;
-}
-
-/* ---- dump ---- */
-
-struct dump {
-    weir_dump_fn *fn;
-    void *arg;
-};
-
-static void __attribute__((format(printf, 2, 3)))
-line(const struct dump *dump, const char *format, ...)
-{
-    char text[256];
-    va_list args;
-
-    va_start(args, format);
-    vsnprintf(text, sizeof(text), format, args);
-    va_end(args);
-    dump->fn(text, dump->arg);
-}
-
-static const char *
-phase_name(unsigned phase)
-{
-    static const char *const names[] = {
-        [WI_PHASE_FREE] = "free",
-        [WI_PHASE_NEW] = "new",
-        [WI_PHASE_CONNECTING] = "connecting",
-        [WI_PHASE_OPEN] = "open",
-        [WI_PHASE_CLOSING] = "closing",
-        [WI_PHASE_DEAD] = "dead",
-    };
-
-    return phase < sizeof(names) / sizeof(names[0]) ? names[phase] : "?";
-}
-
-static void
-dump_stream(const struct dump *dump, struct wi_gate *gate)
-{
-    const struct wi_stream *stream = wi_stream_of(gate);
-    uint64_t word = wi_load_relaxed(&gate->word);
-    unsigned count = 0;
-
-    line(dump,
-         "stream %016llx fd %d %s state %d right %d in-flight %u queued %llu input %u marks %08x "
-         "status %d",
-         (unsigned long long)wi_load_relaxed(&gate->handle), stream->fd, phase_name(stream->phase),
-         (int)wi_gate_state(word), (int)wi_gate_right(word),
-         (unsigned)((word & WI_GATE_INFLIGHTS) >> 16), (unsigned long long)wi_gate_queued(gate),
-         stream->input_size, stream->flags, stream->status);
-    for (const struct wi_write *write = stream->queue.head; write != NULL && count < 8;
-         write = wi_write_next(write)) {
-        line(dump, "  write %016llx size %llu sent %llu flags %08x word %llx",
-             (unsigned long long)wi_op_handle(&write->op), (unsigned long long)write->size,
-             (unsigned long long)write->op.owner, write->flags,
-             (unsigned long long)wi_load_relaxed(&write->op.word));
-        count++;
-    }
-}
-
-int
-weir_dump(struct weir_loop *public, weir_dump_fn *fn, void *arg)
-{
-    struct wi_loop *loop = wi_loop_of(public);
-    struct dump dump = {.fn = fn, .arg = arg};
-    struct weir_ledger ledger;
-    uint32_t slots;
-
-    if (wi_is_forked()) {
-        return -ECHILD;
-    }
-    if (loop == NULL || fn == NULL) {
-        return -EINVAL;
-    }
-    if (!wi_on_loop(loop)) {
-        return -EXDEV;
-    }
-    line(&dump, "loop %u: streams %u open things %llu timers %llu accepted %llu completed %llu",
-         loop->index, wi_load_relaxed(&loop->streams), (unsigned long long)loop->open_things,
-         (unsigned long long)loop->wheel.armed,
-         (unsigned long long)wi_load_relaxed(&loop->counters.accepted),
-         (unsigned long long)wi_load_relaxed(&loop->counters.completed));
-    weir_pool_ledger(&ledger);
-    line(&dump, "pool: leased %llu returned %llu slabs %llu oversize %llu",
-         (unsigned long long)ledger.leased, (unsigned long long)ledger.returned,
-         (unsigned long long)ledger.slabs, (unsigned long long)ledger.oversize);
-    for (struct wi_listener_part *part = wi_net_of(loop)->listeners; part != NULL;
-         part = part->next) {
-        line(&dump, "listener fd %d%s", part->fd, part->closing ? " closing" : "");
-    }
-    slots = wi_load_relaxed(&loop->runtime->gates.segments) * WI_SLOT_SEGMENT;
-    for (uint32_t slot = 0; slot < slots; slot++) {
-        struct wi_gate *gate = wi_slots_at(&loop->runtime->gates, slot);
-
-        if (gate != NULL && gate->loop == loop &&
-            wi_handle_kind(wi_load_relaxed(&gate->handle)) == WI_HANDLE_STREAM) {
-            dump_stream(&dump, gate);
-        }
-    }
     return 0;
 }

@@ -298,6 +298,13 @@ wi_stream_arm(struct wi_loop *loop, struct wi_stream *stream, uint64_t deadline_
 
 /* ---- dying ---- */
 
+bool
+wi_is_shortage(int status)
+{
+    return status == -ENOMEM || status == -ENOBUFS || status == -EMFILE || status == -ENFILE ||
+           status == -ENOSPC; // the last: too many watched descriptors
+}
+
 void
 wi_stream_reason(struct wi_stream *stream, int status, enum weir_origin origin)
 {
@@ -409,6 +416,9 @@ wi_stream_die(struct wi_loop *loop, struct wi_stream *stream, int status, enum w
 
     if (stream->phase == WI_PHASE_DEAD || stream->phase == WI_PHASE_FREE) {
         return;
+    }
+    if (stream->phase < WI_PHASE_OPEN) {
+        wi_stream_event(loop, stream, WI_EVENT_STARTED | WI_EVENT_NEVER);
     }
     wi_stream_reason(stream, status, origin);
     wi_gate_move(wi_gate_of(stream), WI_GATE_DRAINING);

@@ -79,6 +79,7 @@ enum wi_event {
     WI_EVENT_BUFFER = 1 << 10,   // buffer_needed
     WI_EVENT_AGAIN = 1 << 11,    // with READ: there is unconsumed input to be shown again
     WI_EVENT_ACCEPTED = 1 << 12, // peer_accepted
+    WI_EVENT_NEVER = 1 << 13,    // with STARTED: it has not and will not
 };
 
 #define WI_QUEUE_LOW_DEFAULT  (64u * 1024)
@@ -183,6 +184,16 @@ struct wi_stream {
 #define WI_SLOT_NEXT_OFFSET (sizeof(struct wi_gate) + offsetof(struct wi_stream, peer_ip))
 static_assert(sizeof(struct wi_gate) + sizeof(struct wi_stream) == WI_SLOT_SIZE,
               "what an idle stream costs");
+
+/** Does the error say that memory, descriptors or another limit of this machine ran out? */
+bool wi_is_shortage(int status);
+
+/** Who decided a failure that the kernel has answered with, the peer's part apart. */
+static inline enum weir_origin
+wi_origin_of(int status)
+{
+    return wi_is_shortage(status) ? WEIR_ORIGIN_MEMORY : WEIR_ORIGIN_TRANSPORT;
+}
 
 static inline struct wi_stream *
 wi_stream_of(struct wi_gate *gate)

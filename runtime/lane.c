@@ -5,6 +5,7 @@
 #include "mem/heap.h"
 #include "runtime/credit.h"
 #include "runtime/loop.h"
+#include "runtime/os_stack.h"
 #include "runtime/runtime.h"
 #include "runtime/thread.h"
 
@@ -51,6 +52,7 @@ wi_lane_create(struct wi_loop *loop, unsigned entries_max)
         .put = ring,
         .take = ring,
         .entries_max = entries_max,
+        .thread_number = wi_os_thread_number(),
         .farewell = {.run = farewell_run},
     };
     return lane;
@@ -146,9 +148,8 @@ tell_room(struct wi_loop *loop, struct wi_lane *lane)
     }
 }
 
-// Loop thread. Entries in all the rings of the lane.
-static unsigned
-lane_size(const struct wi_lane *lane)
+unsigned
+wi_lane_size(const struct wi_lane *lane)
 {
     const struct wi_ring *ring = lane->take;
     unsigned size = 0;
@@ -170,7 +171,7 @@ wi_lane_drain(struct wi_loop *loop, struct wi_lane *lane, unsigned bound)
     wi_store_release(&lane->marked, false);
     wi_fence_full(); // ORDER(mark), loop half: see wi_lane_send()
     if (wi_unlikely(bound == WI_LANE_ALL)) {
-        bound = lane_size(lane); // a producer that keeps putting must not keep us here
+        bound = wi_lane_size(lane); // a producer that keeps putting must not keep us here
     }
     while (taken < bound) {
         unsigned count = wi_ring_take(lane->take, batch, LANE_BATCH);
@@ -181,7 +182,7 @@ wi_lane_drain(struct wi_loop *loop, struct wi_lane *lane, unsigned bound)
         run_batch(loop, batch, count);
         taken += count;
     }
-    if (taken >= bound && lane_size(lane) != 0) {
+    if (taken >= bound && wi_lane_size(lane) != 0) {
         wi_lane_mark(lane);
     }
     if (wi_unlikely(wi_load_relaxed(&lane->notify) != 0)) {
@@ -239,7 +240,7 @@ farewell_run(struct wi_loop *loop, struct wi_control *control)
     // The lane may be marked still. Take it out of the stack by serving every marked lane; it is
     // empty then, for nobody puts any more, and nobody marks it again.
     wi_loop_drain(loop, WI_LANE_ALL);
-    wi_assert(!wi_load_relaxed(&lane->marked) && lane_size(lane) == 0);
+    wi_assert(!wi_load_relaxed(&lane->marked) && wi_lane_size(lane) == 0);
     wi_credit_give_back(loop, lane->credit);
     lane->orphaned = true;
     lane->operations = lane->made;

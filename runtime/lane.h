@@ -26,6 +26,7 @@ struct wi_lane {
     struct wi_cache cache; // first: an operation's home is its lane's cache
     struct wi_ring *put;
     unsigned entries_max;
+    uint32_t thread_number;               // the system's, for who looks at it
     uint64_t made;                        // operations ever made for this lane
     uint64_t credit;                      // bytes leased for queueing and not used
     wi_atomic_bool entering;              // inside a call that checks for the stop, then sends
@@ -91,6 +92,9 @@ wi_lane_send(struct wi_lane *lane, struct wi_task *task)
 }
 
 #define WI_LANE_ALL UINT32_MAX // as a bound: all that is in it when the call begins
+
+/** Any thread. Entries in all the rings of the lane, about; exact for the loop's thread. */
+unsigned wi_lane_size(const struct wi_lane *lane);
 
 /** Loop thread. Run what is in the lane, at most about @p bound entries, and mark it again if some
  *  stay. */

@@ -10,6 +10,9 @@
 
 #include <stdint.h>
 
+/** The calling thread, as the system counts. */
+uint32_t wi_os_thread_number(void);
+
 /** The signal used when none is named. */
 int wi_os_stack_signal_default(void);
 

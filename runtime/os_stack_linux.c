@@ -28,8 +28,8 @@ static struct {
 
 static unsigned listeners[_NSIG];
 
-static uint32_t
-thread_number(void)
+uint32_t
+wi_os_thread_number(void)
 {
     return (uint32_t)syscall(SYS_gettid);
 }
@@ -45,7 +45,7 @@ handle(int signal)
     (void)signal;
     // ORDER(stack) observe: pairs with wi_os_stack_take(); a stray signal finds nobody asking.
     if (wi_load_acquire(&taken.state) == ASKED &&
-        wi_load_relaxed(&taken.thread) == thread_number() &&
+        wi_load_relaxed(&taken.thread) == wi_os_thread_number() &&
         wi_cas_acq_rel(&taken.state, &state, TAKING)) {
         taken.count = backtrace(taken.addresses, ADDRESSES_MAX);
         wi_store_release(&taken.state, TAKEN); // ORDER(stack) publish
@@ -109,7 +109,7 @@ wi_os_stack_join(int signal)
     sigemptyset(&set);
     sigaddset(&set, signal);
     pthread_sigmask(SIG_UNBLOCK, &set, NULL);
-    return thread_number();
+    return wi_os_thread_number();
 }
 
 int

@@ -218,6 +218,19 @@ wi_threads_count(struct wi_loop *loop, struct weir_stats *stats)
     wi_cold_unlock();
 }
 
+void
+wi_threads_each_lane(struct wi_loop *loop, void (*fn)(struct wi_lane *lane, void *arg), void *arg)
+{
+    wi_cold_lock();
+    for (struct wi_thread *thread = loop->runtime->threads; thread != NULL;
+         thread = thread->next_of_runtime) {
+        if (thread->lanes[loop->index] != NULL) {
+            fn(thread->lanes[loop->index], arg);
+        }
+    }
+    wi_cold_unlock();
+}
+
 bool
 wi_threads_are_entering(struct wi_runtime *runtime)
 {

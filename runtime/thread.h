@@ -79,6 +79,10 @@ wi_lane_leave(struct wi_lane *lane)
     wi_store_release(&lane->entering, false); // ORDER(enter) publish
 }
 
+/** Any thread. Call @p fn with every lane to @p loop that has a thread, under the cold lock. */
+void wi_threads_each_lane(struct wi_loop *loop, void (*fn)(struct wi_lane *lane, void *arg),
+                          void *arg);
+
 /** Any thread. Add what this runtime's lanes to @p loop counted. */
 void wi_threads_count(struct wi_loop *loop, struct weir_stats *stats);
 

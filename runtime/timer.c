@@ -293,3 +293,13 @@ weir_timer_start(struct weir_loop *public, const struct weir_timer *request, wei
     submit(loop, lane, op);
     return 0;
 }
+
+void
+wi_timers_each(struct wi_loop *loop, void (*fn)(uint64_t handle, uint64_t deadline_ns, void *arg),
+               void *arg)
+{
+    for (struct wi_op *op = loop->timers; op != NULL;
+         op = op->task.next == NULL ? NULL : wi_op_of_task(op->task.next)) {
+        fn(wi_op_handle(op), timer_of(op)->deadline_ns, arg);
+    }
+}

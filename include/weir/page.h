@@ -8,17 +8,18 @@
  * weir_runtime_options.stats_name shows, and how to read it. weir-top(1) is such a reader.
  *
  * The file is WEIR_PAGE_DIRECTORY/weir.<process>.<number>.<name>, readable and writable by the
- * program's own user only, and goes with weir_runtime_free(). <number> tells runtimes of one process
- * apart. What a program that was killed left behind names a process that is gone.
+ * program's own user only, and goes with weir_runtime_free(). <number> tells runtimes of one
+ * process apart. What a program that was killed left behind names a process that is gone.
  *
- * A reader maps the file shared, for reading and writing, checks magic, version and sizes, and asks:
+ * A reader maps the file shared, for reading and writing, checks magic, version and sizes, and
+ * asks:
  *
  *     was = answered; add 1 to `wanted`; FUTEX_WAKE on `wanted` (not PRIVATE); then
  *     FUTEX_WAIT on `answered` while it is `was`, with a timeout; then read the loops.
  *
- * The runtime has a thread that sleeps until it is asked, copies the statistics and answers. So
- * the loops do nothing for it, and nothing at all happens while nobody looks; a loop that is stuck
- * does not keep the others' numbers away. No answer: the process is stopped or gone. Every number is
+ * The runtime has a thread that sleeps until it is asked, copies the statistics and answers. So the
+ * loops do nothing for it, and nothing at all happens while nobody looks; a loop that is stuck does
+ * not keep the others' numbers away. No answer: the process is stopped or gone. Every number is
  * exact; together they are a moment only when the loops rest. Any number of readers may ask.
  */
 
@@ -51,7 +52,7 @@ struct weir_page {
     uint64_t made_ns;     /* weir_now_ns() when the runtime was made */
     uint64_t answered_ns; /* weir_now_ns() of the last answer */
     uint32_t wanted;      /* a futex: readers add 1 */
-    uint32_t answered;    /* a futex: moves with every answer; 0 only before the first */
+    uint32_t answered;    /* a futex: moves with every answer */
     char name[WEIR_PAGE_NAME_SIZE];
 };
 

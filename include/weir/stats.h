@@ -141,17 +141,39 @@ WEIR_API uint64_t weir_latency_quantile_ns(const struct weir_latency *latency,
  */
 WEIR_API int64_t weir_stats_prometheus(struct weir_runtime *runtime, char *buffer, size_t size);
 
-/** Receives one line without a newline. */
+/** Receives one line without a newline. Must not call weir. */
 typedef void weir_dump_fn(const char *line, void *arg);
 
 /**
- * Describe what lives on a loop: streams, their queued operations, listeners, timers, ledgers.
+ * Describe what lives on a loop: the loop and its pool's ledger; lanes, each with its thread and
+ * how much waits in it; listeners, watches, timers; streams with their state, and how long they
+ * have been blocked; under each stream its operations, with the thread they came from and their
+ * age. The age is known of timed writes (WEIR_TIMED, latency_every) and told as a bound of those
+ * behind them. First all that waits in lanes is taken into its streams, so that it is described
+ * too. The lines are for people, their form may change.
  *
- * Threads: the loop's; from elsewhere through weir_post().
+ * Threads: the loop's; from elsewhere through weir_post(), or weir_dump_on_signal().
  * Blocks:  never.
+ * Calls:   @p fn, before it returns.
  * @return 0, -EINVAL, -EXDEV (another thread), -ECHILD.
  */
 WEIR_API int weir_dump(struct weir_loop *loop, weir_dump_fn *fn, void *arg);
+
+/**
+ * Describe all loops of a runtime whenever a signal arrives, each on its own thread; a loop that is
+ * stuck keeps none of the others' lines back. A line begins with its loop's number. The signal is
+ * blocked in the calling thread, as by weir_signal_start(); call this before other threads are
+ * made.
+ *
+ * Threads: any.
+ * Blocks:  never.
+ * Calls:   @p fn on the loops' threads, one call at a time; until the watch has ended
+ *   (weir_watch_stop(), or the runtime's stop) and a dump under way is over.
+ * @param fn NULL: the lines go to weir_runtime_options.log as WEIR_LOG_INFO.
+ * @return as weir_signal_start(); -EINVAL also when there is neither @p fn nor a log.
+ */
+WEIR_API WEIR_NODISCARD int weir_dump_on_signal(struct weir_runtime *runtime, int signal,
+                                                weir_dump_fn *fn, void *arg, weir_watch *ret_watch);
 
 #ifdef __cplusplus
 }

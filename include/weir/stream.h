@@ -44,7 +44,8 @@ struct weir_closed {
  * blocks. Order: completions, then send_closed, then closed, which is last and once.
  */
 struct weir_handlers {
-    /** The stream is connected (status 0), or could not be. `closed` follows a failure. */
+    /** The stream is connected (status 0), or never will be: why, or -WEIR_EENDED if it was closed
+     *  in good order before. First and once, on every stream. `closed` follows a failure. */
     void (*started)(weir_stream stream, int status, void *user);
     /** Bytes arrived: everything received and not consumed, from @p begin to @p end (K82). */
     struct weir_consumed (*data)(weir_stream stream, struct weir_iter begin, struct weir_iter end,

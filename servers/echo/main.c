@@ -143,6 +143,13 @@ print_stats(struct weir_runtime *runtime)
     printf("refused   %" PRIu64 " for a full stream\n", stats.refused[WEIR_REFUSED_STREAM]);
 }
 
+static void
+print_line(const char *line, void *arg)
+{
+    (void)arg;
+    fprintf(stderr, "%s\n", line);
+}
+
 // Listen, and wait to be asked to stop. True: it served.
 static bool
 serve(struct weir_runtime *runtime, const struct options *options)
@@ -152,6 +159,9 @@ serve(struct weir_runtime *runtime, const struct options *options)
     int status =
         weir_signal_start(weir_runtime_loop(runtime, 0), signals, 2, on_signal, NULL, &watch);
 
+    if (status == 0) {
+        status = weir_dump_on_signal(runtime, SIGUSR1, print_line, NULL, &watch);
+    }
     if (status != 0) {
         fprintf(stderr, "weir-echo: cannot receive signals: %s\n", weir_strerror(status));
         return false;

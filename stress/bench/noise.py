@@ -5,7 +5,7 @@ import os
 import resource
 import time
 
-OTHERS_MAX = 0.10  # of all cores: other processes, and the kernel on nobody's account
+OTHERS_MAX = 0.05  # of all cores: other processes, and the kernel on nobody's account
 STEAL_MAX = 0.02   # of all cores: taken by the host
 
 # Fields of the first line of /proc/stat.

@@ -122,9 +122,12 @@ def parse(parser_of_all):
 
 
 def write_json(path, figures):
-    with open(path, "w", encoding="ascii") as file:
-        json.dump(figures, file, indent=1)
-        file.write("\n")
+    """Whole or not at all: a file of that name stays as it was until the new one is complete."""
+    path = pathlib.Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(path.name + ".part")
+    unfinished.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    unfinished.rename(path)
 
 
 def run_program(command, timeout_s):
@@ -177,6 +180,12 @@ def echo_server(program, arguments=(), prefix=()):
         finally:
             process.kill()
             process.wait()
+
+
+def calls_text(calls, total):
+    main_calls = sorted(calls.items(), key=lambda item: -item[1])
+    return ", ".join(f"{name} {count:.3f}" for name, count in main_calls
+                     if total and count >= total / 100)
 
 
 def machine():

@@ -59,7 +59,7 @@ begin(struct crowd_loop *loop, struct churner *churner)
         loop->left--;
         return false;
     }
-    churner->fd = client_dial(loop->crowd, group->address, serial);
+    churner->fd = client_dial(loop->crowd, group, serial);
     if (churner->fd < 0) { // a full backlog of Unix
         if (errno != EAGAIN) {
             give_up_connecting(loop, errno);

@@ -63,7 +63,7 @@ lose(struct crowd_loop *loop, struct client *client, int error)
 void
 client_connect(struct crowd_loop *loop, struct client *client)
 {
-    client->fd = client_dial(loop->crowd, group_of(loop, client)->address, client->id);
+    client->fd = client_dial(loop->crowd, group_of(loop, client), client->id);
     if (client->fd < 0) {
         storm_require(errno == EAGAIN, "connection to the server"); // a full backlog of Unix
         return;
@@ -135,21 +135,30 @@ may_send(const struct crowd_loop *loop, const struct client *client)
     return group->depth == 0 || client->sequence_out - client->sequence_in < group->depth;
 }
 
+static size_t
+choose_size(struct crowd_loop *loop, const struct crowd_group *group)
+{
+    size_t range = group->size - group->size_min;
+
+    if (group->size_min == 0 || range == 0) {
+        return group->size;
+    }
+    return group->size_min + (group->mostly_small
+                                  ? random_size(&loop->random, range)
+                                  : random_below(&loop->random, (uint32_t)range + 1));
+}
+
 static void
 make_record(struct crowd_loop *loop, struct client *client)
 {
     const struct crowd_group *group = group_of(loop, client);
     struct outbox *outbox = client->outbox;
     struct record *head = &outbox->heads[(outbox->first + outbox->count) % OUTBOX_RECORDS];
-    size_t size = group->size;
 
-    if (group->size_min != 0 && group->size_min < group->size) {
-        size = group->size_min + random_size(&loop->random, group->size - group->size_min);
-    }
     *head = (struct record){
         .link = client->id,
         .sequence = client->sequence_out,
-        .size = (uint32_t)(size - sizeof(*head)),
+        .size = (uint32_t)(choose_size(loop, group) - sizeof(*head)),
         .submit_ns = loop->now_ns,
     };
     if (group->rate > 0) {
@@ -203,7 +212,10 @@ advance(struct crowd_loop *loop, struct client *client, size_t sent)
             break;
         }
         outbox->offset -= size;
-        account_of(loop, client)->messages_sent += (head->flags & RECORD_HELLO) == 0;
+        if ((head->flags & RECORD_HELLO) == 0) {
+            account_of(loop, client)->messages_sent++;
+            crowd_count(&loop->counts->messages, group_of(loop, client)->is_echo ? 0 : 1);
+        }
         outbox->first = (outbox->first + 1) % OUTBOX_RECORDS;
         outbox->count--;
     }

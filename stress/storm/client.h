@@ -65,6 +65,6 @@ void client_watch(struct crowd_loop *loop, struct client *client);
 
 // A socket to one of the server's addresses, with a local one that depends on @p serial, so that no
 // run is short of ports; connecting, or -1 and errno.
-int client_dial(const struct crowd *crowd, unsigned address, uint64_t serial);
+int client_dial(const struct crowd *crowd, const struct crowd_group *group, uint64_t serial);
 
 #endif /* STORM_CLIENT_H */

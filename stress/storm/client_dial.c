@@ -31,9 +31,9 @@ choose_source(int fd, uint64_t serial)
 }
 
 int
-client_dial(const struct crowd *crowd, unsigned index, uint64_t serial)
+client_dial(const struct crowd *crowd, const struct crowd_group *group, uint64_t serial)
 {
-    const struct weir_address *address = &crowd->shared->addresses[index];
+    const struct weir_address *address = &crowd->shared->addresses[group->address];
     const struct sockaddr_in *in = (const void *)&address->as.storage;
     int fd = socket(address->as.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     int on = 1;
@@ -42,6 +42,9 @@ client_dial(const struct crowd *crowd, unsigned index, uint64_t serial)
     if (in->sin_family == AF_INET && (ntohl(in->sin_addr.s_addr) & 0xff000000u) == LOOPBACK &&
         serial >= PORTS_USED) {
         choose_source(fd, serial);
+    }
+    if (group->receive_buffer != 0) {
+        (void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &group->receive_buffer, sizeof(int));
     }
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)); // fails on Unix sockets
     if (connect(fd, &address->as.any, address->size) == 0 || errno == EINPROGRESS) {

@@ -46,6 +46,8 @@ struct crowd_group {
     uint64_t messages_max; // of each client, when it churns of all; 0: no limit
     size_t size;           // of a message
     size_t size_min;       // 0: all have the same size
+    bool mostly_small;     // of the sizes between, else all are as likely
+    int receive_buffer;    // of the socket; 0: the kernel's
 };
 
 struct crowd_plan {
@@ -72,7 +74,7 @@ struct crowd_account {
 
 // One thread's. Only it writes.
 struct crowd_counts {
-    _Alignas(64) _Atomic uint64_t messages; // came back, or came
+    _Alignas(64) _Atomic uint64_t messages; // came back; or came, or were sent
     _Atomic uint64_t bytes;                 // both ways
     _Atomic uint64_t connections;           // open
     _Atomic uint64_t connected;             // ever

@@ -4,7 +4,6 @@
 #include "descriptors.h"
 #include "terminal.h"
 #include "verdict.h"
-#include "watchdog.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -127,31 +126,30 @@ end_stalled(const struct house *house)
     _exit(1);
 }
 
-static void
-look_after(struct house *house, struct watchdog *watchdog)
+bool
+house_moves(struct house *house)
 {
     const struct crowd *crowd = house->crowd;
     uint64_t progress =
         crowd_bytes(crowd) + crowd_connected(crowd) + crowd_closes(crowd) + crowd_messages(crowd);
 
-    if (watchdog_is_stalled(watchdog, progress)) {
+    if (watchdog_is_stalled(&house->watchdog, progress)) {
         end_stalled(house);
     }
     watchdog_nap();
+    return !crowd_is_done(house->crowd);
 }
 
 void
 house_gather(struct house *house, struct run *run, unsigned connections)
 {
-    struct watchdog watchdog;
-
-    watchdog_init(&watchdog, house->runtime);
     sampler_start(&house->sampler, run, &house->live);
     crowd_enter(house->crowd, CROWD_CONNECTS);
+    watchdog_init(&house->watchdog, house->runtime);
     while (crowd_connected(house->crowd) < connections && !storm_is_broken() &&
-           !crowd_is_done(house->crowd)) {
-        look_after(house, &watchdog);
+           house_moves(house)) {
     }
+    watchdog_init(&house->watchdog, house->runtime);
 }
 
 void
@@ -167,12 +165,9 @@ house_wait(struct house *house, double seconds)
 void
 house_dismiss(struct house *house)
 {
-    struct watchdog watchdog;
-
-    watchdog_init(&watchdog, house->runtime);
+    watchdog_init(&house->watchdog, house->runtime);
     crowd_enter(house->crowd, CROWD_ENDS);
-    while (!crowd_is_done(house->crowd)) {
-        look_after(house, &watchdog);
+    while (house_moves(house)) {
     }
     sampler_stop(&house->sampler);
     crowd_join(house->crowd);

@@ -8,6 +8,7 @@
 #include "crowd.h"
 #include "sampler.h"
 #include "scenario.h"
+#include "watchdog.h"
 
 #include "weir/weir.h"
 
@@ -30,6 +31,7 @@ struct house {
     unsigned descriptors; // open before it was there
     struct house_counts counts[HOUSE_LOOPS_MAX + 1];
     struct weir_stats stats; // when all clients had gone
+    struct watchdog watchdog;
     struct live live;
     struct sampler sampler;
     struct crowd *crowd;
@@ -55,6 +57,9 @@ void house_gather(struct house *house, struct run *run, unsigned connections);
 
 // Let so much time pass, unless something breaks; see that something moves.
 void house_wait(struct house *house, double seconds);
+
+// Nap for a moment. False: the crowd is done, or died. Ends the program when nothing moves.
+bool house_moves(struct house *house);
 
 // Let the crowd end, and wait until it has; stop sampling.
 void house_dismiss(struct house *house);

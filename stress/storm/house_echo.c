@@ -8,8 +8,7 @@
 
 #include <stdlib.h>
 
-#define QUEUE_HIGH ((size_t)512 * 1024)
-#define RETRY_NS   UINT64_C(1000000)
+#define RETRY_NS UINT64_C(1000000)
 
 struct held {
     weir_stream stream;
@@ -193,8 +192,8 @@ on_closed(weir_stream stream, const struct weir_closed *closed, void *user)
 }
 
 void
-house_echo_start(struct house *the_house, enum house_transport transport, house_full_fn *full,
-                 void *arg)
+house_echo_start(struct house *the_house, enum house_transport transport, size_t queue_high,
+                 house_full_fn *full, void *arg)
 {
     static const struct weir_handlers handlers = {
         .data = on_data,
@@ -206,7 +205,7 @@ house_echo_start(struct house *the_house, enum house_transport transport, house_
     const struct weir_stream_options stream = {
         .handlers = &handlers,
         .flags = WEIR_STREAM_NODELAY,
-        .queue_high = QUEUE_HIGH,
+        .queue_high = queue_high,
     };
 
     house = the_house;

@@ -35,6 +35,7 @@ echo_run(struct run *run)
                 .rate = run_real(run, "rate"),
                 .size = size,
                 .size_min = run_flag(run, "mixed") ? sizeof(struct record) : 0,
+                .mostly_small = true,
             },
         .group_count = 1,
         .threads = (unsigned)run_count(run, "threads"),
@@ -48,7 +49,8 @@ echo_run(struct run *run)
     crowd_start(&crowd, &plan, run->server);
     house_start(house, run, &crowd, &(struct weir_runtime_options){0});
     if (run->server != SERVER_ADDRESS) {
-        house_echo_start(house, (enum house_transport)run_choice(run, "transport"), NULL, NULL);
+        house_echo_start(house, (enum house_transport)run_choice(run, "transport"),
+                         HOUSE_ECHO_QUEUE_HIGH, NULL, NULL);
     }
     house_gather(house, run, crowd.client_count);
     crowd_enter(&crowd, CROWD_FIRST_RUN);

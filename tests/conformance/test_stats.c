@@ -1,11 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// Counters: they balance, they name what was refused, and a dump says what lives.
+// Counters: they balance, and they name what was refused.
 #include "tests/lib/fixture.h"
 #include "tests/lib/reader.h"
-
-#include <stdio.h>
-#include <string.h>
 
 enum { MIB = 1024 * 1024 };
 
@@ -215,89 +212,6 @@ wakes_are_coalesced(void **state)
     assert_true(after.wakes - before.wakes <= COUNT);
 }
 
-// ---- dump -------------------------------------------------------------------------------------
-
-struct dumped {
-    struct weir_loop *loop;
-    char text[65536];
-    size_t size;
-    unsigned lines;
-    bool newline;
-    int result;
-};
-
-static void
-keep_line(const char *line, void *arg)
-{
-    struct dumped *dumped = arg;
-    size_t room = sizeof(dumped->text) - dumped->size;
-    int added = snprintf(dumped->text + dumped->size, room, "%s\n", line);
-
-    dumped->lines++;
-    dumped->newline |= strchr(line, '\n') != NULL;
-    if (added > 0 && (size_t)added < room) {
-        dumped->size += (size_t)added;
-    }
-}
-
-static void
-dump_here(void *arg)
-{
-    struct dumped *dumped = arg;
-
-    dumped->size = 0;
-    dumped->lines = 0;
-    dumped->text[0] = '\0';
-    dumped->result = weir_dump(dumped->loop, keep_line, dumped);
-}
-
-// Section 7.4: it names streams, and grows with what lives.
-static void
-a_dump_tells_what_lives(void **state)
-{
-    struct fixture *fixture = fixture_manual(state);
-    struct dumped *dumped = fixture_memory(fixture, sizeof(*dumped));
-    struct recorder *recorder = recorder_make(fixture);
-    struct pair *pairs[3];
-    unsigned lines;
-
-    dumped->loop = fixture->loop;
-    loop_call(fixture, fixture->loop, dump_here, dumped);
-    assert_status(dumped->result, 0);
-    lines = dumped->lines;
-    for (unsigned index = 0; index < 3; index++) {
-        pairs[index] = pair_open(fixture, &(struct pair_options){.stuffed = true});
-        assert_status(request_submit(pairs[index], recorder, index, 777, 0), 0);
-    }
-    fixture_settle(fixture);
-    loop_call(fixture, fixture->loop, dump_here, dumped);
-    assert_status(dumped->result, 0);
-    assert_false(dumped->newline);
-    assert_true(dumped->lines >= lines + 3);
-    assert_non_null(strstr(dumped->text, "stream"));
-    assert_non_null(strstr(dumped->text, "777"));
-    for (unsigned index = 0; index < 3; index++) {
-        close_anyhow(pairs[index]);
-    }
-    loop_call(fixture, fixture->loop, dump_here, dumped);
-    assert_true(dumped->lines <= lines + 2);
-}
-
-static void
-a_dump_is_the_loops_own(void **state)
-{
-    struct fixture *fixture = fixture_manual(state);
-    struct dumped *dumped = fixture_memory(fixture, sizeof(*dumped));
-
-    dumped->loop = fixture->loop;
-    thread_call(fixture, dump_here, dumped);
-    assert_status(dumped->result, -EXDEV);
-    assert_int_equal(dumped->lines, 0);
-    dumped->loop = NULL;
-    thread_call(fixture, dump_here, dumped);
-    assert_status(dumped->result, -EINVAL);
-}
-
 int
 main(void)
 {
@@ -305,7 +219,6 @@ main(void)
         EACH(counters_tell_what_happened),       EACH(queued_writes_leave_in_one_system_call),
         EACH(cancels_are_counted_by_their_kind), ONCE(refusals_are_counted_by_their_name),
         ONCE(the_runtime_sums_its_loops),        EACH(wakes_are_coalesced),
-        EACH(a_dump_tells_what_lives),           ONCE(a_dump_is_the_loops_own),
     };
 
     return RUN_CASES("conformance.stats", cases);

@@ -304,7 +304,49 @@ a_stream_never_started_closes_quietly(void **state)
     assert_int_equal(recorder_of(dialled->recorder, 0).sent, 0);
     assert_int_equal(events_count(dialled->events, "closed"), 1);
     assert_int_equal(dialled->events->closed.bytes_lost, 100);
+    events_expect(dialled->events, "started:-103 done:-108 send_closed:0 closed:-103");
     expect_no_connection(fixture, listener);
+}
+
+// Closed in good order, with nothing to flush: it has not started, and yet nothing failed.
+static void
+a_stream_never_started_drains_quietly(void **state)
+{
+    static const enum weir_close_mode modes[] = {WEIR_CLOSE_DRAIN, WEIR_CLOSE_FLUSH};
+    struct fixture *fixture = fixture_manual(state);
+    struct weir_address address;
+    int listener = transport_listen(fixture, 0, &address);
+
+    for (unsigned i = 0; i < 2; i++) {
+        struct dialled *dialled = dial(fixture, &address, WEIR_DIAL_LAZY, 0);
+
+        fixture_settle(fixture);
+        assert_int_equal(events_count(dialled->events, "started"), 0);
+        assert_status(weir_close(dialled->stream, modes[i], 0, 0), 0);
+        events_wait(dialled->events, "closed");
+        events_expect(dialled->events, "started:-108 send_closed:1 closed:0");
+    }
+    expect_no_connection(fixture, listener);
+}
+
+// A token ends what it is bound to, started or not; `started` is told first, and once.
+static void
+a_fired_token_tells_started_too(void **state)
+{
+    struct fixture *fixture = fixture_manual(state);
+    struct weir_address address;
+    struct dialled *dialled;
+    weir_token token;
+
+    transport_listen(fixture, 0, &address);
+    dialled = dial(fixture, &address, WEIR_DIAL_LAZY, 0);
+    assert_status(weir_token_create(fixture->runtime, (weir_token){0}, &token), 0);
+    assert_status(weir_token_bind(token, dialled->stream), 0);
+    fixture_settle(fixture);
+    weir_token_fire(token, -ECANCELED, 0);
+    events_wait(dialled->events, "closed");
+    events_expect(dialled->events, "started:-125 send_closed:0 closed:-125");
+    weir_token_free(token);
 }
 
 // Closing while the connect is under way.
@@ -322,6 +364,7 @@ a_stream_that_connects_can_be_aborted(void **state)
     events_wait(dialled->events, "closed");
     recorder_wait(dialled->recorder, 1);
     assert_true(recorder_of(dialled->recorder, 0).status < 0);
+    events_expect(dialled->events, "started:-103 done:-108 send_closed:0 closed:-103");
 }
 
 // Q3 with TCP Fast Open, where the kernel allows it or not.
@@ -403,6 +446,8 @@ main(void)
         EACH_TCP(a_start_that_takes_too_long_is_etimedout),
         EACH(a_write_may_time_out_before_the_start),
         EACH(a_stream_never_started_closes_quietly),
+        EACH(a_stream_never_started_drains_quietly),
+        EACH(a_fired_token_tells_started_too),
         EACH_TCP(a_stream_that_connects_can_be_aborted),
         EACH_TCP(fast_open_delivers_the_first_bytes_either_way),
         EACH(dial_wait_returns_a_started_stream_or_the_reason),

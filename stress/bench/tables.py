@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: MIT
+"""The tables of docs/benchmarks.md, made from the JSON of "targets" and put between its markers.
+
+    <!-- figures: ID -->
+    whatever was there is replaced
+    <!-- end -->
+"""
+
+import re
+
+import cases
+import programs
+
+MARKED = re.compile(r"(<!-- figures: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def name_cell(name):
+    shown = f"`{name.removesuffix(' (again)')}`"
+    if name.endswith(" (again)"):
+        return f"{shown} again, the A/A ratio"
+    return f"**{shown}**" if name.startswith("weir") else shown
+
+
+def figure_cell(name, text):
+    return f"**{text}**" if name.startswith("weir") else text
+
+
+def count_table(figures):
+    with_calls = any("calls" in result for result in figures["results"].values())
+    lines = ["| | user instructions |" + (" system calls | which |" if with_calls else ""),
+             "|---|---|" + ("---|---|" if with_calls else "")]
+    for name, result in figures["results"].items():
+        found = result.get("instructions")
+        cells = [name_cell(name), figure_cell(name, f"{found:,.0f}" if found is not None else "–")]
+        if with_calls:
+            total = result["calls"]
+            runs = result["calls_of_runs"]
+            range_of_runs = f" ({min(runs):.3f}–{max(runs):.3f})" if len(runs) > 1 else ""
+            cells.append(figure_cell(name, f"{total:.3f}") + range_of_runs)
+            cells.append(programs.calls_text(result["calls_by_name"], total))
+        lines.append("| " + " | ".join(cells) + " |")
+    return lines
+
+
+def spread_text(form, scale, entry):
+    return (form.format(entry["median"] * scale),
+            f"{form.format(entry['min'] * scale)}–{form.format(entry['max'] * scale)}")
+
+
+def metric_table(metric, summary):
+    lines = [f"| {metric.heading} | median | min–max | ratio (min–max) |", "|---|---|---|---|"]
+    for name, entry in summary.items():
+        if entry is None:
+            continue
+        median, extremes = spread_text(metric.form, metric.scale, entry["value"])
+        ratio = "{median:.2f} ({min:.2f}–{max:.2f})".format(**entry["ratio"]) \
+            if entry["ratio"] else "–"
+        cells = [name_cell(name), figure_cell(name, median), extremes, ratio]
+        lines.append("| " + " | ".join(cells) + " |")
+    return lines
+
+
+def run_tables(figures):
+    lines = []
+    for metric in cases.CASES[figures["case"]].metrics:
+        summary = figures["summaries"].get(metric.key, {})
+        if any(summary.values()):
+            lines += metric_table(metric, summary) + [""]
+    if cases.CASES[figures["case"]].is_timed:
+        noise = figures["noise"]
+        lines.append(f"{figures['rounds']} rounds of {figures['seconds']:g} s; {noise['repeated']} "
+                     f"runs taken again, {noise['disturbed']} of {noise['runs']} disturbed all the "
+                     "same.")
+    return lines
+
+
+def targets_table(document):
+    marks = {"met": "met", "missed": "**missed**", "-": "–"}
+    lines = ["| | target | measured | |", "|---|---|---|---|"]
+    for row in document["targets"]:
+        lines.append(f"| {row['what']} | {row['target']} | {row['measured']} | "
+                     f"{marks[row['verdict']]} |")
+    verdicts = [row["verdict"] for row in document["targets"]]
+    lines += ["", f"{verdicts.count('met')} met, {verdicts.count('missed')} missed, "
+              f"{verdicts.count('-')} not measured."]
+    return lines
+
+
+def machine_lines(document):
+    noise = [one["noise"] for one in document["figures"].values() if "noise" in one]
+    return [programs.machine_line(document["machine"]) + f", commit {document['commit']}, "
+            f"{document['mode']} mode.",
+            f"{sum(one['disturbed'] for one in noise)} of {sum(one['runs'] for one in noise)} timed "
+            f"runs were disturbed by other processes and kept."]
+
+
+def render(name, document):
+    """The lines between the markers of this name."""
+    if name == "machine":
+        return machine_lines(document)
+    if name == "targets":
+        return targets_table(document)
+    figures = document["figures"].get(name)
+    if figures is None:
+        return ["Not measured."]
+    command = [f"    stress/bench/{figures['command']}", ""]
+    if "summaries" in figures:
+        return command + run_tables(figures)
+    return command + count_table(figures)
+
+
+def fill(text, document):
+    """The page with all its marked parts made anew."""
+    return MARKED.sub(
+        lambda match: match[1] + "\n" + "\n".join(render(match[2], document)).rstrip() + "\n\n"
+        + match[3], text)
+
+
+def names(text):
+    return [match[2] for match in MARKED.finditer(text)]
