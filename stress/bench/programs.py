@@ -110,7 +110,7 @@ def parser(description, case_names):
 
 
 def parse(parser_of_all):
-    """The options; programs is a Programs, contestants are those that take part, extra follows --."""
+    """The options; programs is a Programs, contestants take part, extra follows --."""
     arguments = sys.argv[1:]
     cut = arguments.index("--") if "--" in arguments else len(arguments)
     options = parser_of_all.parse_args(arguments[:cut])

@@ -10,6 +10,7 @@ import re
 
 import cases
 import programs
+import verdicts
 
 MARKED = re.compile(r"(<!-- figures: ([\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
@@ -31,7 +32,8 @@ def count_table(figures):
              "|---|---|" + ("---|---|" if with_calls else "")]
     for name, result in figures["results"].items():
         found = result.get("instructions")
-        cells = [name_cell(name), figure_cell(name, f"{found:,.0f}" if found is not None else "–")]
+        shown = f"{found:,.0f}" if found is not None else "–"
+        cells = [name_cell(name), figure_cell(name, shown)]
         if with_calls:
             total = result["calls"]
             runs = result["calls_of_runs"]
@@ -75,23 +77,21 @@ def run_tables(figures):
 
 
 def targets_table(document):
-    marks = {"met": "met", "missed": "**missed**", "-": "–"}
+    marks = {"met": "met", "met?": "met, disturbed", "missed": "**missed**",
+             "missed?": "**missed**, disturbed", "-": "–"}
     lines = ["| | target | measured | |", "|---|---|---|---|"]
     for row in document["targets"]:
         lines.append(f"| {row['what']} | {row['target']} | {row['measured']} | "
                      f"{marks[row['verdict']]} |")
-    verdicts = [row["verdict"] for row in document["targets"]]
-    lines += ["", f"{verdicts.count('met')} met, {verdicts.count('missed')} missed, "
-              f"{verdicts.count('-')} not measured."]
-    return lines
+    return [*lines, "", verdicts.totals(document["targets"])]
 
 
 def machine_lines(document):
     noise = [one["noise"] for one in document["figures"].values() if "noise" in one]
     return [programs.machine_line(document["machine"]) + f", commit {document['commit']}, "
             f"{document['mode']} mode.",
-            f"{sum(one['disturbed'] for one in noise)} of {sum(one['runs'] for one in noise)} timed "
-            f"runs were disturbed by other processes and kept."]
+            f"{sum(one['disturbed'] for one in noise)} of {sum(one['runs'] for one in noise)} "
+            "timed runs were disturbed by other processes and kept."]
 
 
 def render(name, document):
