@@ -17,7 +17,7 @@
 #include <unistd.h>
 
 #define EVENTS_MAX  256
-#define BUFFER_SIZE 65536
+#define BUFFER_SIZE 262144
 #define ACCEPTS_MAX 64
 
 struct connection {

@@ -18,8 +18,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define BUFFERS     2048 // a power of two
-#define BUFFER_SIZE 16384
+#define BUFFERS     512 // a power of two
+#define BUFFER_SIZE 65536
 #define GROUP       0
 #define QUEUE_MAX   8 // buffers of a connection; all can go in one send
 #define NONE        UINT16_MAX

@@ -87,9 +87,10 @@ def targets_table(document):
 
 
 def machine_lines(document):
-    noise = [one["noise"] for one in document["figures"].values() if "noise" in one]
-    return [programs.machine_line(document["machine"]) + f", commit {document['commit']}, "
-            f"{document['mode']} mode.",
+    figures = document["figures"].values()
+    noise = [one["noise"] for one in figures if "noise" in one]
+    measured = sorted({f"{one['commit']} ({one['mode']})" for one in figures})
+    return [programs.machine_line(document["machine"]) + ". Commits: " + ", ".join(measured) + ".",
             f"{sum(one['disturbed'] for one in noise)} of {sum(one['runs'] for one in noise)} "
             "timed runs were disturbed by other processes and kept."]
 
