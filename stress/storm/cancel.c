@@ -8,6 +8,7 @@
 
 #define TOKEN_USES      24u
 #define DEADLINE_MAX_NS 3000000u
+#define DEADLINE_FAR    100u // times as long, for one of four: it passes when the write has begun
 #define STRANGER_NAP_NS 100000
 
 static void
@@ -80,8 +81,9 @@ cancel_choose(struct canceller *canceller, struct message *message)
     if (plan == CANCEL_TOKEN) {
         message->token = canceller->token;
     } else if (plan == CANCEL_DEADLINE) {
-        uint32_t delay = random_below(&canceller->random, DEADLINE_MAX_NS);
+        uint64_t delay = random_below(&canceller->random, DEADLINE_MAX_NS);
 
+        delay *= random_below(&canceller->random, 4) == 0 ? DEADLINE_FAR : 1;
         message->deadline_ns = weir_deadline_after(delay);
     }
     return plan;

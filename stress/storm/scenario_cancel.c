@@ -13,7 +13,7 @@ static const struct parameter parameters[] = {
     {"producers", PARAMETER_COUNT, "4", 1, 256, NULL, "threads that write; each loop writes too"},
     {"receivers", PARAMETER_COUNT, "0", 0, 64, NULL, "receiving threads; 0: one per processor"},
     {"depth", PARAMETER_COUNT, "512", 1, 65536, NULL, "messages each writer keeps in flight"},
-    {"size-max", PARAMETER_COUNT, "64k", 0, 268435456, NULL, "largest message; most are small"},
+    {"size-max", PARAMETER_COUNT, "256k", 0, 268435456, NULL, "largest message; most are small"},
     {"transport", PARAMETER_CHOICE, "both", 0, 0, "tcp unix both", "kind of sockets"},
     {"close-rate", PARAMETER_REAL, "0", 0, 100000, NULL, "closes per second, in all modes"},
     {0},
