@@ -15,7 +15,7 @@
 #define DEFAULT_SCENARIO "chaos"
 
 enum option_value {
-    OPTION_HELP = 1,
+    OPTION_HELP = 256, // above '?', which is what getopt_long() does not know
     OPTION_LIST,
     OPTION_REPORT,
     OPTION_PARAMETER, // this and above: the index of a parameter
@@ -78,8 +78,8 @@ names_parameter(const struct parameter *table, const char *name)
 static void
 print_list(void)
 {
-    for (size_t i = 0; scenarios[i] != NULL; i++) {
-        printf("  %-10s %s\n", scenarios[i]->name, scenarios[i]->summary);
+    for (size_t i = 0; storm_scenarios[i] != NULL; i++) {
+        printf("  %-10s %s\n", storm_scenarios[i]->name, storm_scenarios[i]->summary);
     }
 }
 

@@ -16,7 +16,7 @@ extern const struct scenario scenario_hog;
 extern const struct scenario scenario_ceiling;
 extern const struct scenario scenario_chaos;
 
-const struct scenario *const scenarios[] = {
+const struct scenario *const storm_scenarios[] = {
     &scenario_echo,    &scenario_xthread, &scenario_bulk, &scenario_fanout,
     &scenario_cancel,  &scenario_churn,   &scenario_idle, &scenario_hog,
     &scenario_ceiling, &scenario_chaos,   NULL,
@@ -25,9 +25,9 @@ const struct scenario *const scenarios[] = {
 const struct scenario *
 scenario_find(const char *name)
 {
-    for (size_t i = 0; scenarios[i] != NULL; i++) {
-        if (strcmp(scenarios[i]->name, name) == 0) {
-            return scenarios[i];
+    for (size_t i = 0; storm_scenarios[i] != NULL; i++) {
+        if (strcmp(storm_scenarios[i]->name, name) == 0) {
+            return storm_scenarios[i];
         }
     }
     return NULL;

@@ -73,7 +73,7 @@ struct scenario {
 };
 
 // All scenarios; ends with NULL.
-extern const struct scenario *const scenarios[];
+extern const struct scenario *const storm_scenarios[];
 
 // The scenario of this name; NULL: there is none.
 const struct scenario *scenario_find(const char *name);
