@@ -209,8 +209,14 @@ def machine_line(facts):
     return ("{cpu}, {cores} cores, kernel {kernel}, {date}, load at start {load}".format(**facts))
 
 
+def interrupt(number, frame):
+    raise KeyboardInterrupt
+
+
 def guard(function):
-    """Calls it, and turns a Failure or an interrupt into a message and an exit status."""
+    """Calls it, and turns a Failure or an interrupt into a message and an exit status. SIGTERM is an
+    interrupt too, so that what was started is ended."""
+    signal.signal(signal.SIGTERM, interrupt)
     try:
         function()
     except Failure as failure:
