@@ -25,7 +25,7 @@ struct screen {
 // Begin a frame. False: no memory.
 bool screen_begin(struct screen *screen);
 
-// Text of UTF-8, each character one column wide; in a terminal without it others are question marks.
+// Text of UTF-8, each character one column wide; without UTF-8 all but ASCII are question marks.
 void screen_put(struct screen *screen, enum screen_style style, const char *text);
 
 // The same, filled up with blanks to this width: in front of it if @p width is negative.

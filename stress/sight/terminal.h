@@ -19,8 +19,8 @@ struct terminal {
 struct terminal terminal_find(FILE *to);
 
 // Hide the cursor of a live one, until terminal_release(), or until the process exits or is killed
-// by a signal that can be caught and that nobody has a handler for. A stopped process gives it back,
-// too, while it is stopped.
+// by a signal that can be caught and that nobody has a handler for. It is there, too, while the
+// process is stopped.
 void terminal_take(const struct terminal *terminal);
 
 // Any thread, also in a signal handler, also when nothing is taken. Before _exit(), which runs no

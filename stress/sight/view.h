@@ -42,7 +42,7 @@ void view_init(struct view *view, const struct terminal *terminal);
 void view_look(const struct live *live, const struct live_sample *before,
                const struct live_sample *now, void *view);
 
-// --- For tests -------------------------------------------------------------------------------------
+// --- For tests -----------------------------------------------------------------------------------
 
 // Remember what came between the last call and this.
 void view_take(struct view *view, const struct live *live, const struct live_sample *now);

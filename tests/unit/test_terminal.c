@@ -5,11 +5,12 @@
 
 #include "stress/sight/terminal.h"
 
-#include <errno.h>
+#include <fcntl.h>
 #include <pty.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -24,55 +25,118 @@
 #define SHOW "\033[?25h"
 
 struct child {
-    pid_t pid;
-    int fd; // the terminal's other end
+    pid_t leader;
+    pid_t pid;    // the program
+    int fd;       // the terminal's other end
+    int statuses; // what the leader saw of the program
+    int release;  // closed: the leader may end
     char text[4096];
     size_t size;
 };
 
 typedef void child_fn(void);
 
+static void
+run_program(const char *term, child_fn *run)
+{
+    setpgid(0, 0); // only such a group can be stopped: it has a parent in its session
+    alarm(30);     // whatever goes wrong
+    setenv("TERM", term, 1);
+    unsetenv("NO_COLOR");
+    run();
+    exit(0);
+}
+
+// The leader of the terminal's session. When it ends, what nobody has read is thrown away, so it
+// stays until it is told.
+static _Noreturn void
+lead(const char *term, child_fn *run, int statuses, int release)
+{
+    char byte;
+    int status;
+    pid_t pid = fork();
+
+    if (pid == 0) {
+        close(statuses);
+        close(release);
+        run_program(term, run);
+    }
+    ssize_t put = write(statuses, &pid, sizeof(pid));
+    while (put > 0 && waitpid(pid, &status, WUNTRACED) == pid) {
+        put = write(statuses, &status, sizeof(status));
+        if (!WIFSTOPPED(status)) {
+            break;
+        }
+    }
+    while (read(release, &byte, 1) > 0) {
+    }
+    _exit(0);
+}
+
 // A program in a terminal of 100 x 30.
 static void
 child_start(struct child *child, const char *term, child_fn *run)
 {
     struct winsize size = {.ws_col = 100, .ws_row = 30};
+    int statuses[2], release[2];
 
     memset(child, 0, sizeof(*child));
-    child->pid = forkpty(&child->fd, NULL, NULL, &size);
-    assert_true(child->pid >= 0);
-    if (child->pid == 0) {
-        alarm(30); // whatever goes wrong
-        setenv("TERM", term, 1);
-        unsetenv("NO_COLOR");
-        run();
-        exit(0);
+    assert_int_equal(pipe(statuses), 0);
+    assert_int_equal(pipe(release), 0);
+    child->leader = forkpty(&child->fd, NULL, NULL, &size);
+    assert_true(child->leader >= 0);
+    if (child->leader == 0) {
+        close(statuses[0]);
+        close(release[1]);
+        lead(term, run, statuses[1], release[0]);
     }
+    close(statuses[1]);
+    close(release[0]);
+    child->statuses = statuses[0];
+    child->release = release[1];
+    assert_int_equal(read(child->statuses, &child->pid, sizeof(child->pid)), sizeof(child->pid));
 }
 
-// Read until @p wanted has come, or all when it is NULL.
+// Read what there is. False: nothing more.
+static bool
+read_some(struct child *child)
+{
+    ssize_t got = read(child->fd, child->text + child->size, sizeof(child->text) - 1 - child->size);
+
+    child->size += got > 0 ? (size_t)got : 0;
+    return got > 0;
+}
+
 static void
 child_read(struct child *child, const char *wanted)
 {
-    while (wanted == NULL || strstr(child->text, wanted) == NULL) {
-        ssize_t got =
-            read(child->fd, child->text + child->size, sizeof(child->text) - 1 - child->size);
-
-        if (got <= 0) { // EIO: the other side is closed
-            assert_null(wanted);
-            return;
-        }
-        child->size += (size_t)got;
+    while (strstr(child->text, wanted) == NULL) {
+        assert_true(read_some(child));
     }
+}
+
+// How the program stopped or ended, and all it has written until then.
+static int
+child_wait(struct child *child)
+{
+    int status;
+
+    assert_int_equal(read(child->statuses, &status, sizeof(status)), sizeof(status));
+    assert_int_equal(fcntl(child->fd, F_SETFL, O_NONBLOCK), 0);
+    while (read_some(child)) {
+    }
+    assert_int_equal(fcntl(child->fd, F_SETFL, 0), 0);
+    return status;
 }
 
 static int
 child_end(struct child *child)
 {
-    int status;
+    int status = child_wait(child);
 
-    child_read(child, NULL);
-    assert_int_equal(waitpid(child->pid, &status, 0), child->pid);
+    close(child->release);
+    close(child->statuses);
+    assert_int_equal(waitpid(child->leader, NULL, 0), child->leader);
     close(child->fd);
     return status;
 }
@@ -190,47 +254,26 @@ an_abort_gives_the_cursor_back(void **state)
     assert_int_equal(count_of(child.text, SHOW), 1);
 }
 
-// A shell, as far as stopping goes: only a process group with a parent in its session is stopped.
-static void
-watch_over_another(void)
-{
-    pid_t pid = fork();
-    int status;
-
-    if (pid == 0) {
-        setpgid(0, 0);
-        alarm(30);
-        take_and_wait();
-    }
-    printf("pid %d.", (int)pid);
-    fflush(stdout);
-    while (waitpid(pid, &status, WUNTRACED) == pid && WIFSTOPPED(status)) {
-        printf("stopped.");
-        fflush(stdout);
-    }
-}
-
 static void
 a_stopped_program_gives_the_cursor_back_until_it_goes_on(void **state)
 {
     struct child child;
 
     (void)state;
-    child_start(&child, "xterm", watch_over_another);
-    child_read(&child, ".");
-    pid_t pid = (pid_t)atoi(strstr(child.text, "pid ") + 4);
+    child_start(&child, "xterm", take_and_wait);
     child_read(&child, HIDE);
     for (unsigned round = 0; round < 2; round++) {
-        assert_int_equal(kill(pid, SIGTSTP), 0);
-        child_read(&child, "stopped.");
+        assert_int_equal(kill(child.pid, SIGTSTP), 0);
+        assert_true(WIFSTOPPED(child_wait(&child)));
         assert_int_equal(count_of(child.text, SHOW), 1);
         child.size = 0;
         memset(child.text, 0, sizeof(child.text));
-        assert_int_equal(kill(pid, SIGCONT), 0);
+        assert_int_equal(kill(child.pid, SIGCONT), 0);
         child_read(&child, HIDE);
     }
-    assert_int_equal(kill(pid, SIGTERM), 0);
-    assert_int_equal(child_end(&child), 0);
+    assert_int_equal(kill(child.pid, SIGTERM), 0);
+    int status = child_end(&child);
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM);
     assert_int_equal(count_of(child.text, SHOW), 1);
 }
 
