@@ -252,7 +252,8 @@ draw_target(const struct bars *bars, const struct field *field, FILE *to)
     double place = scale_place(&field->scale, bars->target);
     double top = field->top + head_height(bars) - 6;
 
-    snprintf(text, sizeof(text), "target %s", format_value(bars->target, bars->unit).text);
+    snprintf(text, sizeof(text), "target %s",
+             format_tick(bars->target, bars->unit, bars->target).text);
     double width = svg_text_width(text, SVG_FONT_SIZE);
     double middle = fmin(fmax(place, width / 2 + 4), BARS_WIDTH - width / 2 - 4);
     svg_line(to, place, top, place, top + 4 + (double)bars->count * STEP, "target");

@@ -136,6 +136,10 @@ format_value(double value, const char *unit)
 struct format
 format_measured(double value, const char *unit)
 {
+    // Thousands of something without a unit are read more easily with all their digits.
+    if (unit[0] == '\0' && value >= 999.5 && value < 999999.5) {
+        return format_count((uint64_t)(value + 0.5));
+    }
     return format_digits(value, unit, false);
 }
 

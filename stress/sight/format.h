@@ -18,7 +18,8 @@ struct format {
 // Not a number, or not finite: a dash.
 struct format format_value(double value, const char *unit);
 
-// The same of something measured: three digits also when it happens to be whole, "3.00".
+// The same of something measured: three digits also when it happens to be whole, "3.00", and below
+// a million of no unit all of them, "1 820".
 struct format format_measured(double value, const char *unit);
 
 // The same for ticks: only as many digits as the value has, so 0 is "0" and 2000 is "2 k". The

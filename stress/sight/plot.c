@@ -128,12 +128,12 @@ draw_x_axis(const struct plot *plot, const struct frame *frame, FILE *to)
         svg_line(to, place, frame->top, place, frame->bottom, "grid");
         double middle = fmin(place, PLOT_WIDTH - 2 - width / 2);
         if (!frame->x.ticks[i].is_minor && middle - width / 2 >= free_from) {
-            svg_text(to, middle, frame->bottom + 18, SVG_MIDDLE, "soft", tick.text);
+            svg_text(to, middle, frame->bottom + 20, SVG_MIDDLE, "soft", tick.text);
             free_from = middle + width / 2 + 6;
         }
     }
     if (plot->x_kind == SCALE_PERCENTILE && frame->right - 30 >= free_from) {
-        svg_text(to, frame->right, frame->bottom + 18, SVG_MIDDLE, "soft", "max");
+        svg_text(to, frame->right, frame->bottom + 20, SVG_MIDDLE, "soft", "max");
     }
     svg_line(to, frame->left, frame->bottom, frame->right, frame->bottom, "axis");
     svg_text(to, (frame->left + frame->right) / 2, PLOT_HEIGHT - 8, SVG_MIDDLE, "soft",

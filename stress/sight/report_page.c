@@ -143,8 +143,7 @@ report_page(FILE *to, const struct sources *sources)
     }
     html_begin(to, "weir: report");
     html_head(to, runs == 0 ? "weir beside its peers" : "weir: report", HTML_PLAIN, NULL,
-              runs == 0 ? "Blue is weir, dark grey is epoll used by hand, the practical limit."
-                        : "");
+              runs == 0 ? "Blue: weir. Strong grey: epoll by hand, the practical limit." : "");
     if (runs > 1) {
         side_by_side_section(to, sources, first);
     }

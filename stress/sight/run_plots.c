@@ -149,14 +149,53 @@ count_before(const struct result *result, size_t index)
     return count;
 }
 
+// Was everything in the picture of this series 0 all the time?
+static bool
+is_zero(const struct result *result, size_t index)
+{
+    struct place place = place_of(&result->series[index]);
+
+    for (size_t i = 0; i < result->series_count; i++) {
+        const struct result_series *series = &result->series[i];
+        struct place other = place_of(series);
+
+        for (size_t p = 0; strcmp(other.picture, place.picture) == 0 && p < series->point_count;
+             p++) {
+            if (series->points[p].value != 0) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
 void
 draw_series(FILE *to, const struct result *result)
 {
     for (size_t i = 0; i < result->series_count; i++) {
         // A picture takes so many curves; the next ones begin another.
-        if (count_before(result, i) % PLOT_CURVES_MAX == 0) {
+        if (count_before(result, i) % PLOT_CURVES_MAX == 0 && !is_zero(result, i)) {
             draw_together(to, result, i);
         }
+    }
+}
+
+void
+name_zero_series(const struct result *result, char *ret_text, size_t size)
+{
+    size_t length = 0;
+
+    ret_text[0] = '\0';
+    for (size_t i = 0; i < result->series_count && length < size; i++) {
+        if (count_before(result, i) == 0 && is_zero(result, i)) {
+            length += (size_t)snprintf(ret_text + length, size - length, "%s%s",
+                                       length == 0 ? "Zero all the time: " : "; ",
+                                       place_of(&result->series[i]).picture);
+        }
+    }
+    if (length > 0 && length + 1 < size) {
+        ret_text[length] = '.';
+        ret_text[length + 1] = '\0';
     }
 }
 

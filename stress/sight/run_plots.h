@@ -20,8 +20,12 @@ bool draw_latencies(FILE *to, const char *title, const struct named_histogram *o
                     int is_alone);
 
 // Everything that was sampled over time: series that belong together ("loop 0 turns", "loop 1
-// turns"; "round trip p50", "round trip p99") in one picture, each picture a figure of the page.
+// turns"; "round trip p50", "round trip p99") in one picture, each a figure of the page. Those
+// that were 0 all the time make no picture.
 void draw_series(FILE *to, const struct result *result);
+
+// Their names, as a sentence; empty when there are none.
+void name_zero_series(const struct result *result, char *ret_text, size_t size);
 
 // Figures named "… per message" as bars. False: there are none, and nothing was drawn.
 bool draw_per_message(FILE *to, const struct result *result);

@@ -230,10 +230,13 @@ has_per_message(const struct result *result)
 static void
 plots_section(FILE *to, const struct result *result)
 {
+    char zero[512];
+
     if (result->latency_count == 0 && result->series_count == 0 && !has_per_message(result)) {
         return;
     }
-    html_section_begin(to, "Plots", "");
+    name_zero_series(result, zero, sizeof(zero));
+    html_section_begin(to, "Plots", zero);
     html_plots_begin(to);
     latency_figure(to, result);
     if (has_per_message(result)) {

@@ -65,6 +65,9 @@ what_was_measured_keeps_its_digits(void **state)
     assert_string_equal(format_measured(3, "").text, "3.00");
     assert_string_equal(format_measured(64, "").text, "64.0");
     assert_string_equal(format_measured(300, "").text, "300");
+    assert_string_equal(format_measured(1819.6, "").text, "1" NARROW "820");
+    assert_string_equal(format_measured(999999.9, "").text, "1.00" NARROW "M");
+    assert_string_equal(format_measured(1819.6, "/s").text, "1.82" NARROW "k/s");
 }
 
 static void

@@ -44,6 +44,7 @@ fill(struct result *result, bool held)
         result_add_point(result, "messages", "/s", i * 0.125, i == 777 ? 1e6 : 1000);
         result_add_point(result, "loop 0 turns", "/s", i * 0.125, i);
         result_add_point(result, "loop 1 turns", "/s", i * 0.125, 2 * i);
+        result_add_point(result, "refusals", "/s", i * 0.125, 0);
         result_add_point(result, "round trip p50", "us", i * 0.125, 100);
         result_add_point(result, "round trip p99", "us", i * 0.125, 100 + i);
     }
@@ -99,6 +100,7 @@ a_page_has_all_that_is_in_the_result(void **state)
         "000<",
         ">42<",
         ">never<",
+        ">Zero all the time: refusals.<",
     };
     struct result result;
 
