@@ -73,8 +73,8 @@ offset_of(const struct wi_stream *stream, uint32_t last_byte)
     return stream->sent - (uint32_t)((uint32_t)stream->sent - (last_byte + 1));
 }
 
-void
-wi_acks_collect(struct wi_loop *loop, struct wi_stream *stream)
+static void
+take_reports(struct wi_stream *stream)
 {
     struct wi_acks *acks = stream->extra->acks;
     struct wi_os_report report;
@@ -86,7 +86,57 @@ wi_acks_collect(struct wi_loop *loop, struct wi_stream *stream)
             acks->acked = acked > acks->acked ? acked : acks->acked;
         }
     }
+}
+
+// The kernel's own count; a FIN counts as a byte there.
+static void
+count_unacked(struct wi_stream *stream)
+{
+    struct wi_acks *acks = stream->extra->acks;
+    int unacked = 0;
+
+    if (wi_os_unsent(stream->fd, &unacked) < 0) {
+        return;
+    }
+    unacked -= (stream->flags & WI_S_FIN_SENT) && unacked > 0;
+    if ((uint64_t)unacked <= stream->sent) {
+        uint64_t acked = stream->sent - (uint64_t)unacked;
+
+        acks->acked = acked > acks->acked ? acked : acks->acked;
+    }
+}
+
+void
+wi_acks_collect(struct wi_loop *loop, struct wi_stream *stream)
+{
+    take_reports(stream);
     complete_acked(loop, stream);
+}
+
+void
+wi_acks_look(struct wi_stream *stream)
+{
+    if (stream->extra != NULL && stream->extra->acks != NULL && stream->fd >= 0) {
+        take_reports(stream);
+        count_unacked(stream);
+    }
+}
+
+void
+wi_acks_settle(const struct wi_stream *stream, struct wi_write *write, int status)
+{
+    const struct wi_acks *acks = stream->extra == NULL ? NULL : stream->extra->acks;
+    uint64_t sent = write->op.owner;
+    // What waits knows where it ends; else it was being sent, and nothing has gone behind it.
+    uint64_t begin = (write->end != 0 ? write->end : stream->sent) - sent;
+
+    if (status == 0 || sent == 0 || acks == NULL) {
+        write->end = status == 0 ? sent : 0;
+    } else if (acks->acked <= begin) {
+        write->end = 0;
+    } else {
+        write->end = acks->acked - begin < sent ? acks->acked - begin : sent;
+    }
 }
 
 void
@@ -94,15 +144,10 @@ wi_acks_timer_fired(struct wi_loop *loop, struct wi_timer *timer)
 {
     struct wi_acks *acks = wi_container_of(timer, struct wi_acks, timer);
     struct wi_stream *stream = acks->stream;
-    int unacked = 0;
 
     wi_acks_collect(loop, stream);
     if (!wi_sendq_is_empty(&acks->waiting)) {
-        if (wi_os_unsent(stream->fd, &unacked) == 0 && (uint64_t)unacked <= stream->sent) {
-            uint64_t acked = stream->sent - (uint64_t)unacked;
-
-            acks->acked = acked > acks->acked ? acked : acks->acked;
-        }
+        count_unacked(stream);
         wi_wheel_arm(&loop->wheel, timer, WI_TIMER_ACKS, loop->now_ns + SLOW_LOOK_NS);
         complete_acked(loop, stream);
     }
@@ -124,6 +169,7 @@ wi_acks_end(struct wi_loop *loop, struct wi_stream *stream, int status, enum wei
         return;
     }
     wi_wheel_disarm(&loop->wheel, &acks->timer);
+    wi_acks_look(stream);
     while (!wi_sendq_is_empty(&acks->waiting)) {
         struct wi_write *write = acks->waiting.head;
 

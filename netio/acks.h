@@ -27,6 +27,12 @@ void wi_acks_wait(struct wi_loop *loop, struct wi_stream *stream, struct wi_writ
 /** Loop thread. The error queue has something. */
 void wi_acks_collect(struct wi_loop *loop, struct wi_stream *stream);
 
+/** Loop thread. Ask the kernel how much is acknowledged by now; completes nothing. */
+void wi_acks_look(struct wi_stream *stream);
+
+/** Loop thread. The write ends: note in it how much of it is known to be acknowledged. */
+void wi_acks_settle(const struct wi_stream *stream, struct wi_write *write, int status);
+
 /** Loop thread. Is the write wholly sent, and waits here? Nothing of it can be taken back. */
 bool wi_acks_has(const struct wi_stream *stream, const struct wi_write *write);
 

@@ -123,6 +123,7 @@ send_over(struct wi_loop *loop, struct wi_stream *stream, bool graceful)
 static void
 end_queue(struct wi_loop *loop, struct wi_stream *stream, int status, enum weir_origin origin)
 {
+    wi_acks_look(stream);
     if (stream->extra != NULL) {
         stream->extra->behind_next = NULL;
         stream->extra->behind = 0; // after a tear the budget is whole again

@@ -271,6 +271,9 @@ wi_request_fill(struct wi_write *write, struct wi_gate *gate, const struct weir_
         write->token = request->token.bits;
         write->flags |= WI_WRITE_TOKEN;
     }
+    if (request->level == WEIR_ACKED) {
+        write->end = 0;
+    }
     if (request->tear == WEIR_TEAR_ABORT) {
         write->abort_code = request->abort_code;
     }

@@ -57,6 +57,9 @@ wi_write_end(struct wi_loop *loop, struct wi_stream *stream, struct wi_write *wr
         if (wi_op_finish(&write->op) && status == 0) {
             write->op.flags |= OUTCOME_LATE;
         }
+        if (wi_unlikely(wi_write_level(write) == WEIR_ACKED)) {
+            wi_acks_settle(stream, write, status);
+        }
         write->op.flags |= (unsigned)-status << OUTCOME_STATUS_SHIFT | (unsigned)origin
                                                                            << OUTCOME_ORIGIN_SHIFT;
     }
@@ -92,9 +95,7 @@ tell_done(struct wi_loop *loop, struct wi_write *write)
         .late_cancel = (outcome & OUTCOME_LATE) != 0,
         .accepted = write->size,
         .sent = write->op.owner,
-        .acked = wi_write_level(write) == WEIR_ACKED && outcome >> OUTCOME_STATUS_SHIFT == 0
-                     ? write->size
-                     : 0,
+        .acked = wi_write_level(write) == WEIR_ACKED ? write->end : 0,
         .turn_ns = loop->now_ns,
     };
     struct wi_stream *stream = stream_of(write);
@@ -197,6 +198,7 @@ cancel_partly_sent(struct wi_loop *loop, struct wi_stream *stream, struct wi_wri
     uint64_t code = write->abort_code;
     bool aborts = wi_write_tear(write) == WEIR_TEAR_ABORT;
 
+    wi_acks_look(stream);
     wi_stream_unqueue(stream, write);
     wi_stream_lose(loop, stream, write, status, origin);
     if (aborts) {

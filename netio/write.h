@@ -72,7 +72,7 @@ struct wi_write {
     struct iovec *pieces;
     uint64_t abort_code;
     uint64_t submit_ns;
-    uint64_t end; // offset in the stream behind its last byte; ACKED
+    uint64_t end; // ACKED: where in the stream it ends, 0: not sent; ended: bytes acknowledged
 
     unsigned char copy[WI_WRITE_INLINE_SIZE]; // small copies; or up to 8 pieces
 };

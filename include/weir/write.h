@@ -66,7 +66,8 @@ struct weir_result {
     bool late_cancel;   /* a cancel came, too late to matter */
     uint64_t accepted;  /* bytes taken into the stream's queue: the write's size */
     uint64_t sent;      /* bytes the kernel took */
-    uint64_t acked;     /* bytes the peer's transport has, as far as known */
+    uint64_t acked;     /* of level ACKED, however it ended: bytes the peer's transport is known
+                           to have; else 0 */
     uint64_t turn_ns;   /* the time of the loop's turn */
     uint64_t submit_ns; /* the time of the submit, 0 unless WEIR_TIMED */
     uint64_t peer_code; /* with PEER_RESET or PEER_STOP: the peer's code, where there is one */

@@ -3,6 +3,9 @@
 // When a write is done: ACCEPTED by the write-behind budget, SENT, ACKED.
 #include "tests/lib/fixture.h"
 
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
+
 enum { KIB = 1024, MIB = 1024 * 1024, BUDGET = 64 * KIB };
 
 static int
@@ -470,6 +473,117 @@ acked_completions_come_in_order(void **state)
     peer_read_pattern(fixture, pair->peer, 1000, 0, 0);
 }
 
+// A stream whose socket the test knows, blocked in the middle of writes of level ACKED.
+struct acked {
+    struct fixture *fixture;
+    weir_stream stream;
+    int fd; // the stream's
+    int peer;
+    struct recorder *recorder;
+    struct events *events;
+};
+
+enum { ACKED_WRITES = 40, ACKED_SIZE = 20000 };
+
+static struct acked *
+blocked_with_acked(struct fixture *fixture, weir_op *ret_last)
+{
+    struct acked *acked = fixture_memory(fixture, sizeof(*acked));
+    struct weir_stream_options options = {.flags = WEIR_STREAM_ACKED, .send_buffer = 1};
+    struct weir_address address;
+    int listener = transport_listen(fixture, 1, &address);
+
+    *acked = (struct acked){
+        .fixture = fixture, .events = events_make(fixture), .recorder = recorder_make(fixture)};
+    options.handlers = events_handlers();
+    options.user = acked->events;
+    acked->fd = socket(fixture->transport->family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(connect(acked->fd, &address.as.any, address.size), 0);
+    acked->peer = transport_accept(fixture, listener);
+    assert_status(weir_adopt(fixture->loop, acked->fd, &options, &acked->stream), 0);
+    for (unsigned tag = 0; tag < ACKED_WRITES; tag++) {
+        struct weir_write request = request_make(acked->recorder, tag, ACKED_SIZE);
+
+        request.level = WEIR_ACKED;
+        assert_status(submit(fixture, acked->stream, &request, ret_last), 0);
+    }
+    fixture_settle(fixture);
+    return acked;
+}
+
+// Bytes that the peer's kernel has acknowledged, of all that were sent.
+static uint64_t
+acked_by_kernel(const struct acked *acked, uint64_t sent)
+{
+    int unacked = 0;
+
+    assert_int_equal(ioctl(acked->fd, SIOCOUTQ, &unacked), 0);
+    return sent - (uint64_t)unacked;
+}
+
+static uint64_t
+sent_by_stream(struct fixture *fixture)
+{
+    return fixture_stats(fixture).bytes_sent;
+}
+
+// Contract 4.5, N5: what was acknowledged when it failed is told, operation by operation.
+static void
+acked_is_told_of_what_failed_too(void **state)
+{
+    struct fixture *fixture = fixture_manual(state);
+    struct acked *acked = blocked_with_acked(fixture, NULL);
+    uint64_t sent = sent_by_stream(fixture);
+    uint64_t known = acked_by_kernel(acked, sent);
+    uint64_t sum_sent = 0;
+    uint64_t sum_acked = 0;
+    bool whole = true;
+
+    assert_true(known > 0);
+    assert_status(weir_close(acked->stream, WEIR_CLOSE_ABORT, 0, 0), 0);
+    events_wait(acked->events, "closed");
+    recorder_wait(acked->recorder, ACKED_WRITES);
+    for (unsigned tag = 0; tag < ACKED_WRITES; tag++) {
+        struct weir_result result = recorder_of(acked->recorder, tag);
+
+        assert_true(result.acked <= result.sent);
+        assert_true(whole || result.acked == 0); // a stamp covers all before it
+        whole = result.acked == ACKED_SIZE;
+        sum_sent += result.sent;
+        sum_acked += result.acked;
+    }
+    assert_int_equal(sum_sent, sent);
+    assert_true(sum_acked >= known);
+    assert_true(sum_acked < sent);
+}
+
+// The last one that the kernel took a part of, torn by its token.
+static void
+acked_is_told_of_what_was_cancelled(void **state)
+{
+    struct fixture *fixture = fixture_manual(state);
+    struct acked *acked = blocked_with_acked(fixture, NULL);
+    struct weir_result result;
+    weir_op op;
+    struct weir_write request = request_make(acked->recorder, ACKED_WRITES, MIB);
+
+    peer_read_pattern(fixture, acked->peer, ACKED_SIZE, 0, 0);
+    for (unsigned tag = 1; tag < ACKED_WRITES; tag++) {
+        peer_read_pattern(fixture, acked->peer, ACKED_SIZE, 0, tag);
+    }
+    recorder_wait(acked->recorder, ACKED_WRITES);
+    request.level = WEIR_ACKED;
+    assert_status(submit(fixture, acked->stream, &request, &op), 0);
+    peer_read_pattern(fixture, acked->peer, MIB / 2, 0, ACKED_WRITES);
+    assert_int_equal(weir_cancel(op), WEIR_CANCEL_PENDING);
+    recorder_wait(acked->recorder, ACKED_WRITES + 1);
+    result = recorder_of(acked->recorder, ACKED_WRITES);
+    expect_result(result, -ECANCELED, WEIR_ORIGIN_LOCAL_CANCEL, result.sent);
+    assert_true(result.sent < MIB);
+    assert_true(result.acked >= MIB / 2 - 65536); // what was read, but for late acknowledgements
+    assert_true(result.acked <= result.sent);
+}
+
 int
 main(void)
 {
@@ -494,6 +608,8 @@ main(void)
         EACH(a_tear_gives_the_budget_back),
         EACH(accepted_with_some_goes_out_whole),
         EACH_TCP(acked_completions_come_in_order),
+        EACH_TCP(acked_is_told_of_what_failed_too),
+        EACH_TCP(acked_is_told_of_what_was_cancelled),
     };
 
     return RUN_CASES("conformance.write_levels", cases);
