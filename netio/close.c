@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 
+#include "netio/blocked.h"
 #include "netio/consume.h"
 #include "netio/net.h"
 
@@ -74,6 +75,7 @@ begin_close(struct wi_loop *loop, struct wi_stream *stream, bool waits_for_peer)
         stream->flags |= WI_S_DISCARD;
         stream->flags &= ~(unsigned)(WI_S_PAUSED | WI_S_FULL);
     }
+    wi_corked_end(loop, stream);
     wi_stream_arm(loop, stream, deadline);
     wi_stream_event(loop, stream, WI_EVENT_READ);
     wi_stream_needs_work(loop, stream);

@@ -2,6 +2,7 @@
 
 #include "mem/block.h"
 #include "netio/acks.h"
+#include "netio/blocked.h"
 #include "netio/net.h"
 #include "netio/plain.h"
 
@@ -33,12 +34,15 @@ wi_stream_take_right(struct wi_loop *loop, struct wi_stream *stream)
         stream->flags |= WI_S_RIGHT;
         wi_loop_look(loop);
         place_arrivals(loop, stream);
+        wi_right_wait_end(loop, stream);
         return true;
     case WI_TAKE_FREE:
         stream->flags |= WI_S_RIGHT;
+        wi_right_wait_end(loop, stream);
         return true;
     case WI_TAKE_NO:
     default:
+        wi_right_wait_begin(loop, stream);
         return false;
     }
 }
@@ -161,13 +165,7 @@ wi_stream_fail_sending(struct wi_loop *loop, struct wi_stream *stream, int statu
 static void
 watch_for_room(struct wi_loop *loop, struct wi_stream *stream)
 {
-    struct wi_stream_extra *extra = wi_stream_need_extra(stream);
-
-    stream->flags |= WI_S_BLOCKED;
-    wi_count(&loop->counters.blocked, 1);
-    if (extra != NULL) {
-        extra->blocked_since_ns = loop->now_ns;
-    }
+    wi_blocked_begin(loop, stream);
     if (!(stream->flags & WI_S_POLL_OUT)) {
         int result = wi_os_poll_modify(loop->poller, stream->fd,
                                        EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, &stream->source);
@@ -190,7 +188,7 @@ stop_watching_room(struct wi_loop *loop, struct wi_stream *stream)
         int result = wi_os_poll_modify(loop->poller, stream->fd, EPOLLIN | EPOLLRDHUP | EPOLLET,
                                        &stream->source);
 
-        stream->flags &= ~(unsigned)WI_S_BLOCKED; // the next write just tries
+        wi_blocked_end(loop, stream); // the next write just tries
         if (wi_likely(result == 0)) {
             stream->flags &= ~(unsigned)WI_S_POLL_OUT;
         } // else it says more than is asked, and we try again when the queue is empty again
@@ -346,16 +344,13 @@ may_send(struct wi_loop *loop, struct wi_stream *stream)
     }
     if ((stream->flags & WI_S_CORKED) && stream->phase == WI_PHASE_OPEN) {
         if (!wi_timer_is_armed(&stream->timer)) {
-            uint64_t cork = stream->extra != NULL ? stream->extra->cork_ns : WI_CORK_DEFAULT_NS;
-
-            wi_stream_arm(loop, stream, loop->now_ns + cork);
-            stream->flags |= WI_S_CORK_TIMED;
+            wi_corked_begin(loop, stream);
         }
         return false;
     }
     if (wi_timer_is_armed(&stream->timer) && stream->phase == WI_PHASE_OPEN) {
         wi_wheel_disarm(&loop->wheel, &stream->timer); // the cork's
-        stream->flags &= ~(unsigned)WI_S_CORK_TIMED;
+        wi_corked_end(loop, stream);
     }
     return wi_stream_take_right(loop, stream);
 }
@@ -457,6 +452,7 @@ wi_stream_tell_writable(struct wi_loop *loop, struct wi_stream *stream)
     wi_fence_full();
     if (wi_load_relaxed(&gate->word) & WI_GATE_HIGH) {
         wi_and_acq_rel(&gate->word, ~WI_GATE_HIGH);
+        wi_limited_end(loop, stream);
         wi_stream_event(loop, stream, WI_EVENT_WRITABLE);
     }
 }

@@ -229,6 +229,11 @@ bool wi_gate_reopen(struct wi_gate *gate, enum wi_gate_state from);
 /** Any thread that holds it, or the loop. What a submit is refused with in this state; 0: OPEN. */
 int wi_gate_refusal(const struct wi_gate *gate, uint64_t word);
 
+/** Any thread that holds it, or the loop. Somebody is to be refused: the loop tells when there is
+ *  room, at the flush that finishes what is queued. False: that has been finished meanwhile, and no
+ *  flush may come; so there is room. */
+bool wi_gate_note_high(struct wi_gate *gate);
+
 /** Loop thread. Does nobody hold the slot? If so, clear bits in the same step; if not, the last one
  *  out asks for SETTLE. */
 bool wi_gate_is_quiet(struct wi_gate *gate, uint64_t clear);

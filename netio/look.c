@@ -77,6 +77,12 @@ weir_stream_set_handlers(weir_stream handle, const struct weir_handlers *handler
     stream->handlers = handlers;
     stream->user = user;
     wi_stream_judge(stream);
+    if (handlers != NULL && handlers->ideal_size != NULL && stream->phase >= WI_PHASE_OPEN) {
+        if (stream->extra != NULL) {
+            stream->extra->ideal_size = 0; // these have not been told yet
+        }
+        wi_stream_event(gate->loop, stream, WI_EVENT_IDEAL);
+    }
     if (handlers != NULL && handlers->data != NULL) {
         wi_or_relaxed(&gate->options, (uint16_t)WI_GATE_PUSH);
         wi_stream_event(gate->loop, stream, WI_EVENT_READ | WI_EVENT_AGAIN);

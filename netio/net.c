@@ -4,6 +4,7 @@
 
 #include "mem/heap.h"
 #include "netio/acks.h"
+#include "netio/blocked.h"
 #include "netio/listen.h"
 #include "netio/page.h"
 
@@ -23,6 +24,9 @@ tell_started(struct wi_loop *loop, struct wi_stream *stream)
     wi_dial_finish_waiting(stream);
     if (stream->handlers != NULL && stream->handlers->started != NULL) {
         stream->handlers->started(wi_stream_handle(stream), status, stream->user);
+    }
+    if (status == 0) {
+        stream->events |= WI_EVENT_IDEAL; // told if somebody wants to know
     }
     if (stream->extra != NULL && stream->extra->dialling != NULL &&
         stream->extra->dialling->notifies && stream->phase != WI_PHASE_DEAD) {
@@ -52,6 +56,13 @@ tell_closed(struct wi_loop *loop, struct wi_stream *stream)
     wi_stream_needs_work(loop, stream); // frees the slot
 }
 
+// An eighth: a window that grows by a segment at a time is not worth a call for each.
+static bool
+changes_by_much(size_t from, size_t to)
+{
+    return to > from ? to - from > from / 8 : from - to > from / 8;
+}
+
 static void
 tell_ideal(struct wi_loop *loop, struct wi_stream *stream)
 {
@@ -68,7 +79,7 @@ tell_ideal(struct wi_loop *loop, struct wi_stream *stream)
         window * 2 < (size_t)send_buffer) {
         send_buffer = (int)(window * 2); // twice what may be under way keeps the pipe full
     }
-    if (extra->ideal_size != (size_t)send_buffer) {
+    if (changes_by_much(extra->ideal_size, (size_t)send_buffer)) {
         extra->ideal_size = (size_t)send_buffer;
         stream->handlers->ideal_size(wi_stream_handle(stream), extra->ideal_size, stream->user);
     }
@@ -212,7 +223,8 @@ stream_timer_fired(struct wi_loop *loop, struct wi_timer *timer)
         wi_dial_timer_fired(loop, stream);
         break;
     case WI_PHASE_OPEN: // the cork's life is over
-        stream->flags &= ~(unsigned)(WI_S_CORKED | WI_S_CORK_TIMED);
+        stream->flags &= ~(unsigned)WI_S_CORKED;
+        wi_corked_end(loop, stream);
         wi_stream_needs_work(loop, stream);
         break;
     case WI_PHASE_CLOSING:

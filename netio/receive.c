@@ -2,6 +2,7 @@
 
 #include "mem/lease.h"
 #include "netio/acks.h"
+#include "netio/blocked.h"
 #include "netio/consume.h"
 #include "netio/net.h"
 
@@ -434,13 +435,7 @@ first_read(struct wi_loop *loop, struct wi_stream *stream, struct weir_block *bl
 static void
 note_room(struct wi_loop *loop, struct wi_stream *stream)
 {
-    struct wi_stream_extra *extra = stream->extra;
-
-    stream->flags &= ~(unsigned)WI_S_BLOCKED;
-    if (extra != NULL && extra->blocked_since_ns != 0) {
-        wi_count(&loop->counters.blocked_ns, loop->now_ns - extra->blocked_since_ns);
-        extra->blocked_since_ns = 0;
-    }
+    wi_blocked_end(loop, stream);
     if (stream->handlers != NULL && stream->handlers->ideal_size != NULL) {
         wi_stream_event(loop, stream, WI_EVENT_IDEAL);
     }

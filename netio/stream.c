@@ -5,6 +5,7 @@
 #include "mem/block.h"
 #include "mem/heap.h"
 #include "netio/acks.h"
+#include "netio/blocked.h"
 #include "netio/net.h"
 #include "runtime/credit.h"
 
@@ -426,6 +427,7 @@ wi_stream_die(struct wi_loop *loop, struct wi_stream *stream, int status, enum w
     stream->phase = WI_PHASE_DEAD;
     wi_stream_judge(stream);
     wi_wheel_disarm(&loop->wheel, &stream->timer);
+    wi_blocked_stop(loop, stream);
     wi_loop_forget(loop, &stream->source);
     end_writes(loop, stream, end_status, end_origin);
     wi_stream_end_pulls(loop, stream, status, origin);

@@ -134,8 +134,10 @@ struct wi_stream_extra {
     struct wi_acks *acks;
     struct wi_stream *next_later; // budget used up: in the loop's list for its next turn
     bool is_later;
-    uint64_t blocked_since_ns;
-    size_t ideal_size;
+    uint64_t blocked_since_ns; // see blocked.h; 0: not
+    uint64_t right_since_ns;
+    wi_atomic_u64 limited_since_ns;
+    size_t ideal_size;            // as told last
     uint64_t lost;                // bytes accepted and never sent
     struct sockaddr_storage peer; // when it does not fit the slot
     socklen_t peer_size;

@@ -29,18 +29,6 @@ check_token(const struct wi_gate *gate, weir_token token)
 
 /* ---- limits ---- */
 
-// Somebody is to be refused: the loop tells when there is room, at the flush that finishes what is
-// queued. False: that has been finished meanwhile, and no flush may come; so there is room.
-static bool
-note_high(struct wi_gate *gate)
-{
-    // ORDER(high), submitter half: set the bit, fence, look at the queue; see wi_stream_tell_writable().
-    // (An ask will not do: a submitter stopped before the push would keep the node from an abort.)
-    wi_or_acq_rel(&gate->word, WI_GATE_HIGH);
-    wi_fence_full();
-    return wi_gate_queued(gate) != 0;
-}
-
 // Holding the slot, or on its loop. 0 or -WEIR_ESTREAMFULL.
 static int
 queue_bytes(struct wi_gate *gate, uint64_t size)
@@ -50,7 +38,7 @@ queue_bytes(struct wi_gate *gate, uint64_t size)
         return 0;
     }
     while (!wi_gate_queue_below_high(gate, size)) {
-        if (note_high(gate)) {
+        if (wi_gate_note_high(gate)) {
             return -WEIR_ESTREAMFULL;
         }
     }
@@ -108,7 +96,7 @@ may_submit_local(struct wi_loop *loop, struct wi_gate *gate, const struct weir_w
     if (wi_unlikely(request->level == WEIR_ACKED && !wi_gate_has(gate, WI_GATE_ACKED))) {
         return -ENOTSUP;
     }
-    if (wi_unlikely(wi_gate_is_over(gate, wi_gate_queued(gate), size)) && note_high(gate)) {
+    if (wi_unlikely(wi_gate_is_over(gate, wi_gate_queued(gate), size)) && wi_gate_note_high(gate)) {
         return refuse_local(loop, WEIR_REFUSED_STREAM, -WEIR_ESTREAMFULL);
     }
     return 0;
@@ -245,7 +233,7 @@ may_submit(struct wi_lane *lane, struct wi_gate *gate, const struct weir_write *
         if (gate == NULL) {
             return refuse(lane, WEIR_REFUSED_STALE, -WEIR_ESTALE);
         }
-        refused = note_high(gate);
+        refused = wi_gate_note_high(gate);
         wi_gate_leave(gate);
         if (refused) {
             return refuse(lane, WEIR_REFUSED_STREAM, -WEIR_ESTREAMFULL);

@@ -5,6 +5,7 @@
 #include "mem/block.h"
 #include "mem/heap.h"
 #include "netio/acks.h"
+#include "netio/blocked.h"
 #include "netio/net.h"
 
 #include <errno.h>
@@ -396,7 +397,7 @@ wi_write_place(struct wi_loop *loop, struct wi_stream *stream, struct wi_write *
 
 // A submitter had the right, and the head brings it.
 static void
-take_right_over(struct wi_stream *stream)
+take_right_over(struct wi_loop *loop, struct wi_stream *stream)
 {
     struct wi_gate *gate = wi_gate_of(stream);
     uint64_t word = wi_load_relaxed(&gate->word);
@@ -407,6 +408,7 @@ take_right_over(struct wi_stream *stream)
                                wi_gate_right_bits(WI_RIGHT_LOOP))) {
     }
     stream->flags |= WI_S_RIGHT;
+    wi_right_wait_end(loop, stream);
 }
 
 static void
@@ -417,7 +419,7 @@ write_arrive(struct wi_loop *loop, struct wi_task *task)
 
     stream->drained++;
     if (wi_unlikely(write->flags & WI_WRITE_HEAD)) {
-        take_right_over(stream);
+        take_right_over(loop, stream);
     }
     stream->flags |= WI_S_FOREIGN;
     if (wi_likely((write->ticket & WI_TICKET_MASK) == stream->next_ticket &&

@@ -61,6 +61,13 @@ wi_timer_is_armed(const struct wi_timer *timer)
     return timer->link != NULL;
 }
 
+/** When it is or was due, a tick's bound. */
+static inline uint64_t
+wi_timer_deadline_ns(const struct wi_timer *timer)
+{
+    return (timer->when >> 8) * WI_WHEEL_TICK_NS;
+}
+
 static inline enum wi_timer_kind
 wi_timer_kind(const struct wi_timer *timer)
 {

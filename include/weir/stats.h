@@ -47,8 +47,16 @@ struct weir_stats {
     uint64_t cancels_won;
     uint64_t cancels_late; /* late_cancel set in a completion */
     uint64_t refused[WEIR_REFUSALS];
-    uint64_t blocked;    /* times a send found the socket full */
-    uint64_t blocked_ns; /* time streams spent waiting for room, summed */
+    /* What streams waited for with something to send: how often, and for how long, summed over
+     * streams and told when a wait has ended. A stream may wait for several things at once. */
+    uint64_t blocked; /* room in the socket: a send found it full */
+    uint64_t blocked_ns;
+    uint64_t corked; /* the end of a cork (WEIR_MORE) */
+    uint64_t corked_ns;
+    uint64_t right_waits; /* a thread that was sending inline (WEIR_INLINE_OK) */
+    uint64_t right_wait_ns;
+    uint64_t limited; /* the low mark: from the first refusal for queue_high to `writable` */
+    uint64_t limited_ns;
     uint64_t streams_opened;
     uint64_t streams_closed;
     uint64_t streams_now; /* not a counter: streams open now */

@@ -59,7 +59,9 @@ struct weir_handlers {
     void (*peer_stop)(weir_stream stream, uint64_t code, void *user);
     /** The queue fell to its low mark after somebody was refused for its high mark. */
     void (*writable)(weir_stream stream, void *user);
-    /** How many bytes are worth keeping queued (Q14). On TCP: from send buffer and window. */
+    /** How many bytes are worth keeping queued (Q14), from the send buffer and, on TCP, the
+     *  window: behind `started`, and when the socket has been full, has room again and it has
+     *  changed by more than an eighth. */
     void (*ideal_size)(weir_stream stream, size_t size, void *user);
     /** A provided buffer holds @p size bytes (Q54). */
     void (*filled)(weir_stream stream, void *buffer, size_t size, void *user);

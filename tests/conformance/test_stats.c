@@ -108,6 +108,119 @@ cancels_are_counted_by_their_kind(void **state)
     expect_balance(fixture);
 }
 
+static bool
+has_passed(void *arg)
+{
+    return weir_now_ns() >= *(uint64_t *)arg;
+}
+
+static void
+pass(struct fixture *fixture, uint64_t ns)
+{
+    uint64_t until = weir_deadline_after(ns);
+
+    fixture_turn_until(fixture, has_passed, &until);
+}
+
+// Section 8: time blocked, by what for. A cork, from the write to whatever ends it.
+static void
+corks_are_counted_with_their_time(void **state)
+{
+    struct fixture *fixture = fixture_manual(state);
+    struct pair *pair = pair_open(fixture, &(struct pair_options){.stream.cork_ns = MS(2000)});
+    struct recorder *recorder = recorder_make(fixture);
+    struct weir_stats stats;
+
+    assert_status(request_submit(pair, recorder, 0, 100, WEIR_MORE), 0);
+    pass(fixture, MS(10));
+    stats = fixture_stats(fixture);
+    assert_int_equal(stats.corked, 1);
+    assert_int_equal(stats.corked_ns, 0); // not over yet
+    assert_status(request_submit(pair, recorder, 1, 100, 0), 0);
+    recorder_wait(recorder, 2);
+    stats = fixture_stats(fixture);
+    assert_int_equal(stats.corked, 1);
+    assert_true(stats.corked_ns >= MS(8));
+    assert_true(stats.corked_ns < MS(2000));
+    assert_int_equal(stats.blocked, 0);
+}
+
+// Likewise by its own end, by a close and by an abort.
+static void
+a_cork_is_counted_however_it_ends(void **state)
+{
+    struct fixture *fixture = fixture_manual(state);
+    struct recorder *recorder = recorder_make(fixture);
+    uint64_t before = 0;
+
+    for (unsigned way = 0; way < 3; way++) {
+        struct pair *pair =
+            pair_open(fixture, &(struct pair_options){.stream.cork_ns = MS(way == 0 ? 10 : 2000)});
+        struct weir_stats stats;
+
+        assert_status(request_submit(pair, recorder, way, 100, WEIR_MORE), 0);
+        pass(fixture, MS(10));
+        if (way != 0) {
+            assert_status(
+                weir_close(pair->stream, way == 1 ? WEIR_CLOSE_FLUSH : WEIR_CLOSE_ABORT, 0, 0), 0);
+        }
+        recorder_wait(recorder, way + 1);
+        stats = fixture_stats(fixture);
+        assert_int_equal(stats.corked, way + 1);
+        assert_true(stats.corked_ns - before >= MS(8));
+        before = stats.corked_ns;
+    }
+}
+
+// A queue over its high mark, from the first refusal to `writable`.
+static void
+a_high_mark_is_counted_with_its_time(void **state)
+{
+    struct fixture *fixture = fixture_manual(state);
+    struct pair *pair =
+        pair_open(fixture, &(struct pair_options){.stream.queue_high = 100, .stuffed = true});
+    struct recorder *recorder = recorder_make(fixture);
+    struct weir_stats stats;
+
+    assert_status(request_submit(pair, recorder, 0, 100, WEIR_COPY), 0);
+    fixture_settle(fixture);
+    for (unsigned i = 0; i < 3; i++) {
+        assert_status(request_submit(pair, recorder, 1, 1, WEIR_COPY), -WEIR_ESTREAMFULL);
+        pass(fixture, MS(5));
+    }
+    assert_int_equal(fixture_stats(fixture).limited, 0);
+    pair_unstuff(pair);
+    events_wait(pair->events, "writable");
+    stats = fixture_stats(fixture);
+    assert_int_equal(stats.limited, 1);
+    assert_true(stats.limited_ns >= MS(14));
+    assert_true(stats.blocked >= 1);
+    assert_true(stats.blocked_ns >= MS(14));
+}
+
+// What a stream waited for when it died has been waited for.
+static void
+waits_end_with_the_stream(void **state)
+{
+    struct fixture *fixture = fixture_manual(state);
+    struct pair *pair =
+        pair_open(fixture, &(struct pair_options){.stream.queue_high = 100, .stuffed = true});
+    struct recorder *recorder = recorder_make(fixture);
+    struct weir_stats stats;
+
+    assert_status(request_submit(pair, recorder, 0, 100, WEIR_COPY), 0);
+    fixture_settle(fixture);
+    assert_status(request_submit(pair, recorder, 1, 1, WEIR_COPY), -WEIR_ESTREAMFULL);
+    pass(fixture, MS(10));
+    assert_status(weir_close(pair->stream, WEIR_CLOSE_ABORT, 0, 0), 0);
+    pair_wait_closed(pair);
+    stats = fixture_stats(fixture);
+    assert_int_equal(stats.limited, 1);
+    assert_true(stats.limited_ns >= MS(10));
+    assert_true(stats.blocked_ns >= MS(10));
+    assert_int_equal(events_count(pair->events, "writable"), 0);
+}
+
 // Section 4.7: every refusal under its own name.
 static void
 refusals_are_counted_by_their_name(void **state)
@@ -217,7 +330,9 @@ main(void)
 {
     static const struct test_case cases[] = {
         EACH(counters_tell_what_happened),       EACH(queued_writes_leave_in_one_system_call),
-        EACH(cancels_are_counted_by_their_kind), ONCE(refusals_are_counted_by_their_name),
+        EACH(cancels_are_counted_by_their_kind), EACH(corks_are_counted_with_their_time),
+        EACH(a_cork_is_counted_however_it_ends), EACH(a_high_mark_is_counted_with_its_time),
+        EACH(waits_end_with_the_stream),         ONCE(refusals_are_counted_by_their_name),
         ONCE(the_runtime_sums_its_loops),        EACH(wakes_are_coalesced),
     };
 

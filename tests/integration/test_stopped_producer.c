@@ -803,6 +803,17 @@ check_wire(void)
     return true;
 }
 
+// A loop that wanted the right while the victim had it says how long.
+static bool
+check_right_waits(void)
+{
+    struct weir_stats stats = {0};
+
+    return !child.held || !child.contender.accepted ||
+           (check(weir_stats(child.runtime, &stats) == 0, "no statistics") &&
+            check(stats.right_waits > 0 && stats.right_wait_ns > 0, "a wait was not counted"));
+}
+
 static bool
 finish_failed(void)
 {
@@ -850,7 +861,7 @@ finish(void)
         return false;
     }
     victim_size = result < 0 ? 0 : child.what->size;
-    return check_wire();
+    return check_right_waits() && check_wire();
 }
 
 // The victim is about to make a system call: to send, if it has the right.
