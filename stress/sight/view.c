@@ -55,11 +55,10 @@ growth(uint64_t now, uint64_t before, double seconds)
 
 // The 99th percentile of what came since the last time.
 static void
-take_latency(struct view *view, struct view_latency *latency, const struct live_latency *source)
+take_latency(struct view *view, struct view_latency *latency)
 {
     struct histogram *since = &view->scratch;
 
-    live_read_latency(source, &latency->all);
     memcpy(since, &latency->all, sizeof(*since));
     for (unsigned i = 0; i < HISTOGRAM_BUCKETS; i++) {
         since->buckets[i] -= latency->last.buckets[i];
@@ -91,8 +90,11 @@ view_take(struct view *view, const struct live *live, const struct live_sample *
     }
     remember(&view->queued, (double)queued);
     for (size_t i = 0; i < live->latency_count; i++) {
-        take_latency(view, &view->latencies[i], &live->latencies[i]);
+        live_read_latency(&live->latencies[i], &view->latencies[i].all);
+        take_latency(view, &view->latencies[i]);
     }
+    view->has_wire = live_read_wire(live, &view->wire.all);
+    take_latency(view, &view->wire);
 }
 
 // --- Drawing -------------------------------------------------------------------------------------
@@ -154,27 +156,34 @@ draw_kinds(const struct view *view, const struct live_sample *now, struct screen
 }
 
 static void
-draw_latencies(const struct view *view, const struct live *live, struct screen *screen)
+draw_latency(const char *name, const struct view_latency *latency, struct screen *screen)
 {
     static const struct {
         const char *name;
         double fraction;
     } quantiles[] = {{"p50", 0.5}, {"p99", 0.99}, {"p99.9", 0.999}, {"max", 1}};
 
+    screen_put_field(screen, SCREEN_PLAIN, name, NAME_WIDTH);
+    for (size_t i = 0; i < 4 && screen_room(screen) >= 12; i++) {
+        uint64_t value = histogram_quantile_ns(&latency->all, quantiles[i].fraction);
+
+        screen_put(screen, SCREEN_SOFT, i == 0 ? " " : "  ");
+        screen_put(screen, SCREEN_SOFT, quantiles[i].name);
+        screen_put(screen, SCREEN_SOFT, " ");
+        screen_put_field(screen, SCREEN_STRONG, format_value((double)value, "ns").text, -7);
+    }
+    draw_spark(screen, &latency->p99);
+    screen_end_line(screen);
+}
+
+static void
+draw_latencies(const struct view *view, const struct live *live, struct screen *screen)
+{
     for (size_t i = 0; i < live->latency_count; i++) {
-        const struct view_latency *latency = &view->latencies[i];
-
-        screen_put_field(screen, SCREEN_PLAIN, live->latencies[i].name, NAME_WIDTH);
-        for (size_t q = 0; q < 4 && screen_room(screen) >= 12; q++) {
-            uint64_t value = histogram_quantile_ns(&latency->all, quantiles[q].fraction);
-
-            screen_put(screen, SCREEN_SOFT, q == 0 ? " " : "  ");
-            screen_put(screen, SCREEN_SOFT, quantiles[q].name);
-            screen_put(screen, SCREEN_SOFT, " ");
-            screen_put_field(screen, SCREEN_STRONG, format_value((double)value, "ns").text, -7);
-        }
-        draw_spark(screen, &latency->p99);
-        screen_end_line(screen);
+        draw_latency(live->latencies[i].name, &view->latencies[i], screen);
+    }
+    if (view->has_wire) {
+        draw_latency("to wire", &view->wire, screen);
     }
 }
 

@@ -31,6 +31,8 @@ struct view {
     struct view_history queued;
     struct view_history loops[LIVE_LOOPS_MAX]; // operations completed per second
     struct view_latency latencies[LIVE_LATENCIES_MAX];
+    struct view_latency wire;
+    bool has_wire;
     struct histogram scratch;
 };
 

@@ -108,3 +108,24 @@ live_read_latency(const struct live_latency *latency, struct histogram *ret_sum)
         histogram_merge(ret_sum, latency->parts[i]);
     }
 }
+
+bool
+live_read_wire(const struct live *live, struct histogram *ret_sum)
+{
+    struct weir_latency latency;
+
+    memset(ret_sum, 0, sizeof(*ret_sum));
+    if (live->runtime == NULL || weir_latency(live->runtime, &latency) != 0) {
+        return false;
+    }
+    for (unsigned i = 0; i < WEIR_LATENCY_BUCKETS; i++) {
+        // The last bucket has no bound; what is in it took longer than the one before.
+        bool is_last = i + 1 == WEIR_LATENCY_BUCKETS;
+        uint64_t bound_ns = is_last ? weir_latency_bound_ns(i - 1) + 1 : weir_latency_bound_ns(i);
+
+        if (latency.buckets[i] != 0) {
+            histogram_add_many(ret_sum, bound_ns, latency.buckets[i]);
+        }
+    }
+    return latency.count != 0;
+}

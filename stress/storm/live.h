@@ -92,4 +92,8 @@ void live_read(const struct live *live, struct live_sample *ret_sample);
 // Any thread. All of one latency so far; @p ret_sum is cleared first.
 void live_read_latency(const struct live_latency *latency, struct histogram *ret_sum);
 
+// Any thread. From submit to wire, as the runtime itself has measured it of a part of the writes.
+// False: there is no runtime here, or it has measured none.
+bool live_read_wire(const struct live *live, struct histogram *ret_sum);
+
 #endif /* STORM_LIVE_H */

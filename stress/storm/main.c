@@ -6,6 +6,7 @@
 #include "machine.h"
 #include "report_command.h"
 #include "run_report.h"
+#include "sampler.h"
 #include "terminal.h"
 #include "text.h"
 #include "verdict.h"
@@ -89,6 +90,7 @@ main(int argc, char **argv)
     verdict_create();
     run->scenario->run(run);
     terminal_release();
+    result_put_latency_last(&result, SAMPLER_WIRE);
     result_add_claim(&result, CLAIM_CORRECTNESS, !storm_is_broken(),
                      "nothing that was looked at was wrong", "%s", storm_first_broken());
     if (command.json) {

@@ -93,6 +93,19 @@ result_add_latency(struct result *result, const char *name)
     return histogram;
 }
 
+void
+result_put_latency_last(struct result *result, const char *name)
+{
+    for (size_t i = 0; i + 1 < result->latency_count; i++) {
+        if (strcmp(result->latencies[i].name, name) == 0) {
+            struct result_latency latency = result->latencies[i];
+
+            result->latencies[i] = result->latencies[i + 1];
+            result->latencies[i + 1] = latency;
+        }
+    }
+}
+
 static struct result_series *
 find_series(struct result *result, const char *name, const char *unit)
 {

@@ -82,6 +82,9 @@ void result_add_figure(struct result *result, const char *name, double value, co
 // An empty histogram of this name, to merge into; the result's.
 struct histogram *result_add_latency(struct result *result, const char *name);
 
+// The latency of this name, if there is one, stands behind all others.
+void result_put_latency_last(struct result *result, const char *name);
+
 // Another point of the series with this name, which is made with the first.
 void result_add_point(struct result *result, const char *name, const char *unit, double seconds,
                       double value);

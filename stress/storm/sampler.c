@@ -208,10 +208,24 @@ sampler_start(struct sampler *sampler, struct run *run, const struct live *live)
     storm_require(pthread_create(&sampler->thread, NULL, run_sampler, sampler) == 0, "thread");
 }
 
+// A bucket of the runtime's is a quarter of its value wide, so the fractions are coarse.
+static void
+add_wire(struct sampler *sampler)
+{
+    struct histogram *sum = calloc(1, sizeof(*sum));
+
+    storm_require(sum != NULL, "memory");
+    if (live_read_wire(sampler->live, sum)) {
+        histogram_merge(result_add_latency(sampler->run->result, SAMPLER_WIRE), sum);
+    }
+    free(sum);
+}
+
 void
 sampler_stop(struct sampler *sampler)
 {
     sem_post(&sampler->stop);
     pthread_join(sampler->thread, NULL);
     sem_destroy(&sampler->stop);
+    add_wire(sampler);
 }

@@ -21,6 +21,8 @@ struct sampler {
 // After the process has forked. @p live must be complete, and outlive the sampler.
 void sampler_start(struct sampler *sampler, struct run *run, const struct live *live);
 
+#define SAMPLER_WIRE "submit to wire" // a latency of every result whose runtime has measured it
+
 // Before anything that it reads is freed.
 void sampler_stop(struct sampler *sampler);
 

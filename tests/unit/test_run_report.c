@@ -242,6 +242,23 @@ an_empty_result_still_makes_a_page(void **state)
 }
 
 static void
+the_named_latency_stands_last(void **state)
+{
+    struct result result;
+
+    (void)state;
+    fill(&result, true);
+    result_add_latency(&result, "third");
+    result_put_latency_last(&result, "round trip");
+    result_put_latency_last(&result, "no such");
+    assert_string_equal(result.latencies[0].name, "never");
+    assert_string_equal(result.latencies[1].name, "third");
+    assert_string_equal(result.latencies[2].name, "round trip");
+    assert_int_equal(histogram_count(result.latencies[2].histogram), 10000);
+    result_free(&result);
+}
+
+static void
 a_page_that_cannot_be_saved_says_why(void **state)
 {
     struct result result;
@@ -267,6 +284,7 @@ main(void)
         cmocka_unit_test(a_page_drawn_from_json_is_the_same),
         cmocka_unit_test(bad_results_are_refused),
         cmocka_unit_test(an_empty_result_still_makes_a_page),
+        cmocka_unit_test(the_named_latency_stands_last),
         cmocka_unit_test(a_page_that_cannot_be_saved_says_why),
     };
 
