@@ -83,13 +83,15 @@ report(const struct idle *idle, struct run *run)
     uint64_t turns = idle->after.turns - idle->before.turns;
 
     result_add_figure(result, "connections", count, "");
-    result_add_figure(result, "memory per connection", bytes, "bytes");
-    result_add_figure(result, "memory in all", grown, "bytes");
+    if (run->server == SERVER_FORK) { // else the clients' memory is in it
+        result_add_figure(result, "memory per connection", bytes, "bytes");
+        result_add_figure(result, "memory in all", grown, "bytes");
+    }
     result_add_figure(result, "turns per second at rest", (double)turns / run->seconds, "/s");
     result_add_figure(result, "sleeps per second at rest",
                       (double)(idle->after.sleeps - idle->before.sleeps) / run->seconds, "/s");
     result_add_figure(result, "rest came after", idle->settled_s, "s");
-    if (private_memory_is_telling() && count >= TELLING_MIN) {
+    if (run->server == SERVER_FORK && private_memory_is_telling() && count >= TELLING_MIN) {
         result_add_claim(result, CLAIM_CORRECTNESS, bytes <= BYTES_MAX,
                          "an idle connection costs at most 512 bytes of private memory",
                          "%.1f bytes, of %.0f connections", bytes, count);

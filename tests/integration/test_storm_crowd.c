@@ -215,7 +215,8 @@ every_fault_of_a_server_is_found(void **state)
 }
 
 // The server answers nothing before it has so many: a closed loop would never send them. And what
-// came back last was due so many intervals before: a clock that starts at the send would not say so.
+// came back first was due so many intervals before: a clock that starts at the send, of a loop that
+// waits, would not say so.
 static void
 an_open_loop_sends_on_and_counts_from_when_it_was_due(void **state)
 {
