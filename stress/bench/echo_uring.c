@@ -3,9 +3,9 @@
 // kernel picks from a ring, one send under way for each connection, and one call of the kernel for
 // all that was submitted.
 //
-// What a connection has not sent stays in the kernel's buffers. A connection that has QUEUE_MAX of
-// them rests: its receive is cancelled until half are sent. There are BUFFERS in all; when peers
-// that do not read hold them all, the others wait until one of them reads or goes away.
+// What a connection has not sent stays in those buffers. A connection that has QUEUE_MAX of them
+// rests: its receive is cancelled until half are sent. There are BUFFERS in all; when peers that do
+// not read hold them all, a connection without any receives into a small one of its own.
 
 #include "lib/fail.h"
 #include "lib/net.h"
@@ -21,6 +21,7 @@
 #define BUFFERS     512 // a power of two
 #define BUFFER_SIZE 65536
 #define GROUP       0
+#define OWN_SIZE    4096
 #define QUEUE_MAX   8 // buffers of a connection; all can go in one send
 #define NONE        UINT16_MAX
 
@@ -40,12 +41,14 @@ struct connection {
     uint32_t skipped; // bytes of the oldest that were sent
     bool is_receiving;
     bool is_cancelling;
-    bool is_starving; // in starving: no buffer was left
+    bool is_starving; // no buffer was left
     bool is_sending;
-    bool is_ended;                    // the peer's FIN came
-    bool is_failed;                   // nothing more is sent
-    struct sending *sending;          // NULL unless several buffers are sent at once
-    struct connection *next_starving; // of the list
+    bool is_ended;           // the peer's FIN came
+    bool is_failed;          // nothing more is sent
+    struct sending *sending; // NULL unless several buffers are sent at once
+    char *own;               // NULL unless it was starving; own_end 0: being received into
+    uint32_t own_begin;
+    uint32_t own_end;
 };
 
 static struct io_uring ring;
@@ -53,7 +56,6 @@ static struct io_uring_buf_ring *buffer_ring;
 static char *memory; // BUFFERS of BUFFER_SIZE
 static uint16_t next_of[BUFFERS];
 static uint32_t size_of[BUFFERS];
-static struct connection *starving;
 static int listener;
 static int term_fd;
 static bool is_stopping;
@@ -72,6 +74,20 @@ start_receiving(struct connection *connection)
     io_uring_prep_recv_multishot(submission, connection->fd, NULL, 0, 0);
     submission->flags |= IOSQE_BUFFER_SELECT;
     submission->buf_group = GROUP;
+    submit_for(submission, connection, RECEIVE);
+    connection->is_receiving = true;
+}
+
+static void
+start_receiving_own(struct connection *connection)
+{
+    struct io_uring_sqe *submission = bench_uring_submission(&ring);
+
+    connection->own = malloc(OWN_SIZE);
+    bench_require(connection->own != NULL, "malloc");
+    connection->own_begin = 0;
+    connection->own_end = 0;
+    io_uring_prep_recv(submission, connection->fd, connection->own, OWN_SIZE, 0);
     submit_for(submission, connection, RECEIVE);
     connection->is_receiving = true;
 }
@@ -98,13 +114,6 @@ give_buffer(unsigned buffer)
     io_uring_buf_ring_add(buffer_ring, buffer_data(buffer), BUFFER_SIZE, (uint16_t)buffer,
                           io_uring_buf_ring_mask(BUFFERS), 0);
     io_uring_buf_ring_advance(buffer_ring, 1);
-    if (starving != NULL) {
-        struct connection *connection = starving;
-
-        starving = connection->next_starving;
-        connection->is_starving = false;
-        start_receiving(connection);
-    }
 }
 
 static void
@@ -121,10 +130,26 @@ append(struct connection *connection, uint16_t buffer, uint32_t size)
     connection->queued++;
 }
 
-// Drops so many bytes from the queue's front.
+static void
+drop_own(struct connection *connection)
+{
+    free(connection->own);
+    connection->own = NULL;
+    connection->is_starving = false;
+}
+
+// Drops so many bytes from the front.
 static void
 consume(struct connection *connection, size_t size)
 {
+    if (connection->own != NULL) {
+        connection->own_begin += (uint32_t)size;
+        if (connection->own_begin == connection->own_end) {
+            drop_own(connection);
+        }
+        return;
+    }
+    connection->is_starving = false; // there are buffers again, or will be
     while (connection->oldest != NONE && size > 0) {
         uint16_t buffer = connection->oldest;
         uint32_t left = size_of[buffer] - connection->skipped;
@@ -149,7 +174,10 @@ start_sending(struct connection *connection)
     uint32_t skipped = connection->skipped;
 
     connection->is_sending = true;
-    if (next_of[buffer] == NONE) {
+    if (connection->own != NULL) {
+        io_uring_prep_send(submission, connection->fd, connection->own + connection->own_begin,
+                           connection->own_end - connection->own_begin, MSG_NOSIGNAL | MSG_WAITALL);
+    } else if (next_of[buffer] == NONE) {
         io_uring_prep_send(submission, connection->fd, buffer_data(buffer) + skipped,
                            size_of[buffer] - skipped, MSG_NOSIGNAL | MSG_WAITALL);
     } else {
@@ -173,32 +201,38 @@ start_sending(struct connection *connection)
 }
 
 static void
-forget_starving(const struct connection *connection)
-{
-    struct connection **link = &starving;
-
-    while (*link != connection) {
-        link = &(*link)->next_starving;
-    }
-    *link = connection->next_starving;
-}
-
-static void
 connection_free(struct connection *connection)
 {
-    if (connection->is_starving) {
-        forget_starving(connection);
-    }
+    free(connection->own);
+    connection->own = NULL;
     consume(connection, SIZE_MAX);
     close(connection->fd);
     free(connection);
+}
+
+static bool
+has_unsent(const struct connection *connection)
+{
+    return connection->oldest != NONE || (connection->own != NULL && connection->own_end > 0);
+}
+
+static void
+receive_more(struct connection *connection)
+{
+    if (!connection->is_starving) {
+        if (connection->queued <= QUEUE_MAX / 2) {
+            start_receiving(connection);
+        }
+    } else if (!has_unsent(connection)) {
+        start_receiving_own(connection);
+    } // else its own buffers come back when they are sent
 }
 
 // Starts what the connection's state allows; frees it when nothing is under way or to come.
 static void
 advance(struct connection *connection)
 {
-    bool is_over = connection->is_failed || (connection->is_ended && connection->oldest == NONE);
+    bool is_over = connection->is_failed || (connection->is_ended && !has_unsent(connection));
 
     if (is_over) {
         if (!connection->is_sending && !connection->is_receiving && !connection->is_cancelling) {
@@ -206,16 +240,15 @@ advance(struct connection *connection)
         }
         return;
     }
-    if (!connection->is_sending && connection->oldest != NONE) {
+    if (!connection->is_sending && has_unsent(connection)) {
         start_sending(connection);
     }
-    if (connection->is_receiving) {
-        if (connection->queued >= QUEUE_MAX && !connection->is_cancelling) {
-            cancel_receiving(connection);
+    if (!connection->is_receiving) {
+        if (!connection->is_ended && !connection->is_cancelling) {
+            receive_more(connection);
         }
-    } else if (!connection->is_ended && !connection->is_cancelling && !connection->is_starving &&
-               connection->queued <= QUEUE_MAX / 2) {
-        start_receiving(connection);
+    } else if (connection->queued >= QUEUE_MAX && !connection->is_cancelling) {
+        cancel_receiving(connection);
     }
 }
 
@@ -240,12 +273,15 @@ on_received(struct connection *connection, const struct io_uring_cqe *completion
         append(connection, (uint16_t)(completion->flags >> IORING_CQE_BUFFER_SHIFT),
                (uint32_t)(result > 0 ? result : 0));
     }
+    if (connection->own != NULL && result <= 0) {
+        drop_own(connection);
+    } else if (connection->own != NULL) {
+        connection->own_end = (uint32_t)result;
+    }
     if (result == 0) {
         connection->is_ended = true;
     } else if (result == -ENOBUFS) {
         connection->is_starving = true;
-        connection->next_starving = starving;
-        starving = connection;
     } else if (result < 0 && result != -ECANCELED) {
         fail(connection);
     }
