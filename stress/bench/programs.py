@@ -214,8 +214,8 @@ def interrupt(number, frame):
 
 
 def guard(function):
-    """Calls it, and turns a Failure or an interrupt into a message and an exit status. SIGTERM is an
-    interrupt too, so that what was started is ended."""
+    """Calls it, and turns a Failure or an interrupt into a message and an exit status. SIGTERM is
+    an interrupt too, so that what was started is ended."""
     signal.signal(signal.SIGTERM, interrupt)
     try:
         function()

@@ -44,35 +44,34 @@ def count_table(figures):
     return lines
 
 
-def spread_text(form, scale, entry):
-    return (form.format(entry["median"] * scale),
-            f"{form.format(entry['min'] * scale)}–{form.format(entry['max'] * scale)}")
+def metric_cell(metric, name, entry):
+    """The median of the values with their extremes, and below the same of the ratios."""
+    if entry is None:
+        return "–"
+    def shown(figure):
+        return metric.form.format(figure * metric.scale)
+    found = entry["value"]
+    text = figure_cell(name, shown(found["median"]))
+    text += f" ({shown(found['min'])}–{shown(found['max'])})"
+    if entry["ratio"]:
+        text += "<br>× {median:.2f} ({min:.2f}–{max:.2f})".format(**entry["ratio"])
+    return text
 
 
-def metric_table(metric, summary):
-    lines = [f"| {metric.heading} | median | min–max | ratio (min–max) |", "|---|---|---|---|"]
-    for name, entry in summary.items():
-        if entry is None:
-            continue
-        median, extremes = spread_text(metric.form, metric.scale, entry["value"])
-        ratio = "{median:.2f} ({min:.2f}–{max:.2f})".format(**entry["ratio"]) \
-            if entry["ratio"] else "–"
-        cells = [name_cell(name), figure_cell(name, median), extremes, ratio]
-        lines.append("| " + " | ".join(cells) + " |")
-    return lines
-
-
-def run_tables(figures):
-    lines = []
-    for metric in cases.CASES[figures["case"]].metrics:
-        summary = figures["summaries"].get(metric.key, {})
-        if any(summary.values()):
-            lines += metric_table(metric, summary) + [""]
+def run_table(figures):
+    summaries = figures["summaries"]
+    metrics = [metric for metric in cases.CASES[figures["case"]].metrics
+               if any(summaries.get(metric.key, {}).values())]
+    lines = ["| | " + " | ".join(metric.heading for metric in metrics) + " |",
+             "|---|" + "---|" * len(metrics)]
+    for name in figures["results"]:
+        cells = [metric_cell(metric, name, summaries[metric.key][name]) for metric in metrics]
+        lines.append(f"| {name_cell(name)} | " + " | ".join(cells) + " |")
     if cases.CASES[figures["case"]].is_timed:
         noise = figures["noise"]
-        lines.append(f"{figures['rounds']} rounds of {figures['seconds']:g} s; {noise['repeated']} "
-                     f"runs taken again, {noise['disturbed']} of {noise['runs']} disturbed all the "
-                     "same.")
+        lines += ["", f"{figures['rounds']} rounds of {figures['seconds']:g} s; "
+                  f"{noise['repeated']} runs taken again, {noise['disturbed']} of {noise['runs']} "
+                  "disturbed all the same."]
     return lines
 
 
@@ -90,7 +89,8 @@ def machine_lines(document):
     figures = document["figures"].values()
     noise = [one["noise"] for one in figures if "noise" in one]
     measured = sorted({f"{one['commit']} ({one['mode']})" for one in figures})
-    return [programs.machine_line(document["machine"]) + ". Commits: " + ", ".join(measured) + ".",
+    return [programs.machine_line(document["machine"]) + ".",
+            "Measured at " + ", ".join(measured) + ".",
             f"{sum(one['disturbed'] for one in noise)} of {sum(one['runs'] for one in noise)} "
             "timed runs were disturbed by other processes and kept."]
 
@@ -106,7 +106,7 @@ def render(name, document):
         return ["Not measured."]
     command = [f"    stress/bench/{figures['command']}", ""]
     if "summaries" in figures:
-        return command + run_tables(figures)
+        return command + run_table(figures)
     return command + count_table(figures)
 
 
