@@ -259,8 +259,9 @@ finish_plain_heads(struct wi_loop *loop, struct wi_stream *stream, uint64_t size
     struct wi_write *write = first;
     uint64_t before = size;
 
-    while (write != NULL && wi_write_is_plain(write) && write->op.owner == 0 &&
-           write->size <= size) {
+    while (
+        write != NULL && write->size <= size &&
+        (wi_write_is_marked_plain(write) || (wi_write_is_plain(write) && write->op.owner == 0))) {
         wi_probe_written(&write->op, write->size); // none of these is stamped
         size -= write->size;
         last = write;
@@ -277,7 +278,7 @@ finish_plain_heads(struct wi_loop *loop, struct wi_stream *stream, uint64_t size
         write->op.prev = NULL;
     }
     last->op.task.next = NULL;
-    if (wi_likely(net->done == NULL && !(stream->flags & WI_S_EVENT))) {
+    if (wi_likely((stream->flags & (WI_S_EVENT | WI_S_UNTOLD)) == 0)) {
         complete_after_flush(net, first, last);
     } else {
         complete_later(loop, first);

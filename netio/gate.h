@@ -175,19 +175,23 @@ bool wi_gate_queue_below_high(struct wi_gate *gate, uint64_t size);
 
 /** Any thread. Wait-free. The gate a handle names now, not held; NULL: stale. */
 WI_INLINE struct wi_gate *
-wi_gate_find(uint64_t handle)
+wi_gate_of_runtime(const struct wi_runtime *runtime, uint64_t handle)
 {
-    struct wi_runtime *runtime = wi_runtime_by_handle(handle, WI_HANDLE_STREAM);
     struct wi_gate *gate;
 
-    if (wi_unlikely(runtime == NULL)) {
-        return NULL;
-    }
     gate = wi_slots_at_fixed(&runtime->gates, wi_handle_slot(handle), WI_SLOT_SHIFT, WI_SLOT_SIZE);
     if (wi_unlikely(gate == NULL || wi_load_relaxed(&gate->handle) != handle)) {
         return NULL;
     }
     return gate;
+}
+
+WI_INLINE struct wi_gate *
+wi_gate_find(uint64_t handle)
+{
+    const struct wi_runtime *runtime = wi_runtime_by_handle(handle, WI_HANDLE_STREAM);
+
+    return wi_likely(runtime != NULL) ? wi_gate_of_runtime(runtime, handle) : NULL;
 }
 
 /** Any thread. Wait-free. The same, with a first look at the stream whose callback runs here. */

@@ -125,80 +125,121 @@ submit_limited(struct wi_gate *gate, const struct weir_write *request)
 
 /* ---- from any other thread ---- */
 
-// Plain bytes in one piece onto an open stream without limits, over a lane that is there. 0; 1: not
-// for here, nothing has been done.
-WI_INLINE int
-submit_foreign_plain(struct wi_gate *gate, uint64_t handle, const struct weir_write *request)
+// It was too late to see that the stream had ended: the other way says how.
+static WI_COLD int
+enter_otherwise(struct wi_gate *gate, weir_stream stream, const struct weir_write *request)
 {
-    struct wi_loop *loop = gate->loop;
+    wi_gate_leave(gate);
+    return wi_submit(stream, request, NULL);
+}
+
+static WI_COLD int
+mark_lane(struct wi_lane *lane)
+{
+    wi_lane_mark(lane);
+    return 0;
+}
+
+// The lane that takes @p size bytes for the stream with no question; NULL: there is one.
+WI_INLINE struct wi_lane *
+quick_lane(const struct wi_runtime *runtime, const struct wi_gate *gate, uint64_t size,
+           uint64_t size_max)
+{
+    struct wi_lane *lane;
+
+    if (wi_unlikely(wi_tls.serial != runtime->serial || wi_load_relaxed(&gate->high) != 0 ||
+                    size - 1 >= size_max)) {
+        return NULL;
+    }
+    lane = wi_tls.lanes[gate->loop->index];
+    return wi_likely(lane != NULL && lane->quick != 0 && lane->cache.free != NULL) ? lane : NULL;
+}
+
+// A plain write onto an open stream without limits, over a lane that is there.
+WI_INLINE int
+write_foreign(weir_stream stream, const struct weir_write *request, bool copies)
+{
+    const struct wi_runtime *runtime = wi_runtime_by_handle(stream.bits, WI_HANDLE_STREAM);
+    const struct iovec *piece = request->iov;
+    struct wi_gate *gate;
     struct wi_lane *lane;
     struct wi_write *write;
     uint64_t word;
-    size_t size;
 
-    if (wi_tls.serial != loop->runtime->serial || request->chain != NULL ||
-        request->shared != NULL || request->iov_count != 1 || request->iov == NULL ||
-        gate->high != 0 || wi_credit_is_limited(loop->runtime)) {
-        return 1;
+    if (wi_unlikely(runtime == NULL || request->iov_count != 1 || piece == NULL ||
+                    piece->iov_base == NULL || request->chain != NULL || request->shared != NULL)) {
+        return wi_submit(stream, request, NULL);
     }
-    lane = wi_tls.lanes[loop->index];
-    size = request->iov->iov_len;
-    if (lane == NULL || lane->cache.free == NULL || request->iov->iov_base == NULL || size == 0 ||
-        size > WI_NET_SEND_MAX || wi_ring_room(lane->put) == 0 ||
-        wi_write_is_sampled(loop, wi_ring_number(lane->put)) ||
-        wi_gate_state(wi_load_relaxed(&gate->word)) != WI_GATE_OPEN) {
-        return 1;
+    gate = wi_gate_of_runtime(runtime, stream.bits);
+    if (wi_unlikely(gate == NULL || wi_tls.loop == gate->loop)) {
+        return wi_submit(stream, request, NULL);
+    }
+    lane =
+        quick_lane(runtime, gate, piece->iov_len, copies ? WI_WRITE_INLINE_SIZE : WI_NET_SEND_MAX);
+    if (wi_unlikely(lane == NULL)) {
+        return wi_submit(stream, request, NULL);
     }
     write = wi_write_of(lane->cache.free); // taken only when it is certain
     wi_op_open_unnamed(&write->op, &wi_write_ops);
     write->op.owner = 0;
     write->gate = gate;
-    write->size = size;
+    write->size = piece->iov_len;
     write->done = request->done;
     write->arg = request->arg;
-    write->flags = request->flags | WI_WRITE_PLAIN;
-    write->from.one = *request->iov;
-    if (request->flags != 0) { // COPY
-        if (size > WI_WRITE_INLINE_SIZE) {
-            return 1;
-        }
-        memcpy(write->copy, request->iov->iov_base, size);
+    write->flags = WI_WRITE_PLAIN | (copies ? (uint32_t)WEIR_COPY : 0);
+    write->from.one = *piece;
+    if (copies) {
+        memcpy(write->copy, piece->iov_base, piece->iov_len);
         write->from.one.iov_base = write->copy;
     }
     // ORDER(gate) both ways: see wi_gate_hold().
     word = wi_add_acq_rel(&gate->word, WI_GATE_INFLIGHT + WI_GATE_TICKET);
-    if (wi_unlikely(wi_load_acquire(&gate->handle) != handle ||
+    if (wi_unlikely(wi_load_acquire(&gate->handle) != stream.bits ||
                     wi_gate_state(word) != WI_GATE_OPEN)) {
-        wi_gate_leave(gate); // the other way says why
-        return 1;
+        return enter_otherwise(gate, stream, request);
     }
-    wi_op_take(&lane->cache);
+    lane->cache.free = (struct wi_op *)(void *)write->op.task.next;
+    lane->quick--;
     write->ticket = wi_gate_ticket(word);
-    wi_add_relaxed(&gate->queued, size);
-    wi_probe_submit(&write->op, gate, size);
-    wi_lane_send(lane, &write->op.task);
-    return 0;
+    wi_add_relaxed(&gate->queued, write->size);
+    wi_probe_submit(&write->op, gate, write->size);
+    wi_lane_put(lane, &write->op.task);
+    return wi_likely(wi_load_relaxed(&lane->marked)) ? 0 : mark_lane(lane);
 }
 
 /* ---- public ---- */
+
+static __attribute__((noinline)) int
+write_borrowed(weir_stream stream, const struct weir_write *request)
+{
+    return write_foreign(stream, request, false);
+}
+
+static __attribute__((noinline)) int
+write_copied(weir_stream stream, const struct weir_write *request)
+{
+    return write_foreign(stream, request, true);
+}
 
 static __attribute__((noinline)) int
 write_otherwise(weir_stream stream, const struct weir_write *request, weir_op *ret_op)
 {
     struct wi_gate *gate = wi_tls.at;
 
-    if (gate != NULL && wi_load_relaxed(&gate->handle) == stream.bits && request != NULL &&
-        ret_op == NULL && wi_load_relaxed(&gate->high) != 0 && submit_limited(gate, request)) {
+    if (request == NULL || ret_op != NULL) {
+        return wi_submit(stream, request, ret_op);
+    }
+    if (gate != NULL && wi_load_relaxed(&gate->handle) == stream.bits &&
+        wi_load_relaxed(&gate->high) != 0 && submit_limited(gate, request)) {
         return 0;
     }
-    if (wi_tls.loop == NULL && request != NULL && ret_op == NULL &&
-        wi_request_is_plain_or_copied(request)) {
-        gate = wi_gate_find(stream.bits);
-        if (wi_likely(gate != NULL) && submit_foreign_plain(gate, stream.bits, request) == 0) {
-            return 0;
-        }
+    if (wi_request_is_plain(request)) {
+        return write_borrowed(stream, request); // another stream than the callback's own
     }
-    return wi_submit(stream, request, ret_op);
+    if (wi_request_is_plain_or_copied(request)) {
+        return write_copied(stream, request);
+    }
+    return wi_submit(stream, request, NULL);
 }
 
 int
@@ -206,12 +247,18 @@ weir_write(weir_stream stream, const struct weir_write *request, weir_op *ret_op
 {
     struct wi_gate *gate = wi_tls.at;
 
-    // From a callback of the same stream.
-    if (wi_likely(gate != NULL && wi_load_relaxed(&gate->handle) == stream.bits &&
-                  request != NULL && ret_op == NULL && submit_plain(gate, request, false))) {
+    if (wi_unlikely(request == NULL || ret_op != NULL)) {
+        return wi_submit(stream, request, ret_op);
+    }
+    if (gate == NULL) { // no callback runs here
+        return wi_likely(wi_request_is_plain(request)) ? write_borrowed(stream, request)
+                                                       : write_otherwise(stream, request, NULL);
+    }
+    if (wi_likely(wi_load_relaxed(&gate->handle) == stream.bits &&
+                  submit_plain(gate, request, false))) {
         return 0;
     }
-    return write_otherwise(stream, request, ret_op);
+    return write_otherwise(stream, request, NULL);
 }
 
 static __attribute__((noinline)) int

@@ -45,11 +45,7 @@ wi_write_complete_plain(struct wi_loop *loop, struct wi_net *net, uint64_t handl
         write->done((weir_stream){handle}, &net->sent_whole, write->arg);
     }
     write->op.flags = 0;
-    if (write->op.home == &loop->cache) {
-        wi_op_put_back(&loop->cache, &write->op);
-    } else {
-        wi_op_send_home(loop, &write->op);
-    }
+    wi_op_send_home(loop, &write->op);
 }
 
 /** Loop thread. The same write, behind the completions that wait already. */
@@ -58,6 +54,7 @@ wi_write_complete_later(struct wi_loop *loop, struct wi_write *write)
 {
     write->op.owner = write->size;
     write->op.task.ops = &wi_write_done_ops;
+    wi_stream_of(write->gate)->flags |= WI_S_UNTOLD;
     wi_net_done(loop, &write->op.task);
 }
 

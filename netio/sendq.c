@@ -154,50 +154,64 @@ gather_write(struct wi_gather *gather, const struct wi_write *write)
     return true;
 }
 
-// The commonest of many: a small plain piece that is copied behind the others.
-WI_INLINE bool
+// Does the last piece end where the next small one is copied to?
+static bool
+ends_flat(const struct wi_gather *gather)
+{
+    const struct iovec *last = &gather->iov[gather->iov_count - 1];
+
+    return gather->iov_count != 0 &&
+           (const unsigned char *)last->iov_base + last->iov_len == gather->flat;
+}
+
+// The commonest of many: small plain pieces, copied one behind the other. The first write that is
+// none.
+static struct wi_write *
 gather_small(struct wi_gather *gather, struct wi_write *write)
 {
-    size_t size = write->from.one.iov_len;
-    struct iovec *last;
+    uint64_t room = gather->size_max - gather->size;
+    unsigned char *flat = gather->flat;
+    const unsigned char *end = flat + (gather->flat_left < room ? gather->flat_left : room);
+    size_t copied;
 
-    // A barrier, of size 0, is none of these.
-    if (gather->iov_count == 0 || !wi_write_is_plain(write) || (write->flags & WI_WRITE_CHAIN) ||
-        size - 1 >= WI_FLAT_PIECE_MAX || size > gather->flat_left ||
-        size >= gather->size_max - gather->size) {
+    // A barrier, of size 0, is none of these. One byte of room stays: what fills the gather ends it.
+    while (write != NULL && write->size - 1 < WI_FLAT_PIECE_MAX && flat + write->size < end &&
+           (write->flags & ~(uint32_t)WEIR_COPY) == WI_WRITE_PLAIN) {
+        memcpy(flat, write->from.one.iov_base, write->size);
+        flat += write->size;
+        write = wi_write_next(write);
+    }
+    copied = (size_t)(flat - gather->flat);
+    gather->iov[gather->iov_count - 1].iov_len += copied;
+    gather->size += copied;
+    gather->flat_left -= copied;
+    gather->flat = flat;
+    return write;
+}
+
+// Claim a write, and describe it. False: the gather ends with it, or before it.
+static bool
+gather_one(struct wi_gather *gather, struct wi_write *write)
+{
+    if (!wi_op_is_claimed(&write->op) && !(write->flags & WI_WRITE_EARLY) &&
+        !wi_op_claim(&write->op)) {
+        gather->lost = write;
         return false;
     }
-    last = &gather->iov[gather->iov_count - 1];
-    if ((unsigned char *)last->iov_base + last->iov_len != gather->flat) {
-        return false;
-    }
-    memcpy(gather->flat, write->from.one.iov_base, size);
-    last->iov_len += size;
-    gather->flat += size;
-    gather->flat_left -= size;
-    gather->size += size;
-    return true;
+    gather->wants_ack |= wi_write_level(write) == WEIR_ACKED;
+    return gather_write(gather, write) && gather->size != gather->size_max &&
+           !(write->flags & WEIR_FIN);
 }
 
 void
 wi_sendq_gather(struct wi_sendq *queue, struct wi_gather *gather)
 {
-    for (struct wi_write *write = queue->head; write != NULL; write = wi_write_next(write)) {
-        if (wi_likely(gather_small(gather, write))) {
-            continue;
-        }
-        if (!wi_op_is_claimed(&write->op) && !(write->flags & WI_WRITE_EARLY) &&
-            !wi_op_claim(&write->op)) {
-            gather->lost = write;
-            return;
-        }
-        gather->wants_ack |= wi_write_level(write) == WEIR_ACKED;
-        if (!gather_write(gather, write) || gather->size == gather->size_max) {
-            return;
-        }
-        if (write->flags & WEIR_FIN) {
-            gather->has_fin = true;
-            return;
+    struct wi_write *write = queue->head;
+
+    while (write != NULL && gather_one(gather, write)) {
+        write = wi_write_next(write);
+        if (ends_flat(gather)) {
+            write = gather_small(gather, write);
         }
     }
 }

@@ -24,7 +24,6 @@ struct wi_gather {
     uint64_t size_max;
     unsigned char *flat; // small pieces are copied together here
     size_t flat_left;
-    bool has_fin;          // ends with an operation that carries FIN
     bool wants_ack;        // some operation is of level ACKED
     struct wi_write *lost; // a canceller won it: the caller unqueues it and gathers again
 };

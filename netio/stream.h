@@ -61,6 +61,7 @@ enum wi_stream_mark {
     WI_S_NOWAITS = 1 << 27, // there are NOWAIT writes in the queue
     WI_S_PLAIN = 1 << 28,   // see wi_stream_judge()
     WI_S_RESTING = 1 << 29, // too much is queued: reading rests
+    WI_S_UNTOLD = 1 << 30,  // a completion of it waits in the loop's list
 };
 #define WI_S_TEARS (1u << 31) // writes from before a tear may still arrive
 

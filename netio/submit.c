@@ -362,6 +362,7 @@ send_down(struct wi_lane *lane, struct wi_write *write, bool is_head, weir_op *r
         ret_op->bits = wi_op_handle(&write->op);
     }
     wi_lane_send(lane, &write->op.task);
+    wi_lane_look(lane);
 }
 
 // An operation and a place in the lane are reserved: fill it, enter, send.

@@ -12,21 +12,7 @@
 #define PLAIN_WORK (WI_S_PLAIN | WI_S_RIGHT)
 #define OTHER_WORK                                                                                \
     (WI_S_BLOCKED | WI_S_CORKED | WI_S_CORK_TIMED | WI_S_FIN_QUEUED | WI_S_FOREIGN | WI_S_EVENT | \
-     WI_S_RESTING)
-
-// Completions go in the order of the wire: behind those that wait already, else at once.
-WI_INLINE void
-finish_plain(struct wi_loop *loop, struct wi_net *net, struct wi_gate *gate, struct wi_write *write)
-{
-    if (wi_likely(net->done == NULL)) {
-        wi_tls.at = gate;
-        net->sent_whole.turn_ns = loop->now_ns;
-        wi_write_complete_plain(loop, net, wi_load_relaxed(&gate->handle), write);
-        wi_count(&loop->counters.completed, 1);
-    } else {
-        wi_write_complete_later(loop, write);
-    }
-}
+     WI_S_UNTOLD | WI_S_RESTING)
 
 // The commonest work of all: one plain write in one piece on a plain stream. The same steps as
 // wi_stream_flush(), without asking what cannot be. False: not for here.
@@ -39,8 +25,7 @@ flush_plain(struct wi_loop *loop, struct wi_net *net, struct wi_stream *stream)
     ssize_t sent;
 
     if ((stream->flags & (PLAIN_WORK | OTHER_WORK)) != PLAIN_WORK || write == NULL ||
-        write != stream->queue.tail ||
-        (write->flags & ~(uint32_t)(WI_WRITE_CHAIN | WEIR_COPY)) != WI_WRITE_PLAIN) {
+        write != stream->queue.tail || !wi_write_is_marked_plain(write)) {
         return false;
     }
     piece = wi_write_piece(write);
@@ -60,7 +45,10 @@ flush_plain(struct wi_loop *loop, struct wi_net *net, struct wi_stream *stream)
     if (wi_unlikely(wi_load_relaxed(&gate->high) != 0)) {
         wi_stream_tell_writable(loop, stream);
     }
-    finish_plain(loop, net, gate, write);
+    wi_tls.at = gate;
+    net->sent_whole.turn_ns = loop->now_ns;
+    wi_write_complete_plain(loop, net, wi_load_relaxed(&gate->handle), write);
+    wi_count(&loop->counters.completed, 1);
     return true;
 }
 

@@ -29,7 +29,10 @@ stream_of(const struct wi_write *write)
 static void
 done_run(struct wi_loop *loop, struct wi_task *task)
 {
-    wi_write_complete(loop, wi_write_of_task(task));
+    struct wi_write *write = wi_write_of_task(task);
+
+    stream_of(write)->flags &= ~(uint32_t)WI_S_UNTOLD;
+    wi_write_complete(loop, write);
 }
 
 const struct wi_task_ops wi_write_done_ops = {.run = done_run};
@@ -65,6 +68,7 @@ wi_write_end(struct wi_loop *loop, struct wi_stream *stream, struct wi_write *wr
                                                                            << OUTCOME_ORIGIN_SHIFT;
     }
     write->op.task.ops = &wi_write_done_ops;
+    stream->flags |= WI_S_UNTOLD;
     wi_net_done(loop, &write->op.task);
 }
 
@@ -152,6 +156,7 @@ early_run(struct wi_loop *loop, struct wi_task *task)
 {
     struct wi_write *write = write_of_early(task);
 
+    stream_of(write)->flags &= ~(uint32_t)WI_S_UNTOLD;
     wi_probe_completion(&write->op, write->size, write->op.owner);
     if (write->done != NULL) {
         tell_done(loop, write);
@@ -166,13 +171,13 @@ wi_write_end_early(struct wi_loop *loop, struct wi_stream *stream, struct wi_wri
 {
     struct early_task *early = (struct early_task *)(void *)&write->extra;
 
-    (void)stream;
     wi_op_unbind(loop, &write->op);
     if (wi_op_finish(&write->op)) {
         write->op.flags |= OUTCOME_LATE; // claimed before, so no canceller was told that it won
     }
     write->flags |= WI_WRITE_EARLY;
     early->task.ops = &early_ops;
+    stream->flags |= WI_S_UNTOLD;
     wi_net_done(loop, &early->task);
 }
 
@@ -364,6 +369,22 @@ keep_for_later(struct wi_stream *stream, struct wi_write *write)
     stream->arrival_hint = write;
 }
 
+// Is there nothing to refuse a plain write for, or to note?
+WI_INLINE bool
+takes_plain(const struct wi_stream *stream)
+{
+    return (stream->flags & (WI_S_PLAIN | WI_S_FIN_QUEUED | WI_S_SEND_OVER | WI_S_CORKED |
+                             WI_S_TEARS)) == WI_S_PLAIN;
+}
+
+WI_INLINE void
+accept_plain(struct wi_loop *loop, struct wi_stream *stream, struct wi_write *write)
+{
+    wi_count(&loop->counters.accepted, 1);
+    wi_sendq_append(&stream->queue, write);
+    wi_stream_needs_work(loop, stream);
+}
+
 void
 wi_write_place(struct wi_loop *loop, struct wi_stream *stream, struct wi_write *write)
 {
@@ -384,12 +405,8 @@ wi_write_place(struct wi_loop *loop, struct wi_stream *stream, struct wi_write *
             stream->flags &= ~WI_S_TEARS;
         }
     }
-    if (wi_likely((stream->flags & (WI_S_PLAIN | WI_S_FIN_QUEUED | WI_S_SEND_OVER | WI_S_CORKED)) ==
-                      WI_S_PLAIN &&
-                  wi_write_is_plain(write))) {
-        wi_count(&loop->counters.accepted, 1); // by fewer steps: there is nothing to refuse or note
-        wi_sendq_append(&stream->queue, write);
-        wi_stream_needs_work(loop, stream);
+    if (wi_likely(takes_plain(stream) && wi_write_is_plain(write))) {
+        accept_plain(loop, stream, write);
     } else {
         wi_write_accept(loop, stream, write);
     }
@@ -411,12 +428,9 @@ take_right_over(struct wi_loop *loop, struct wi_stream *stream)
     wi_right_wait_end(loop, stream);
 }
 
-static void
-write_arrive(struct wi_loop *loop, struct wi_task *task)
+static __attribute__((noinline)) void
+arrive(struct wi_loop *loop, struct wi_stream *stream, struct wi_write *write)
 {
-    struct wi_write *write = wi_write_of_task(task);
-    struct wi_stream *stream = stream_of(write);
-
     stream->drained++;
     if (wi_unlikely(write->flags & WI_WRITE_HEAD)) {
         take_right_over(loop, stream);
@@ -439,6 +453,25 @@ write_arrive(struct wi_loop *loop, struct wi_task *task)
         wi_write_place(loop, stream, first);
     }
     wi_stream_needs_work(loop, stream);
+}
+
+static void
+write_arrive(struct wi_loop *loop, struct wi_task *task)
+{
+    struct wi_write *write = wi_write_of_task(task);
+    struct wi_stream *stream = stream_of(write);
+
+    // The commonest: a plain write, and its turn in the order has come. (Above the ticket would be
+    // its level and its policy, which plain writes have not.)
+    if (wi_likely(write->ticket == stream->next_ticket && stream->arrivals == NULL &&
+                  wi_write_is_marked_plain(write) && takes_plain(stream))) {
+        stream->drained++;
+        stream->next_ticket = wi_ticket_next(write->ticket);
+        stream->flags |= WI_S_FOREIGN;
+        accept_plain(loop, stream, write);
+    } else {
+        arrive(loop, stream, write);
+    }
 }
 
 // A submitter is done; the loop wanted the right, or the send failed.

@@ -168,6 +168,13 @@ wi_write_written(struct wi_loop *loop, struct wi_write *write)
     }
 }
 
+/** Is it as plain as the short ways left it? */
+WI_INLINE bool
+wi_write_is_marked_plain(const struct wi_write *write)
+{
+    return (write->flags & ~(uint32_t)(WI_WRITE_CHAIN | WEIR_COPY)) == WI_WRITE_PLAIN;
+}
+
 extern const struct wi_op_ops wi_write_ops;
 /** Of an operation that is no write any more: a submitter tells the loop that the right is its own,
  *  or that a send failed (`end`: with what). */

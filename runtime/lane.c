@@ -86,7 +86,28 @@ wi_lane_grow(struct wi_lane *lane)
     // entry of the smaller ring, for they were put before this.
     wi_store_release(&lane->put->next, (uintptr_t)larger);
     lane->put = larger;
+    lane->quick = 0;
     return true;
+}
+
+void
+wi_lane_look(struct wi_lane *lane)
+{
+    const struct wi_loop *loop = lane->cache.loop;
+    unsigned room = wi_ring_room(lane->put);
+    uint64_t number = wi_ring_number(lane->put);
+
+    if (wi_credit_is_limited(loop->runtime)) {
+        return;
+    }
+#if !defined(WI_NO_LATENCY)
+    if ((-number & loop->latency_mask) < room) {
+        room = (unsigned)(-number & loop->latency_mask);
+    }
+#else
+    (void)number;
+#endif
+    lane->quick = room;
 }
 
 void
@@ -123,13 +144,20 @@ ring_follow(struct wi_lane *lane, void **batch, unsigned *ret_count)
 static void
 run_batch(struct wi_loop *loop, void **batch, unsigned count)
 {
-    for (unsigned i = 0; i < count; i++) {
-        struct wi_task *task = batch[i];
+    void **end = batch + count;
 
-        if (i + LANE_PREFETCH < count) { // the entries' lines are in the producer's cache
-            __builtin_prefetch(batch[i + LANE_PREFETCH], 1);
-            __builtin_prefetch((char *)batch[i + LANE_PREFETCH] + WI_CACHE_LINE);
-        }
+    if (count == 0) {
+        return;
+    }
+    for (unsigned i = 0; i < LANE_PREFETCH; i++) {
+        end[i] = end[-1];
+    }
+    for (; batch != end; batch++) {
+        struct wi_task *task = *batch;
+
+        // The entries' lines are in the producer's cache.
+        __builtin_prefetch(batch[LANE_PREFETCH], 1);
+        __builtin_prefetch((char *)batch[LANE_PREFETCH] + WI_CACHE_LINE);
         task->ops->run(loop, task);
     }
 }
@@ -164,7 +192,7 @@ wi_lane_size(const struct wi_lane *lane)
 unsigned
 wi_lane_drain(struct wi_loop *loop, struct wi_lane *lane, unsigned bound)
 {
-    void *batch[LANE_BATCH];
+    void *batch[LANE_BATCH + LANE_PREFETCH];
     unsigned taken = 0;
 
     // ORDER(mark) publish: the loop is done with the node, the producer may link it again.
@@ -261,23 +289,19 @@ wi_lane_abandon(struct wi_lane *lane)
 }
 
 void
-wi_lane_take_home(struct wi_loop *loop, struct wi_lane *lane, struct wi_op *op)
+wi_lane_take_first_home(struct wi_loop *loop, struct wi_lane *lane, struct wi_op *op)
 {
     if (wi_unlikely(lane->orphaned)) {
         adopt(loop, op, lane);
-        if (!lane->is_homing) {
-            bury_if_empty(loop, lane);
-        }
+        bury_if_empty(loop, lane);
         return;
     }
-    op->task.next = (struct wi_task *)(void *)lane->homing;
+    op->task.next = NULL;
     lane->homing = op;
-    if (!lane->is_homing) {
-        lane->is_homing = true;
-        lane->homing_last = op;
-        lane->homing_next = loop->homing;
-        loop->homing = lane;
-    }
+    lane->homing_last = op;
+    lane->is_homing = true;
+    lane->homing_next = loop->homing;
+    loop->homing = lane;
 }
 
 static void

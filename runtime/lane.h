@@ -25,6 +25,7 @@ struct wi_lane {
     // The producer.
     struct wi_cache cache; // first: an operation's home is its lane's cache
     struct wi_ring *put;
+    unsigned quick; // entries that can be put with no question: see wi_lane_look()
     unsigned entries_max;
     uint32_t thread_number;               // the system's, for who looks at it
     uint64_t made;                        // operations ever made for this lane
@@ -72,20 +73,28 @@ wi_lane_reserve(struct wi_lane *lane)
     return wi_likely(wi_ring_room(lane->put) != 0) || wi_lane_grow(lane);
 }
 
-/** The producer, after wi_lane_reserve(). Lock-free; wait-free while the lane is marked. */
-static inline void
-wi_lane_send(struct wi_lane *lane, struct wi_task *task)
-{
-    bool put;
+/** The producer. Look how many entries are free, for so many writes with nothing about them that
+ *  has to be accounted: the next one that is sampled ends the count, and credits forbid it. */
+void wi_lane_look(struct wi_lane *lane);
 
+/** The producer, after wi_lane_reserve(), or with an entry of `quick`. Lock-free; wait-free while the
+ *  lane is marked. */
+WI_INLINE void
+wi_lane_put(struct wi_lane *lane, struct wi_task *task)
+{
     wi_probe_lane_push(lane, lane->cache.loop, task);
-    put = wi_ring_put(lane->put, task);
-    wi_assert(put);
-    (void)put;
+    wi_ring_put_reserved(lane->put, task);
     // ORDER(mark), producer half: put, fence, look at the mark. wi_lane_drain() does the mirror
     // image: clear the mark, fence, look at the ring. Weaken either, and an entry could stay in a
     // lane that nobody looks at.
     wi_fence_full();
+}
+
+static inline void
+wi_lane_send(struct wi_lane *lane, struct wi_task *task)
+{
+    lane->quick -= lane->quick != 0;
+    wi_lane_put(lane, task);
     if (!wi_load_relaxed(&lane->marked)) {
         wi_lane_mark(lane);
     }
@@ -104,7 +113,28 @@ unsigned wi_lane_drain(struct wi_loop *loop, struct wi_lane *lane, unsigned boun
 void wi_lanes_return_home(struct wi_loop *loop);
 
 /** Loop thread. One finished operation, its word already free. */
-void wi_lane_take_home(struct wi_loop *loop, struct wi_lane *lane, struct wi_op *op);
+void wi_lane_take_first_home(struct wi_loop *loop, struct wi_lane *lane, struct wi_op *op);
+WI_INLINE void
+wi_lane_take_home(struct wi_loop *loop, struct wi_lane *lane, struct wi_op *op)
+{
+    if (wi_unlikely(!lane->is_homing)) {
+        wi_lane_take_first_home(loop, lane, op);
+        return;
+    }
+    op->task.next = (struct wi_task *)(void *)lane->homing;
+    lane->homing = op;
+}
+
+/** Loop thread. An operation whose word and flags are as in a cache: to its producer's. */
+WI_INLINE void
+wi_op_send_home(struct wi_loop *loop, struct wi_op *op)
+{
+    if (op->home->is_lane) {
+        wi_lane_take_home(loop, wi_container_of(op->home, struct wi_lane, cache), op);
+    } else {
+        wi_op_put_back(op->home, op);
+    }
+}
 
 /** The producer's end: hand everything to the loop. */
 void wi_lane_abandon(struct wi_lane *lane);

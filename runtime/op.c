@@ -205,16 +205,6 @@ wi_op_finish_named(struct wi_op *op)
 }
 
 void
-wi_op_send_home(struct wi_loop *loop, struct wi_op *op)
-{
-    if (op->home->is_lane) {
-        wi_lane_take_home(loop, wi_container_of(op->home, struct wi_lane, cache), op);
-    } else {
-        wi_op_put_back(op->home, op);
-    }
-}
-
-void
 wi_op_release(struct wi_loop *loop, struct wi_op *op)
 {
     uint64_t word = wi_load_relaxed(&op->word);

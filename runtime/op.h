@@ -75,8 +75,8 @@ struct wi_cache {
 };
 
 struct wi_op {
-    wi_atomic_u64 word;  // generation << 32 | bits | state
     struct wi_task task; // next: in a queue, in a free list, on the way home
+    wi_atomic_u64 word;  // generation << 32 | bits | state
     struct wi_op *prev;  // in a queue
     struct wi_cache *home;
     struct wi_stack_node node; // on the cancel stack
@@ -237,9 +237,6 @@ void wi_op_release(struct wi_loop *loop, struct wi_op *op);
 
 /** Loop thread. The slot goes home; releases first if that has not been done. */
 void wi_op_recycle(struct wi_loop *loop, struct wi_op *op);
-
-/** Loop thread. Its word and flags are as in a cache: to its producer's. */
-void wi_op_send_home(struct wi_loop *loop, struct wi_op *op);
 
 /** Loop thread. The op has been taken out of a lane (or never was in one): register its token, arm
  *  its deadline (WEIR_NEVER: none). 0, or the status with which it must end now: it was cancelled

@@ -17,6 +17,7 @@
 #include <ck_stack.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <string.h>
 
 /* ---- the ring: one producer, one consumer ---- */
 
@@ -56,6 +57,19 @@ wi_ring_number(const struct wi_ring *ring)
     return ring->ring.p_tail;
 }
 
+/** The producer, which knows that there is room. Wait-free. What the entry points at goes along. Same
+ *  layout and same fence as ck_ring_enqueue_spsc(), without its look at the consumer's line. */
+static inline void
+wi_ring_put_reserved(struct wi_ring *ring, void *entry)
+{
+    unsigned tail = ring->ring.p_tail;
+
+    wi_assert(wi_ring_room(ring) != 0);
+    ring->slots[tail & ring->ring.mask].value = entry;
+    ck_pr_fence_store(); // ORDER(lane) publish: pairs with wi_ring_take()
+    ck_pr_store_uint(&ring->ring.p_tail, tail + 1);
+}
+
 /** The producer. Wait-free. False: full. What the entry points at goes along. */
 static inline bool
 wi_ring_put(struct wi_ring *ring, void *entry)
@@ -74,16 +88,19 @@ wi_ring_take(struct wi_ring *ring, void **ret_entries, unsigned count)
 {
     unsigned head = ring->ring.c_head;
     unsigned tail = ck_pr_load_uint(&ring->ring.p_tail);
+    unsigned first = head & ring->ring.mask;
     unsigned ready = tail - head;
+    unsigned before_end;
 
+    static_assert(sizeof(ring->slots[0]) == sizeof(*ret_entries), "a slot is its entry");
     if (ready == 0) {
         return 0;
     }
     ready = ready < count ? ready : count;
+    before_end = ring->ring.mask + 1 - first < ready ? ring->ring.mask + 1 - first : ready;
     ck_pr_fence_load(); // ORDER(lane) observe: entries are read after the tail that covers them
-    for (unsigned i = 0; i < ready; i++) {
-        ret_entries[i] = ring->slots[(head + i) & ring->ring.mask].value;
-    }
+    memcpy(ret_entries, &ring->slots[first], before_end * sizeof(*ret_entries));
+    memcpy(ret_entries + before_end, ring->slots, (ready - before_end) * sizeof(*ret_entries));
     ck_pr_fence_store(); // the producer may overwrite a slot only after it was read
     ck_pr_store_uint(&ring->ring.c_head, head + ready);
     return ready;
