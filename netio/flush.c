@@ -247,6 +247,16 @@ complete_later(struct wi_loop *loop, struct wi_write *write)
     }
 }
 
+static WI_COLD void
+end_stamps(struct wi_loop *loop, const struct wi_write *write)
+{
+    for (; write != NULL; write = wi_write_next(write)) {
+        if (write->flags & WI_WRITE_STAMPED) {
+            wi_write_stamp_end(loop, write);
+        }
+    }
+}
+
 // Plain writes at the head that went as a whole, by fewer steps: they stay linked, and are
 // completed when the flush is over, unless something of the stream's waits to be told before. What
 // is left of the size.
@@ -258,11 +268,13 @@ finish_plain_heads(struct wi_loop *loop, struct wi_stream *stream, uint64_t size
     struct wi_write *last = NULL;
     struct wi_write *write = first;
     uint64_t before = size;
+    uint32_t flags = 0;
 
     while (
         write != NULL && write->size <= size &&
         (wi_write_is_marked_plain(write) || (wi_write_is_plain(write) && write->op.owner == 0))) {
-        wi_probe_written(&write->op, write->size); // none of these is stamped
+        wi_probe_written(&write->op, write->size);
+        flags |= write->flags;
         size -= write->size;
         last = write;
         write = wi_write_next(write);
@@ -278,6 +290,9 @@ finish_plain_heads(struct wi_loop *loop, struct wi_stream *stream, uint64_t size
         write->op.prev = NULL;
     }
     last->op.task.next = NULL;
+    if (wi_unlikely(flags & WI_WRITE_STAMPED)) {
+        end_stamps(loop, first);
+    }
     if (wi_likely((stream->flags & (WI_S_EVENT | WI_S_UNTOLD)) == 0)) {
         complete_after_flush(net, first, last);
     } else {

@@ -28,20 +28,15 @@ struct family {
     const char *help;
     size_t offset; // in weir_stats
     bool is_gauge;
-    bool is_time; // nanoseconds, told in seconds
 };
 
-#define COUNTER(field, name, help)                                   \
-    {                                                                \
-        name, help, offsetof(struct weir_stats, field), false, false \
+#define COUNTER(field, name, help)                            \
+    {                                                         \
+        name, help, offsetof(struct weir_stats, field), false \
     }
-#define TIME(field, name, help)                                     \
-    {                                                               \
-        name, help, offsetof(struct weir_stats, field), false, true \
-    }
-#define GAUGE(field, name, help)                                    \
-    {                                                               \
-        name, help, offsetof(struct weir_stats, field), true, false \
+#define GAUGE(field, name, help)                             \
+    {                                                        \
+        name, help, offsetof(struct weir_stats, field), true \
     }
 
 static const struct family families[] = {
@@ -62,14 +57,6 @@ static const struct family families[] = {
     COUNTER(operations_inline, "weir_operations_inline_total", "Writes done inside their submit."),
     COUNTER(cancels_won, "weir_cancels_won_total", "Cancels that decided the outcome."),
     COUNTER(cancels_late, "weir_cancels_late_total", "Cancels that came too late."),
-    COUNTER(blocked, "weir_blocked_total", "Times a send found the socket full."),
-    TIME(blocked_ns, "weir_blocked_seconds_total", "Time streams spent waiting for room, summed."),
-    COUNTER(corked, "weir_corked_total", "Times a cork held what was queued."),
-    TIME(corked_ns, "weir_corked_seconds_total", "Time streams were corked, summed."),
-    COUNTER(right_waits, "weir_right_waits_total", "Times a loop waited for an inline send."),
-    TIME(right_wait_ns, "weir_right_wait_seconds_total", "Time of such waits, summed."),
-    COUNTER(limited, "weir_limited_total", "Times a high mark refused until the low mark."),
-    TIME(limited_ns, "weir_limited_seconds_total", "Time streams refused so, summed."),
     COUNTER(streams_opened, "weir_streams_opened_total", "Streams opened."),
     COUNTER(streams_closed, "weir_streams_closed_total", "Streams closed."),
     GAUGE(streams_now, "weir_streams", "Streams open now."),
@@ -105,21 +92,21 @@ say_head(struct text *text, const char *name, const char *help, const char *type
     say(text, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
 }
 
+static uint64_t
+number_at(const struct weir_stats *stats, size_t offset)
+{
+    return *(const uint64_t *)(const void *)((const char *)stats + offset);
+}
+
 static void
 say_family(struct text *text, const struct family *family, const struct weir_stats *loops,
            unsigned count)
 {
     say_head(text, family->name, family->help, family->is_gauge ? "gauge" : "counter");
     for (unsigned i = 0; i < count; i++) {
-        uint64_t value =
-            *(const uint64_t *)(const void *)((const char *)&loops[i] + family->offset);
+        uint64_t value = number_at(&loops[i], family->offset);
 
-        if (family->is_time) {
-            say(text, "%s{loop=\"%u\"} %" PRIu64 ".%09" PRIu64 "\n", family->name, i,
-                value / NS_PER_S, value % NS_PER_S);
-        } else {
-            say(text, "%s{loop=\"%u\"} %" PRIu64 "\n", family->name, i, value);
-        }
+        say(text, "%s{loop=\"%u\"} %" PRIu64 "\n", family->name, i, value);
     }
 }
 
@@ -134,6 +121,49 @@ say_refusals(struct text *text, const struct weir_stats *loops, unsigned count)
             say(text, "%s{loop=\"%u\",reason=\"%s\"} %" PRIu64 "\n", name, i, refusals[reason],
                 loops[i].refused[reason]);
         }
+    }
+}
+
+// What streams waited for with something to send.
+struct wait {
+    const char *reason;
+    size_t times, ns; // offsets in weir_stats
+};
+
+#define WAIT(reason, times, ns)                                                     \
+    {                                                                               \
+        reason, offsetof(struct weir_stats, times), offsetof(struct weir_stats, ns) \
+    }
+
+static const struct wait waits[] = {
+    WAIT("socket", blocked, blocked_ns),
+    WAIT("cork", corked, corked_ns),
+    WAIT("right", right_waits, right_wait_ns),
+    WAIT("mark", limited, limited_ns),
+};
+
+#define WAITS (sizeof(waits) / sizeof(waits[0]))
+
+static void
+say_waits(struct text *text, const struct weir_stats *loops, unsigned count)
+{
+    static const char times[] = "weir_blocked_total";
+    static const char seconds[] = "weir_blocked_seconds_total";
+
+    say_head(text, times, "Times a stream had something to send and could not.", "counter");
+    for (unsigned i = 0; i < count * WAITS; i++) {
+        const struct wait *wait = &waits[i % WAITS];
+
+        say(text, "%s{loop=\"%zu\",reason=\"%s\"} %" PRIu64 "\n", times, i / WAITS, wait->reason,
+            number_at(&loops[i / WAITS], wait->times));
+    }
+    say_head(text, seconds, "How long, summed over streams, of waits that have ended.", "counter");
+    for (unsigned i = 0; i < count * WAITS; i++) {
+        const struct wait *wait = &waits[i % WAITS];
+        uint64_t ns = number_at(&loops[i / WAITS], wait->ns);
+
+        say(text, "%s{loop=\"%zu\",reason=\"%s\"} %" PRIu64 ".%09" PRIu64 "\n", seconds, i / WAITS,
+            wait->reason, ns / NS_PER_S, ns % NS_PER_S);
     }
 }
 
@@ -203,6 +233,7 @@ weir_stats_prometheus(struct weir_runtime *runtime, char *buffer, size_t size)
         say_family(&text, &families[i], loops, count);
     }
     say_refusals(&text, loops, count);
+    say_waits(&text, loops, count);
     say_latency(&text, runtime, count);
     wi_heap_free(loops);
     return (int64_t)text.length;

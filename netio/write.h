@@ -123,13 +123,14 @@ wi_write_left(const struct wi_write *write)
 static inline bool
 wi_write_is_plain(const struct wi_write *write)
 {
-    return ((write->flags & ~(unsigned)(WI_WRITE_CHAIN | WEIR_COPY | WI_WRITE_PLAIN)) |
+    return ((write->flags &
+             ~(unsigned)(WI_WRITE_CHAIN | WEIR_COPY | WI_WRITE_PLAIN | WI_WRITE_STAMPED)) |
             (write->ticket >> 24) |
             (write->op.flags & (WI_OP_NAMED | WI_OP_TIMED | WI_OP_TOKENED))) == 0;
 }
 
-/** The submitter (latency.c). Remember the time. A stamped write is not plain, so the short ways of
- *  the others need not ask. */
+/** The submitter (latency.c). Remember the time. Only the ways of several writes at once, and of
+ *  those that are not plain, need to ask for the stamp at the end. */
 WI_COLD void wi_write_stamp(struct wi_write *write);
 /** Loop thread (latency.c). The last byte of a stamped write has been handed to the kernel. */
 WI_COLD void wi_write_stamp_end(struct wi_loop *loop, const struct wi_write *write);

@@ -377,8 +377,9 @@ give_back(struct wi_loop *loop)
     }
 }
 
+// @p is_watched is a constant at each call: who asks for no stall detector pays nothing for it.
 WI_INLINE unsigned
-turn(struct wi_loop *loop, int64_t timeout_ns)
+turn(struct wi_loop *loop, int64_t timeout_ns, bool is_watched)
 {
     int ready = wait_events(loop, timeout_ns);
     unsigned count = ready > 0 ? (unsigned)ready : 0;
@@ -388,7 +389,7 @@ turn(struct wi_loop *loop, int64_t timeout_ns)
     loop->now_ns = wi_os_now_ns();
     wi_count(&loop->counters.turns, 1);
     wi_probe_turn(loop, loop->index, ready);
-    if (wi_unlikely(loop->stall != NULL)) {
+    if (is_watched) {
         wi_stall_turn_begins(loop);
     }
     if (has_work(loop)) {
@@ -408,7 +409,7 @@ turn(struct wi_loop *loop, int64_t timeout_ns)
     if (wi_unlikely(loop->stopping && !loop->idle)) {
         become_idle(loop);
     }
-    if (wi_unlikely(loop->stall != NULL)) {
+    if (is_watched) {
         wi_stall_turn_ends(loop);
     }
     return count;
@@ -423,7 +424,7 @@ wi_loop_turn(struct wi_loop *loop, int64_t timeout_ns)
         return -EDEADLK;
     }
     wi_tls.loop = loop;
-    count = turn(loop, timeout_ns);
+    count = turn(loop, timeout_ns, false);
     wi_tls.loop = NULL;
     wi_tls.at = NULL;
     // Between turns the program may sleep on the loop's descriptor: producers signal it, and what
@@ -434,12 +435,23 @@ wi_loop_turn(struct wi_loop *loop, int64_t timeout_ns)
     return count > INT_MAX ? INT_MAX : (int)count;
 }
 
+static WI_COLD void
+run_watched(struct wi_loop *loop)
+{
+    while (!loop->ended) {
+        turn(loop, -1, true);
+    }
+}
+
 void
 wi_loop_run(struct wi_loop *loop)
 {
     wi_tls.loop = loop;
+    if (loop->stall != NULL) {
+        run_watched(loop);
+    }
     while (!loop->ended) {
-        turn(loop, -1);
+        turn(loop, -1, false);
     }
     wi_tls.loop = NULL;
 }
@@ -528,18 +540,6 @@ wi_loop_fini(struct wi_loop *loop)
 }
 
 /* ---- public ---- */
-
-struct weir_loop *
-weir_loop_current(void)
-{
-    return wi_loop_public(wi_tls.loop);
-}
-
-struct weir_runtime *
-weir_loop_runtime(struct weir_loop *loop)
-{
-    return loop == NULL ? NULL : (struct weir_runtime *)(void *)wi_loop_of(loop)->runtime;
-}
 
 int
 weir_loop_turn(struct weir_loop *public, int64_t timeout_ns)

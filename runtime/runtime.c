@@ -415,3 +415,15 @@ weir_runtime_loop(struct weir_runtime *public, unsigned index)
     }
     return wi_loop_public(&runtime->loops[index]);
 }
+
+struct weir_loop *
+weir_loop_current(void)
+{
+    return wi_loop_public(wi_tls.loop);
+}
+
+struct weir_runtime *
+weir_loop_runtime(struct weir_loop *loop)
+{
+    return loop == NULL ? NULL : (struct weir_runtime *)(void *)wi_loop_of(loop)->runtime;
+}

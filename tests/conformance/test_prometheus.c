@@ -249,6 +249,8 @@ the_numbers_are_those_of_the_counters(void **state)
     assert_true(value_of(parsed, "weir_streams", "", "loop=0;") == 1);
     assert_true(value_of(parsed, "weir_refused_total", "", "loop=1;reason=ended;") == 1);
     assert_true(value_of(parsed, "weir_refused_total", "", "loop=0;reason=ended;") == 0);
+    assert_true(value_of(parsed, "weir_blocked_total", "", "loop=0;reason=socket;") == 0);
+    assert_true(value_of(parsed, "weir_blocked_seconds_total", "", "loop=1;reason=cork;") == 0);
     assert_true(value_of(parsed, "weir_write_latency_seconds", "_count", "loop=0;") == 1);
 }
 

@@ -95,6 +95,12 @@ refused(const struct weir_stats *stats)
     return sum;
 }
 
+static uint64_t
+waited_ns(const struct weir_stats *stats)
+{
+    return stats->blocked_ns + stats->corked_ns + stats->right_wait_ns + stats->limited_ns;
+}
+
 static void
 row(const struct view *view, const char *label, const struct weir_page_loop *loop)
 {
@@ -111,7 +117,7 @@ row(const struct view *view, const char *label, const struct weir_page_loop *loo
         scaled((double)stats->streams_now).text, scaled((double)stats->queued_now).text,
         scaled((double)refused(stats) * per_second).text,
         scaled((double)stats->operations_cancelled * per_second).text,
-        (double)stats->blocked_ns * per_second / 1e9,
+        (double)waited_ns(stats) * per_second / 1e9,
         time_text(weir_latency_quantile_ns(&loop->latency, 500000)).text,
         time_text(weir_latency_quantile_ns(&loop->latency, 990000)).text,
         time_text(weir_latency_quantile_ns(&loop->latency, 1000000)).text,
@@ -156,8 +162,9 @@ show(const struct view *view)
     }
     row(view, "all", &sum);
     if (!view->plain) {
-        fputs(CLEAR_REST "\nblockd: streams that waited for room, on average. p50, p99, max: from "
-                         "submit to wire.\n",
+        fputs(CLEAR_REST
+              "\nblockd: streams that could not send, on average, of waits that have ended. "
+              "p50, p99, max: from submit to wire.\n",
               stdout);
     }
     fflush(stdout);
