@@ -7,7 +7,7 @@ from xml.sax.saxutils import escape
 WIDTH, LEFT, RIGHT = 760, 130, 70
 BAR, GAP, HEAD, FOOT = 16, 5, 46, 14
 LEAST = 50  # where the scale begins
-COLORS = {"weir": "#1f6fb2", "epoll": "#5b5b5b"}
+COLORS = {"weir": "#1f6fb2", "epoll": "#5b5b5b", "uring": "#5b5b5b"}
 OTHER = "#b8b8b8"
 
 
