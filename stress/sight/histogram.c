@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define SUBS (1u << HISTOGRAM_SUB_BITS)
@@ -230,20 +229,24 @@ histogram_print(const struct histogram *histogram, FILE *to)
 static const char *
 parse_number(const char *text, char end, uint64_t *ret_number)
 {
-    char *rest;
+    uint64_t number = 0;
 
     if (text == NULL || *text < '0' || *text > '9') {
         return NULL;
     }
-    errno = 0;
-    *ret_number = strtoull(text, &rest, 10);
-    if (errno != 0) {
-        return NULL;
+    for (; *text >= '0' && *text <= '9'; text++) {
+        unsigned digit = (unsigned)(*text - '0');
+
+        if (number > (UINT64_MAX - digit) / 10) {
+            return NULL;
+        }
+        number = number * 10 + digit;
     }
-    if (*rest == end && end != '\0') {
-        return rest + 1;
+    *ret_number = number;
+    if (*text == end && end != '\0') {
+        return text + 1;
     }
-    return *rest == '\0' ? rest : NULL;
+    return *text == '\0' ? text : NULL;
 }
 
 int
