@@ -18,7 +18,7 @@
 #include <string.h>
 #include <weir/weir.h>
 
-#define LANE_ENTRIES_MIN 512
+#define LANE_ENTRIES_MIN 16384 // the default
 #define STOP_NS          UINT64_C(5000000000)
 
 struct weir_queued {
