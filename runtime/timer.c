@@ -110,6 +110,17 @@ reserve(struct wi_loop *loop, bool while_stopping, struct wi_lane **ret_lane, st
     return 0;
 }
 
+// A loop that is being closed down may still post: the stop waits until late posts have run. Until
+// its deadline, or a function that posts itself for ever would make it wait for ever.
+static bool
+may_post_late(struct wi_runtime *runtime)
+{
+    return wi_on_runtime(runtime) && (!wi_runtime_is_stopping(runtime) ||
+                                      // 0: the stop has only just begun.
+                                      wi_load_relaxed(&runtime->stop_deadline) == 0 ||
+                                      wi_os_now_ns() < wi_load_relaxed(&runtime->stop_deadline));
+}
+
 int
 weir_post(struct weir_loop *public, weir_post_fn *fn, void *arg)
 {
@@ -124,8 +135,7 @@ weir_post(struct weir_loop *public, weir_post_fn *fn, void *arg)
     if (loop == NULL || fn == NULL) {
         return -EINVAL;
     }
-    // A loop that is being closed down may still post: the stop waits until late posts have run.
-    result = reserve(loop, wi_on_runtime(loop->runtime), &lane, &op);
+    result = reserve(loop, may_post_late(loop->runtime), &lane, &op);
     if (result < 0) {
         return result;
     }

@@ -172,7 +172,9 @@ typedef void weir_post_fn(struct weir_loop *loop, void *arg);
  * Threads: any. Lock-free after this thread's first call to the loop.
  * Blocks:  never.
  * Calls:   @p fn exactly once on the loop iff this returns 0; also while stopping.
- * @return 0, or -EINVAL, -WEIR_ELANEFULL, -ENOMEM, -WEIR_EENDED (stopped), -ECHILD.
+ * @return 0, or -EINVAL, -WEIR_ELANEFULL, -ENOMEM, -ECHILD, or -WEIR_EENDED: stopping or stopped;
+ *   on a loop of the runtime only from the stop's deadline on, so what runs while stopping may
+ *   post on.
  */
 WEIR_API WEIR_NODISCARD int weir_post(struct weir_loop *loop, weir_post_fn *fn, void *arg);
 
@@ -183,7 +185,8 @@ WEIR_API WEIR_NODISCARD int weir_post(struct weir_loop *loop, weir_post_fn *fn, 
  * Blocks:  never.
  * Calls:   @p fn once, on the loop, when at least half of the lane is free; a second request before
  *          that replaces the first.
- * @return 0, or -EINVAL: no function, or the caller has no lane there; -EDEADLK on the loop itself.
+ * @return 0, or -EINVAL: no function, or the caller has no lane there; -EDEADLK on the loop itself;
+ *   -ENOMEM; -WEIR_EENDED (stopping); -ECHILD.
  */
 WEIR_API WEIR_NODISCARD int weir_lane_notify(struct weir_loop *loop, weir_post_fn *fn, void *arg);
 

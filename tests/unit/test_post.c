@@ -215,12 +215,58 @@ what_was_posted_runs_while_stopping_and_may_post_on(void **state)
     for (unsigned i = 0; i < 5000; i++) {
         assert_int_equal(weir_post(loop, post_and_note, &chain), 0);
     }
-    assert_int_equal(weir_runtime_stop(runtime, 0), 0);
+    assert_int_equal(weir_runtime_stop(runtime, WEIR_NEVER), 0);
     assert_int_equal(chain.runs, 5000);
     assert_int_equal(chain.result, 0);
     assert_int_equal(weir_post(loop, post_and_note, &chain), -WEIR_EENDED);
     assert_int_equal(weir_runtime_free(runtime), 0);
     assert_int_equal(chain.runs, 5000);
+}
+
+static void
+post_itself(struct weir_loop *loop, void *arg)
+{
+    struct chain *chain = arg;
+
+    chain->runs++;
+    chain->result = weir_post(loop, post_itself, chain);
+}
+
+// What was posted runs; what posts itself for ever is refused from the stop's deadline on.
+static void
+a_post_that_never_ends_does_not_keep_a_stop(void **state)
+{
+    static const unsigned flags[] = {WEIR_MANUAL, 0};
+
+    (void)state;
+    for (unsigned i = 0; i < 2; i++) {
+        struct weir_runtime *runtime = runtime_make(1, flags[i]);
+        struct chain chain = {0};
+        uint64_t deadline;
+
+        assert_int_equal(weir_post(weir_runtime_loop(runtime, 0), post_itself, &chain), 0);
+        deadline = weir_deadline_after(UINT64_C(20000000));
+        assert_int_equal(weir_runtime_stop(runtime, deadline), 0);
+        assert_true(weir_now_ns() >= deadline);
+        assert_true(chain.runs > 1);
+        assert_int_equal(chain.result, -WEIR_EENDED);
+        assert_int_equal(weir_runtime_free(runtime), 0);
+    }
+}
+
+// A stop without time: what had been posted runs, and nothing more.
+static void
+a_stop_without_time_runs_what_was_posted(void **state)
+{
+    struct weir_runtime *runtime = runtime_make(1, WEIR_MANUAL);
+    struct chain chain = {0};
+
+    (void)state;
+    assert_int_equal(weir_post(weir_runtime_loop(runtime, 0), post_itself, &chain), 0);
+    assert_int_equal(weir_runtime_stop(runtime, 0), 0);
+    assert_int_equal(chain.runs, 1);
+    assert_int_equal(chain.result, -WEIR_EENDED);
+    assert_int_equal(weir_runtime_free(runtime), 0);
 }
 
 // A function that goes from loop to loop while the runtime stops: also a loop that has closed
@@ -269,7 +315,8 @@ a_stop_waits_for_posts_between_loops(void **state)
         if (flags[round % 2] == 0) {
             await(has_begun, &walker);
         }
-        runtime_end(runtime);
+        assert_int_equal(weir_runtime_stop(runtime, WEIR_NEVER), 0); // as long as it takes
+        assert_int_equal(weir_runtime_free(runtime), 0);
         assert_int_equal(walker.runs, 301);
     }
     no_failures();
@@ -312,6 +359,8 @@ main(void)
         cmocka_unit_test(the_last_post_is_never_left_behind),
         cmocka_unit_test(posts_from_the_loop_use_no_lane_and_end_the_turn_in_time),
         cmocka_unit_test(what_was_posted_runs_while_stopping_and_may_post_on),
+        cmocka_unit_test(a_post_that_never_ends_does_not_keep_a_stop),
+        cmocka_unit_test(a_stop_without_time_runs_what_was_posted),
         cmocka_unit_test(a_stop_waits_for_posts_between_loops),
         cmocka_unit_test(memory_that_runs_out_refuses_and_calls_nothing),
     };
