@@ -92,25 +92,10 @@ wi_right_wait_end(struct wi_loop *loop, struct wi_stream *stream)
     }
 }
 
-// A stream with a high mark has an extra part from its beginning to its end. Of several who are
-// refused at once the last one's time stays: they came at the same moment.
 void
-wi_limited_begin(struct wi_gate *gate)
+wi_limited_end(struct wi_loop *loop)
 {
-    struct wi_stream_extra *extra = wi_stream_of(gate)->extra;
-
-    if (!(wi_load_relaxed(&gate->word) & WI_GATE_HIGH)) {
-        wi_store_relaxed(&extra->limited_since_ns, wi_os_now_ns());
-    }
-}
-
-void
-wi_limited_end(struct wi_loop *loop, struct wi_stream *stream)
-{
-    uint64_t since = wi_swap_relaxed(&stream->extra->limited_since_ns, 0);
-
     wi_count(&loop->counters.limited, 1);
-    end(loop, &since, &loop->counters.limited_ns);
 }
 
 void
@@ -120,6 +105,6 @@ wi_blocked_stop(struct wi_loop *loop, struct wi_stream *stream)
     wi_corked_end(loop, stream);
     wi_right_wait_end(loop, stream);
     if (wi_and_acq_rel(&wi_gate_of(stream)->word, ~WI_GATE_HIGH) & WI_GATE_HIGH) {
-        wi_limited_end(loop, stream);
+        wi_limited_end(loop);
     }
 }

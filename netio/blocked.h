@@ -22,10 +22,9 @@ void wi_corked_end(struct wi_loop *loop, struct wi_stream *stream);
 void wi_right_wait_begin(struct wi_loop *loop, struct wi_stream *stream);
 void wi_right_wait_end(struct wi_loop *loop, struct wi_stream *stream);
 
-/** Holding the slot, or on its loop; before the gate says HIGH. Somebody is to be refused. */
-void wi_limited_begin(struct wi_gate *gate);
-/** Loop thread. The gate said HIGH, and does no more. */
-void wi_limited_end(struct wi_loop *loop, struct wi_stream *stream);
+/** Loop thread. The gate said HIGH, and does no more. Counted only: it begins in a refused submit,
+ *  which has no place of the stream's to leave a time in. */
+void wi_limited_end(struct wi_loop *loop);
 
 /** Loop thread. It is dead, and waits for nothing any more. */
 void wi_blocked_stop(struct wi_loop *loop, struct wi_stream *stream);

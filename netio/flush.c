@@ -468,7 +468,7 @@ wi_stream_tell_writable(struct wi_loop *loop, struct wi_stream *stream)
     wi_fence_full();
     if (wi_load_relaxed(&gate->word) & WI_GATE_HIGH) {
         wi_and_acq_rel(&gate->word, ~WI_GATE_HIGH);
-        wi_limited_end(loop, stream);
+        wi_limited_end(loop);
         wi_stream_event(loop, stream, WI_EVENT_WRITABLE);
     }
 }

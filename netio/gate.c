@@ -2,7 +2,6 @@
 
 #include "netio/gate.h"
 
-#include "netio/blocked.h"
 #include "netio/stream.h"
 
 #include <errno.h>
@@ -67,7 +66,6 @@ wi_gate_note_high(struct wi_gate *gate)
     // ORDER(high), submitter half: set the bit, fence, look at the queue; the loop does so in
     // wi_stream_tell_writable().
     // (An ask will not do: a submitter stopped before the push would keep the node from an abort.)
-    wi_limited_begin(gate);
     wi_or_acq_rel(&gate->word, WI_GATE_HIGH);
     wi_fence_full();
     return wi_gate_queued(gate) != 0;

@@ -139,10 +139,11 @@ static const struct wait waits[] = {
     WAIT("socket", blocked, blocked_ns),
     WAIT("cork", corked, corked_ns),
     WAIT("right", right_waits, right_wait_ns),
-    WAIT("mark", limited, limited_ns),
+    {"mark", offsetof(struct weir_stats, limited), 0}, // the last: counted only
 };
 
-#define WAITS (sizeof(waits) / sizeof(waits[0]))
+#define WAITS       (sizeof(waits) / sizeof(waits[0]))
+#define WAITS_TIMED (WAITS - 1)
 
 static void
 say_waits(struct text *text, const struct weir_stats *loops, unsigned count)
@@ -158,12 +159,12 @@ say_waits(struct text *text, const struct weir_stats *loops, unsigned count)
             number_at(&loops[i / WAITS], wait->times));
     }
     say_head(text, seconds, "How long, summed over streams, of waits that have ended.", "counter");
-    for (unsigned i = 0; i < count * WAITS; i++) {
-        const struct wait *wait = &waits[i % WAITS];
-        uint64_t ns = number_at(&loops[i / WAITS], wait->ns);
+    for (unsigned i = 0; i < count * WAITS_TIMED; i++) {
+        const struct wait *wait = &waits[i % WAITS_TIMED];
+        uint64_t ns = number_at(&loops[i / WAITS_TIMED], wait->ns);
 
-        say(text, "%s{loop=\"%zu\",reason=\"%s\"} %" PRIu64 ".%09" PRIu64 "\n", seconds, i / WAITS,
-            wait->reason, ns / NS_PER_S, ns % NS_PER_S);
+        say(text, "%s{loop=\"%zu\",reason=\"%s\"} %" PRIu64 ".%09" PRIu64 "\n", seconds,
+            i / WAITS_TIMED, wait->reason, ns / NS_PER_S, ns % NS_PER_S);
     }
 }
 

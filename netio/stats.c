@@ -62,7 +62,6 @@ weir_loop_stats(struct weir_loop *public, struct weir_stats *ret_stats)
         .right_waits = wi_load_relaxed(&counters->right_waits),
         .right_wait_ns = wi_load_relaxed(&counters->right_wait_ns),
         .limited = wi_load_relaxed(&counters->limited),
-        .limited_ns = wi_load_relaxed(&counters->limited_ns),
         .streams_opened = wi_load_relaxed(&counters->opened),
         .streams_closed = wi_load_relaxed(&counters->closed),
         .streams_now = wi_load_relaxed(&loop->streams),

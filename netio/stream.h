@@ -137,7 +137,6 @@ struct wi_stream_extra {
     bool is_later;
     uint64_t blocked_since_ns; // see blocked.h; 0: not
     uint64_t right_since_ns;
-    wi_atomic_u64 limited_since_ns;
     size_t ideal_size;            // as told last
     uint64_t lost;                // bytes accepted and never sent
     struct sockaddr_storage peer; // when it does not fit the slot

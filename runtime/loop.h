@@ -33,7 +33,7 @@ struct wi_counters {
     wi_atomic_u64 accepted, completed, cancelled, cancels_won, cancels_late;
     wi_atomic_u64 refused[WEIR_REFUSALS];
     wi_atomic_u64 blocked, blocked_ns, opened, closed, order_looks;
-    wi_atomic_u64 corked, corked_ns, right_waits, right_wait_ns, limited, limited_ns;
+    wi_atomic_u64 corked, corked_ns, right_waits, right_wait_ns, limited;
     wi_atomic_u64 inline_done; // of lanes that are gone
 };
 

@@ -55,8 +55,7 @@ struct weir_stats {
     uint64_t corked_ns;
     uint64_t right_waits; /* a thread that was sending inline (WEIR_INLINE_OK) */
     uint64_t right_wait_ns;
-    uint64_t limited; /* the low mark: from the first refusal for queue_high to `writable` */
-    uint64_t limited_ns;
+    uint64_t limited; /* the low mark: queue_high refused, until `writable`; counted only */
     uint64_t streams_opened;
     uint64_t streams_closed;
     uint64_t streams_now; /* not a counter: streams open now */

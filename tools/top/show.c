@@ -98,7 +98,7 @@ refused(const struct weir_stats *stats)
 static uint64_t
 waited_ns(const struct weir_stats *stats)
 {
-    return stats->blocked_ns + stats->corked_ns + stats->right_wait_ns + stats->limited_ns;
+    return stats->blocked_ns + stats->corked_ns + stats->right_wait_ns;
 }
 
 static void
