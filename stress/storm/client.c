@@ -314,6 +314,22 @@ check_record(const struct crowd_group *group, const struct client *client,
     return NULL;
 }
 
+// A message counts in the run in which it was due, whenever it came back: one that a stalled server
+// answers after the end took that long as well.
+static void
+count_latency(const struct crowd_loop *loop, const struct client *client,
+              const struct record *record)
+{
+    uint64_t second_ns = atomic_load_explicit(&loop->crowd->shared->begin_ns[CROWD_SECOND_RUN],
+                                              memory_order_relaxed);
+    unsigned run = second_ns != 0 && record->submit_ns >= second_ns ? 1 : 0;
+    uint64_t took = loop->now_ns > record->submit_ns ? loop->now_ns - record->submit_ns : 0;
+
+    if (record->submit_ns != 0 && (loop->phase < CROWD_ENDS || group_of(loop, client)->is_echo)) {
+        histogram_add(&loop->counts->latency[client->group][run], took);
+    }
+}
+
 static const char *
 take_record(void *arg, const struct record *record)
 {
@@ -322,7 +338,6 @@ take_record(void *arg, const struct record *record)
     struct client *client = taking->client;
     struct crowd_account *account = account_of(loop, client);
     const char *wrong = check_record(group_of(loop, client), client, record);
-    unsigned run = loop->phase >= CROWD_SECOND_RUN ? 1 : 0;
 
     if (wrong != NULL) {
         return wrong;
@@ -331,11 +346,7 @@ take_record(void *arg, const struct record *record)
     account->messages_got++;
     account->set_got += record->check;
     taking->messages++;
-    if (record->submit_ns != 0 && loop->phase < CROWD_ENDS) {
-        uint64_t took = loop->now_ns > record->submit_ns ? loop->now_ns - record->submit_ns : 0;
-
-        histogram_add(&loop->counts->latency[client->group][run], took);
-    }
+    count_latency(loop, client, record);
     return NULL;
 }
 

@@ -16,6 +16,7 @@
 #define SLOW_NS        UINT64_C(5000000)
 #define LOOK_NS        UINT64_C(20000000) // how long a change of phase may go unseen
 #define CONNECTING_MAX 256u
+#define DUE_MAX        1024u // messages sent in a row when they are late: what comes is read too
 #define RANDOM_STREAM  UINT64_C(0x55550000)
 
 const struct crowd_group *
@@ -80,7 +81,7 @@ turn_schedule(struct crowd_loop *loop, unsigned index)
         schedule->begin_ns =
             atomic_load(&loop->crowd->shared->begin_ns[crowd_loop_group(loop, index)->begins]);
     }
-    for (;;) {
+    for (unsigned i = 0; i < DUE_MAX; i++) {
         uint64_t due_ns =
             schedule->begin_ns + (uint64_t)((double)schedule->next * schedule->interval_ns);
 
@@ -93,6 +94,23 @@ turn_schedule(struct crowd_loop *loop, unsigned index)
         if (client->state == CLIENT_OPEN && client->outbox->count == 0) {
             client_send(loop, client);
         }
+    }
+    return 0;
+}
+
+// The run has ended: what was due by then and not looked at any more was not sent either.
+static void
+end_schedule(struct crowd_loop *loop, unsigned index)
+{
+    const struct schedule *schedule = &loop->schedules[index];
+    uint64_t end_ns = atomic_load(&loop->crowd->shared->begin_ns[CROWD_ENDS]);
+
+    if (schedule->begin_ns == 0 || schedule->interval_ns <= 0) {
+        return;
+    }
+    uint64_t due = (uint64_t)((double)(end_ns - schedule->begin_ns) / schedule->interval_ns);
+    if (due > schedule->next) {
+        crowd_count(&loop->counts->unsent, due - schedule->next);
     }
 }
 
@@ -121,6 +139,9 @@ enter_phase(struct crowd_loop *loop)
         return;
     }
     loop->phase = (enum crowd_phase)phase;
+    for (unsigned i = 0; phase == CROWD_ENDS && i < loop->crowd->plan.group_count; i++) {
+        end_schedule(loop, i);
+    }
     for (unsigned i = 0; i < loop->client_count; i++) {
         struct client *client = &loop->clients[i];
 

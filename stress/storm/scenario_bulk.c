@@ -72,6 +72,17 @@ on_done(weir_stream stream, const struct weir_result *result, void *arg)
     }
 }
 
+// The message's bytes where they are: its head here, the rest in the pattern. Every kind of memory
+// that a large write can come from is a function like this one.
+static void
+lend(struct slot *slot, struct iovec *pieces, struct weir_write *write)
+{
+    pieces[0] = (struct iovec){&slot->head, sizeof(slot->head)};
+    pieces[1] = (struct iovec){(void *)(uintptr_t)pattern_of(&slot->head), slot->head.size};
+    write->iov = pieces;
+    write->iov_count = 2;
+}
+
 static void
 write_next(struct slot *slot)
 {
@@ -87,12 +98,9 @@ write_next(struct slot *slot)
         .submit_ns = weir_now_ns(),
     };
     record_seal(&slot->head);
-    struct iovec pieces[2] = {
-        {&slot->head, sizeof(slot->head)},
-        {(void *)(uintptr_t)pattern_of(&slot->head), slot->head.size},
-    };
-    struct weir_write write = {
-        .iov = pieces, .iov_count = 2, .flags = bulk->flags, .done = on_done, .arg = slot};
+    struct iovec pieces[2];
+    struct weir_write write = {.flags = bulk->flags, .done = on_done, .arg = slot};
+    lend(slot, pieces, &write);
     writer->in_flight++;
     int status = guest_write(slot->guest, &write, slot->head.check);
     if (status != 0) {
