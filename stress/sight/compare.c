@@ -31,8 +31,13 @@ static const struct metric known[] = {
     {"p99_us", "Latency, 99th percentile", "us", "less"},
     {"p999_us", "Latency, 99.9th percentile", "us", "less"},
     {"max_us", "Longest latency", "us", "less"},
-    {"private_bytes", "Private memory per idle connection", "bytes", "less"},
-    {"resident_bytes", "Resident memory per idle connection", "bytes", "less"},
+    {"wakes_per_sleep", "Wakes per sleep", "", "less"},
+    {"ping_us", "Median latency of another connection", "us", "less"},
+    {"hog_bytes_per_s", "Throughput of the hog", "bytes/s", "more"},
+    {"private_bytes", "Private memory per connection", "bytes", "less"},
+    {"resident_bytes", "Resident memory per connection", "bytes", "less"},
+    {"sent_bytes", "What it lets each peer send", "bytes", "less"},
+    {"unbounded", "Peers it never stops", "", "less"},
 };
 
 static bool
@@ -73,7 +78,9 @@ kind_of(const char *name)
     if (strncmp(name, "weir", length) == 0 && length == 4) {
         return BAR_OURS;
     }
-    return strncmp(name, "epoll", length) == 0 && length == 5 ? BAR_LIMIT : BAR_OTHER;
+    bool is_by_hand =
+        length == 5 && (strncmp(name, "epoll", length) == 0 || strncmp(name, "uring", length) == 0);
+    return is_by_hand ? BAR_LIMIT : BAR_OTHER;
 }
 
 // The next chart, with the words that belong to the figure; NULL: there are enough.

@@ -31,6 +31,40 @@ compare_section(FILE *to, const struct source *source)
     html_section_end(to);
 }
 
+// --- Targets -------------------------------------------------------------------------------------
+
+// "missed?" and "met?" are verdicts of a disturbed machine.
+static enum html_state
+state_of_verdict(const char *verdict)
+{
+    if (strcmp(verdict, "met") == 0) {
+        return HTML_GOOD;
+    }
+    return strcmp(verdict, "missed") == 0 ? HTML_BAD : HTML_WARN;
+}
+
+static void
+targets_section(FILE *to, const struct source *source)
+{
+    static const char *const heads[] = {"", "What", ">Target", "Measured"};
+    const struct json_node *targets = json_member(source->tree, "targets");
+
+    html_section_begin(to, source->title, "");
+    html_table_begin(to, heads, 4);
+    for (const struct json_node *row = targets->first; row != NULL; row = row->next) {
+        const char *verdict = json_text(row, "verdict", "");
+
+        html_row_begin(to, state_of_verdict(verdict));
+        html_cell(to, verdict, false);
+        html_cell(to, json_text(row, "what", ""), false);
+        html_cell(to, json_text(row, "target", ""), true);
+        html_cell(to, json_text(row, "measured", ""), false);
+        html_row_end(to);
+    }
+    html_table_end(to);
+    html_section_end(to);
+}
+
 // --- Runs ----------------------------------------------------------------------------------------
 
 // The first latency of each run; the name of a run is that of its curve.
@@ -128,6 +162,22 @@ count_runs(const struct sources *sources, const struct source **ret_first)
     return count;
 }
 
+static void
+put_section(FILE *to, const struct source *source)
+{
+    switch (source->kind) {
+    case SOURCE_RUN:
+        run_sections(to, source);
+        break;
+    case SOURCE_COMPARE:
+        compare_section(to, source);
+        break;
+    case SOURCE_TARGETS:
+        targets_section(to, source);
+        break;
+    }
+}
+
 void
 report_page(FILE *to, const struct sources *sources)
 {
@@ -143,16 +193,14 @@ report_page(FILE *to, const struct sources *sources)
     }
     html_begin(to, "weir: report");
     html_head(to, runs == 0 ? "weir beside its peers" : "weir: report", HTML_PLAIN, NULL,
-              runs == 0 ? "Blue: weir. Strong grey: epoll by hand, the practical limit." : "");
+              runs == 0
+                  ? "Blue: weir. Strong grey: epoll and io_uring by hand, the practical limit."
+                  : "");
     if (runs > 1) {
         side_by_side_section(to, sources, first);
     }
     for (size_t i = 0; i < sources->count; i++) {
-        if (sources->list[i].kind == SOURCE_COMPARE) {
-            compare_section(to, &sources->list[i]);
-        } else {
-            run_sections(to, &sources->list[i]);
-        }
+        put_section(to, &sources->list[i]);
     }
     html_end(to);
 }
@@ -205,6 +253,9 @@ report_picture(FILE *to, const struct sources *sources, const char *key)
     const char *wrong = bars == NULL || charts == NULL || notes == NULL ? "no memory" : NULL;
 
     for (size_t i = 0; wrong == NULL && i < sources->count; i++) {
+        if (sources->list[i].kind == SOURCE_TARGETS) {
+            continue; // a table
+        }
         if (sources->list[i].kind == SOURCE_RUN) {
             wrong = "runs of weir-storm and comparisons do not go into one picture";
         } else if (!chart_of(&sources->list[i], key, &bars[count], notes[count],
@@ -214,6 +265,9 @@ report_picture(FILE *to, const struct sources *sources, const char *key)
             charts[count] = &bars[count];
             count++;
         }
+    }
+    if (wrong == NULL && count == 0) {
+        wrong = "there is nothing to draw";
     }
     if (wrong == NULL) {
         bars_draw(charts, count, to, 1);

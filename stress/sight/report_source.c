@@ -68,41 +68,93 @@ read_file(const char *path)
     return text;
 }
 
+static bool
+is_targets(const struct json_node *tree)
+{
+    const struct json_node *figures = json_member(tree, "figures");
+    const struct json_node *targets = json_member(tree, "targets");
+
+    return figures != NULL && figures->kind == JSON_OBJECT && targets != NULL &&
+           targets->kind == JSON_ARRAY;
+}
+
+// Fill one of this kind. NULL, or what is wrong.
+static const char *
+read_source(struct source *source)
+{
+    switch (source->kind) {
+    case SOURCE_RUN:
+        source->title = json_text(source->tree, "scenario", "");
+        result_read_machine(&source->machine, source->tree);
+        return result_read(&source->result, source->tree);
+    case SOURCE_COMPARE:
+        source->compare = malloc(sizeof(*source->compare));
+        if (source->compare == NULL) {
+            return "no memory";
+        }
+        compare_read(source->compare, source->tree);
+        source->title = source->compare->subject;
+        return NULL;
+    case SOURCE_TARGETS:
+        source->title = "Targets";
+        break;
+    }
+    return NULL;
+}
+
+static const char *
+add_one(struct sources *sources, enum source_kind kind, const struct json_node *tree)
+{
+    struct source source = {.kind = kind, .tree = tree};
+    struct source *grown = reallocarray(sources->list, sources->count + 1, sizeof(*sources->list));
+    const char *wrong;
+
+    if (grown == NULL) {
+        return "no memory";
+    }
+    sources->list = grown;
+    wrong = read_source(&source);
+    if (wrong == NULL) {
+        sources->list[sources->count++] = source;
+    }
+    return wrong;
+}
+
+static const char *
+add_targets(struct sources *sources, const struct json_node *tree)
+{
+    const char *wrong = add_one(sources, SOURCE_TARGETS, tree);
+    const struct json_node *figures = json_member(tree, "figures");
+
+    for (const struct json_node *part = figures->first; part != NULL && wrong == NULL;
+         part = part->next) {
+        wrong = compare_is_known(part) ? add_one(sources, SOURCE_COMPARE, part)
+                                       : "among its figures is something that is no comparison";
+    }
+    return wrong;
+}
+
 // Takes the tree in any case.
 static bool
 add_source(struct sources *sources, const char *path, struct json_node *tree)
 {
-    struct source source = {.tree = tree};
-    struct source *grown = reallocarray(sources->list, sources->count + 1, sizeof(*sources->list));
-    const char *wrong = NULL;
+    size_t first = sources->count;
+    const char *wrong =
+        "not of weir-storm --json, nor of stress/bench/run, count or targets --json";
 
-    if (grown == NULL) {
-        json_tree_free(tree);
-        return complain(path, "no memory");
-    }
-    sources->list = grown;
     if (result_is_known(tree)) {
-        source.kind = SOURCE_RUN;
-        wrong = result_read(&source.result, tree);
-        result_read_machine(&source.machine, tree);
-        source.title = json_text(tree, "scenario", "");
+        wrong = add_one(sources, SOURCE_RUN, tree);
     } else if (compare_is_known(tree)) {
-        source.kind = SOURCE_COMPARE;
-        source.compare = malloc(sizeof(*source.compare));
-        if (source.compare != NULL) {
-            compare_read(source.compare, tree);
-            source.title = source.compare->subject;
-        }
-        wrong = source.compare == NULL ? "no memory" : NULL;
+        wrong = add_one(sources, SOURCE_COMPARE, tree);
+    } else if (is_targets(tree)) {
+        wrong = add_targets(sources, tree);
+    }
+    if (sources->count > first) {
+        sources->list[first].owned = tree;
     } else {
-        wrong = "neither of weir-storm --json nor of stress/bench/run or count --json";
-    }
-    if (wrong != NULL) {
         json_tree_free(tree);
-        return complain(path, wrong);
     }
-    sources->list[sources->count++] = source;
-    return true;
+    return wrong == NULL || complain(path, wrong);
 }
 
 bool
@@ -140,7 +192,7 @@ sources_free(struct sources *sources)
             result_free(&sources->list[i].result);
         }
         free(sources->list[i].compare);
-        json_tree_free(sources->list[i].tree);
+        json_tree_free(sources->list[i].owned);
     }
     free(sources->list);
     *sources = (struct sources){NULL, 0};
