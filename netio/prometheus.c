@@ -211,6 +211,7 @@ say_latency(struct text *text, struct weir_runtime *runtime, unsigned count)
 }
 
 int64_t
+// Written by say(): NOLINTNEXTLINE(readability-non-const-parameter)
 weir_stats_prometheus(struct weir_runtime *runtime, char *buffer, size_t size)
 {
     struct text text = {.buffer = buffer, .size = size};

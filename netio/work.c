@@ -29,7 +29,6 @@ flush_plain(struct wi_loop *loop, struct wi_net *net, struct wi_stream *stream)
         return false;
     }
     piece = wi_write_piece(write);
-    wi_probe_flush(gate, stream->fd);
     sent = wi_os_send(stream->fd, piece.iov_base, piece.iov_len);
     wi_probe_send(stream->fd, piece.iov_len, sent);
     wi_count(&loop->counters.sends, 1);

@@ -80,6 +80,27 @@ a_send_without_memory_says_memory(void **state)
     }
 }
 
+// ---- reading ------------------------------------------------------------------------------------
+
+// K46: an error of reading that is no reset reaches the reader, and the connection goes.
+static void
+a_failing_receive_ends_the_pull_and_the_stream(void **state)
+{
+    struct fixture *fixture = fixture_manual(state);
+    struct pair *pair = pair_open(fixture, &(struct pair_options){.pull = true});
+    struct pulls *pulls = pulls_make(fixture);
+    struct weir_read request = pulls_request(pulls, 0);
+
+    assert_status(pull(pair, &request, NULL), 0);
+    fixture_settle(fixture);
+    os_count_fail(COUNT_RECEIVE, 1, ETIMEDOUT);
+    peer_write_pattern(fixture, pair->peer, 100, 0, 0);
+    pulls_wait(pulls, 1);
+    expect_pull_failed(pulls, 0, -ETIMEDOUT, WEIR_ORIGIN_TRANSPORT);
+    expect_closed(pair->events, -ETIMEDOUT, WEIR_ORIGIN_TRANSPORT);
+    assert_int_equal(events_count(pair->events, "peer_reset"), 0);
+}
+
 // ---- becoming a stream --------------------------------------------------------------------------
 
 static void
@@ -164,6 +185,7 @@ main(void)
         EACH_UNIX(room_that_cannot_be_watched_ends_the_stream),
         EACH_UNIX(room_that_is_watched_on_does_no_harm),
         EACH(a_send_without_memory_says_memory),
+        EACH(a_failing_receive_ends_the_pull_and_the_stream),
         EACH(an_adopted_stream_that_cannot_be_watched_says_memory),
         EACH(a_dial_without_a_descriptor_says_memory),
         EACH(a_dial_that_cannot_be_watched_says_memory),

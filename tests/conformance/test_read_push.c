@@ -434,6 +434,44 @@ an_answer_inside_data_is_void_unless_data_says_pending(void **state)
     reader_wait_consumed(reader, 30);
 }
 
+// ---- blocks -----------------------------------------------------------------------------------
+
+static uint64_t
+blocks_out(void)
+{
+    struct weir_ledger ledger;
+
+    weir_pool_ledger(&ledger);
+    return ledger.leased - ledger.returned;
+}
+
+// K80: input goes into the tail block while at least 2048 bytes of it are free.
+static void
+input_fills_the_tail_block_first(void **state)
+{
+    struct fixture *fixture = fixture_manual(state);
+    struct reader *reader = reader_make(fixture);
+    struct pair *pair = reader_open(reader, &(struct pair_options){0});
+    uint64_t before = blocks_out();
+
+    for (unsigned call = 0; call < 3; call++) {
+        reader_answer(reader, 0, READER_ALL); // wait for more
+    }
+    peer_write_pattern(fixture, pair->peer, 1000, 0, 0);
+    reader_wait_calls(reader, 1);
+    assert_int_equal(blocks_out(), before + 1);
+    peer_write_pattern(fixture, pair->peer, 1000, 1000, 0);
+    reader_wait_calls(reader, 2);
+    assert_int_equal(blocks_out(), before + 1); // 3032 bytes were free
+    peer_write_pattern(fixture, pair->peer, 1000, 2000, 0);
+    reader_wait_calls(reader, 3);
+    assert_int_equal(blocks_out(), before + 2); // 2032 were not enough
+    peer_write_pattern(fixture, pair->peer, 1, 3000, 0);
+    reader_wait_consumed(reader, 3001);
+    fixture_settle(fixture);
+    assert_int_equal(blocks_out(), before);
+}
+
 // ---- pause ------------------------------------------------------------------------------------
 
 // Q51, Q-T5
@@ -833,6 +871,7 @@ main(void)
         EACH(a_pending_answer_may_come_before_data_has_returned),
         EACH(a_pending_answer_may_come_from_inside_data),
         EACH(an_answer_inside_data_is_void_unless_data_says_pending),
+        EACH(input_fills_the_tail_block_first),
         EACH(consuming_less_than_shown_may_pause),
         EACH(resume_shows_the_rest_after_a_partial_consume),
         EACH(nothing_is_shown_while_paused),

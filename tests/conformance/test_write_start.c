@@ -329,6 +329,45 @@ a_stream_never_started_drains_quietly(void **state)
     expect_no_connection(fixture, listener);
 }
 
+// Q2, Q4: there are no stream limits to be blocked by, and the kernel's accept is the peer's.
+static void
+fail_blocked_and_notify_go_with_a_start(void **state)
+{
+    struct fixture *fixture = fixture_manual(state);
+    struct weir_address address;
+    int listener = transport_listen(fixture, 0, &address);
+    struct dialled *dialled = dial(fixture, &address, WEIR_DIAL_LAZY, 0);
+    int peer;
+
+    assert_status(write_to(fixture, dialled, 0, 100, WEIR_FAIL_BLOCKED), -EINVAL);
+    assert_status(write_to(fixture, dialled, 0, 100, WEIR_NOTIFY), -EINVAL);
+    assert_status(write_to(fixture, dialled, 0, 100, WEIR_START | WEIR_FAIL_BLOCKED | WEIR_NOTIFY),
+                  0);
+    peer = transport_accept(fixture, listener);
+    peer_read_pattern(fixture, peer, 100, 0, 0);
+    recorder_wait(dialled->recorder, 1);
+    events_wait(dialled->events, "peer_accepted");
+    fixture_settle(fixture);
+    assert_int_equal(events_count(dialled->events, "peer_accepted"), 1);
+    assert_string_equal(dialled->events->list[0].name, "started");
+}
+
+// Nobody is told who did not ask.
+static void
+a_start_without_notify_tells_no_peer_accepted(void **state)
+{
+    struct fixture *fixture = fixture_manual(state);
+    struct weir_address address;
+    struct dialled *dialled;
+
+    transport_listen(fixture, 0, &address);
+    dialled = dial(fixture, &address, WEIR_DIAL_LAZY, 0);
+    assert_status(write_to(fixture, dialled, 0, 100, WEIR_START), 0);
+    recorder_wait(dialled->recorder, 1);
+    fixture_settle(fixture);
+    assert_int_equal(events_count(dialled->events, "peer_accepted"), 0);
+}
+
 // A token ends what it is bound to, started or not; `started` is told first, and once.
 static void
 a_fired_token_tells_started_too(void **state)
@@ -448,6 +487,8 @@ main(void)
         EACH(a_stream_never_started_closes_quietly),
         EACH(a_stream_never_started_drains_quietly),
         EACH(a_fired_token_tells_started_too),
+        EACH(fail_blocked_and_notify_go_with_a_start),
+        EACH(a_start_without_notify_tells_no_peer_accepted),
         EACH_TCP(a_stream_that_connects_can_be_aborted),
         EACH_TCP(fast_open_delivers_the_first_bytes_either_way),
         EACH(dial_wait_returns_a_started_stream_or_the_reason),

@@ -65,20 +65,13 @@ end_of(enum answer answer, const struct attached *attached)
     return 0;
 }
 
-static int
-watch(const struct options *options, const struct attached *attached)
+static enum answer
+watch(const struct options *options, const struct attached *attached,
+      struct weir_page_loop *loops[2])
 {
-    struct weir_page_loop *loops[2] = {
-        calloc(attached->loop_count, sizeof(struct weir_page_loop)),
-        calloc(attached->loop_count, sizeof(struct weir_page_loop)),
-    };
     enum answer answer = ANSWERED;
     uint64_t last_ns = 0;
 
-    if (loops[0] == NULL || loops[1] == NULL) {
-        fputs("weir-top: out of memory\n", stderr);
-        return 1;
-    }
     for (uint64_t views = 0; !is_asked_to_end; views++) {
         uint64_t now_ns;
 
@@ -103,7 +96,28 @@ watch(const struct options *options, const struct attached *attached)
         wait_ns(options->interval_ns);
     }
     show_end(options->plain);
-    return answer == ANSWERED ? 0 : end_of(answer, attached);
+    return answer;
+}
+
+static int
+run(const struct options *options, const struct attached *attached)
+{
+    struct weir_page_loop *loops[2] = {
+        calloc(attached->loop_count, sizeof(struct weir_page_loop)),
+        calloc(attached->loop_count, sizeof(struct weir_page_loop)),
+    };
+    int status = 1;
+
+    if (loops[0] == NULL || loops[1] == NULL) {
+        fputs("weir-top: out of memory\n", stderr);
+    } else {
+        enum answer answer = watch(options, attached, loops);
+
+        status = answer == ANSWERED ? 0 : end_of(answer, attached);
+    }
+    free(loops[0]);
+    free(loops[1]);
+    return status;
 }
 
 int
@@ -122,5 +136,5 @@ main(int argc, char **argv)
     }
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
-    return watch(&options, &attached);
+    return run(&options, &attached);
 }
