@@ -68,13 +68,14 @@ WEIR_API int weir_token_status(weir_token token);
 WEIR_API int weir_token_free(weir_token token);
 
 /**
- * Bind a stream: when the token fires the stream is aborted with the token's code.
+ * Bind a stream: when the token fires the stream is aborted with the token's code. A stream is
+ * bound once: also when its token has been freed, which leaves it without one.
  *
  * Threads: any.
  * Blocks:  never.
  * @return 0; a token that has fired aborts the stream at once. -WEIR_ESTALE: either handle;
- *   -EINVAL: two runtimes; -EBUSY: the stream has been bound before; -ENOMEM, -WEIR_ELANEFULL,
- *   -WEIR_EENDED (stopping), -ECHILD.
+ *   -EINVAL: two runtimes; -EBUSY: the stream has been bound before, whatever became of the token;
+ *   -ENOMEM, -WEIR_ELANEFULL, -WEIR_EENDED (stopping), -ECHILD.
  */
 WEIR_API int weir_token_bind(weir_token token, weir_stream stream);
 

@@ -116,12 +116,13 @@ struct weir_write {
  * nothing queued, memory still the caller's and nothing to be called, in this order:
  *   -EINVAL       unknown bits, a NULL with a size, contradictory flags or memory, FIN with MORE,
  *                 level ACCEPTED with borrowed memory, a foreign block, a size above SSIZE_MAX
- *   -ENOTSUP      a flag or level this transport has not (see WEIR_BEST_EFFORT)
+ *   -ENOTSUP      a flag this transport has not (see WEIR_BEST_EFFORT)
  *   -ECHILD       in a forked child
  *   -WEIR_ESTALE  the stream is gone
  *   -WEIR_EENDED, -WEIR_ETORN, -EPIPE, -ECONNRESET …  the write side has ended, is torn, or failed:
  *                 the stored reason
  *   -ECANCELED    the token has fired (its reason); -WEIR_ESTALE for a stale token
+ *   -ENOTSUP      level ACKED, and the stream cannot tell: which stream it is had to be known first
  *   -WEIR_ESTREAMFULL, -WEIR_ELANEFULL, -WEIR_ELOOPFULL, -WEIR_EPROCFULL  what is full, see there
  *   -EAGAIN       NOWAIT, and nothing could be taken
  *   -ENOMEM       memory ran out

@@ -531,11 +531,34 @@ a_token_takes_back_a_timer(void **state)
     assert_status(weir_token_free(timer.token), 0);
 }
 
+// A freed token leaves its stream unbound, and no other takes its place.
+static void
+a_stream_is_bound_once(void **state)
+{
+    struct fixture *fixture = fixture_manual(state);
+    struct pair *pair = pair_open(fixture, &(struct pair_options){0});
+    weir_token first;
+    weir_token second;
+
+    assert_status(weir_token_create(fixture->runtime, (weir_token){0}, &first), 0);
+    assert_status(weir_token_create(fixture->runtime, (weir_token){0}, &second), 0);
+    assert_status(weir_token_bind(first, pair->stream), 0);
+    fixture_settle(fixture);
+    assert_status(weir_token_free(first), 0);
+    fixture_settle(fixture);
+    assert_status(weir_token_bind(second, pair->stream), -EBUSY);
+    assert_status(weir_token_fire(second, 0, 0), 0);
+    fixture_settle(fixture);
+    assert_int_equal(events_count(pair->events, "closed"), 0);
+    assert_status(weir_token_free(second), 0);
+}
+
 int
 main(void)
 {
     static const struct test_case cases[] = {
         EACH(a_token_fired_before_the_submit_refuses_it),
+        ONCE(a_stream_is_bound_once),
         ONCE(a_stale_token_refuses_the_submit),
         EACH(one_fire_takes_back_operations_on_many_streams),
         ONCE(the_first_reason_stays),
