@@ -16,6 +16,9 @@
 
 #include <stdint.h>
 #include <sys/sdt.h>
+#if defined(__clang__) // its macros leave "..." empty, where they are used
+#pragma clang diagnostic ignored "-Wgnu-zero-variadic-macro-arguments"
+#endif
 
 #define WI_PROBE1(name, a)          DTRACE_PROBE1(weir, name, a)
 #define WI_PROBE2(name, a, b)       DTRACE_PROBE2(weir, name, a, b)
