@@ -22,6 +22,7 @@ enum counter {
     COUNT_CANCEL_DEADLINE, // and a deadline to pass
     COUNT_TORN,            // streams torn by a cancel
     COUNT_TORN_EXACT,      // the receiver had exactly the bytes that were said to be sent
+    COUNT_CUT,             // streams reset by a cancel
     COUNT_MENDED,          // messages continued after a tear or a partial write
     COUNT_GIVEN,           // memory given in accepted writes
     COUNT_RELEASED,

@@ -16,6 +16,7 @@ react(struct message *message, weir_stream stream, const struct weir_result *res
 
     if (is_cancelled && result->sent > 0) {
         if (message->tear != WEIR_TEAR_STOP) {
+            counter_add(&link->loop->counters, COUNT_CUT, 1);
             link_close(link, stream, WEIR_CLOSE_ABORT);
         } else if ((link->traits & LINK_SOLO) != 0) {
             counter_add(&link->loop->counters, COUNT_TORN, 1);

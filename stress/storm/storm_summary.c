@@ -22,6 +22,7 @@ static const struct {
     {COUNT_LATE_CANCEL, "writes cancelled too late"},
     {COUNT_TORN, "writes torn"},
     {COUNT_TORN_EXACT, "tears exact to the byte"},
+    {COUNT_CUT, "streams reset by a cancel"},
     {COUNT_MENDED, "writes continued"},
     {COUNT_REFUSED_STALE, "refused stale"},
     {COUNT_REFUSED_ENDED, "refused ended"},
