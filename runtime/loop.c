@@ -61,8 +61,8 @@ wi_loop_wake(struct wi_loop *loop)
 WI_INLINE bool
 has_work(const struct wi_loop *loop)
 {
-    return !(wi_stack_is_empty(&loop->marked) & wi_stack_is_empty(&loop->cancels) &
-             wi_stack_is_empty(&loop->controls));
+    return !((int)wi_stack_is_empty(&loop->marked) & (int)wi_stack_is_empty(&loop->cancels) &
+             (int)wi_stack_is_empty(&loop->controls));
 }
 
 // Announce a sleep, unless there is work. Every announced sleep is counted, but for one taken back

@@ -2,13 +2,17 @@
 //
 // The stall detector: a callback that holds its loop is reported with its stack, a loop that works
 // or rests is not, and a detector with nothing to look at does not run.
+#include "mem/heap.h"
 #include "tests/lib/runtime_fixture.h"
+#include "weir/page.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { STALL_MS = 20 };
 
@@ -200,6 +204,57 @@ options_that_cannot_be_are_refused(void **state)
     assert_true(signal(SIGRTMIN + 3, SIG_DFL) == SIG_DFL); // given back
 }
 
+static unsigned
+pages_of_this_process(void)
+{
+    DIR *directory = opendir(WEIR_PAGE_DIRECTORY);
+    const struct dirent *entry;
+    unsigned count = 0;
+    char prefix[40];
+
+    assert_non_null(directory);
+    snprintf(prefix, sizeof(prefix), "weir.%d.", (int)getpid());
+    while ((entry = readdir(directory)) != NULL) {
+        count += strncmp(entry->d_name, prefix, strlen(prefix)) == 0;
+    }
+    closedir(directory);
+    return count;
+}
+
+// Whichever allocation fails: no page stays, no handler, and the next try works.
+static void
+a_runtime_that_cannot_be_made_leaves_nothing(void **state)
+{
+    static struct told told;
+    struct weir_runtime_options options = {.loops = 2,
+                                           .log = keep_line,
+                                           .log_arg = &told,
+                                           .stall_ns = 1000000,
+                                           .stall_signal = SIGRTMIN + 4,
+                                           .stats_name = "fails"};
+    struct weir_runtime *runtime = NULL;
+    unsigned failures = 0;
+    int result;
+
+    (void)state;
+    do {
+        wi_heap_fail(failures + 1, 0);
+        result = weir_runtime_create(&options, &runtime);
+        wi_heap_fail(0, 0);
+        if (result != 0) {
+            failures++;
+            assert_int_equal(result, -ENOMEM);
+            assert_int_equal(pages_of_this_process(), 0);
+            assert_true(signal(SIGRTMIN + 4, SIG_DFL) == SIG_DFL);
+        }
+    } while (result != 0);
+    assert_true(failures > 3);
+    assert_int_equal(pages_of_this_process(), 1);
+    runtime_end(runtime);
+    assert_int_equal(pages_of_this_process(), 0);
+    assert_true(signal(SIGRTMIN + 4, SIG_DFL) == SIG_DFL);
+}
+
 // Two runtimes share the signal, and the handler stays until the last has gone.
 static void
 runtimes_share_the_signal(void **state)
@@ -226,6 +281,7 @@ main(void)
         cmocka_unit_test(a_busy_loop_is_not_reported),
         cmocka_unit_test(a_detector_with_nothing_to_look_at_does_not_run),
         cmocka_unit_test(options_that_cannot_be_are_refused),
+        cmocka_unit_test(a_runtime_that_cannot_be_made_leaves_nothing),
         cmocka_unit_test(runtimes_share_the_signal),
     };
 

@@ -3,6 +3,8 @@
 
 #include <stdint.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
 #define CLEAR_REST "\033[J"
 #define HOME       "\033[H"
@@ -12,6 +14,8 @@
 #define NORMAL     "\033[0m"
 #define FULL       "\033[?1049h\033[?25l" // the alternate screen, no cursor
 #define USUAL      "\033[?25h\033[?1049l"
+
+#define OTHER_LINES 8 // that are no loop's
 
 struct number {
     char text[16];
@@ -146,10 +150,23 @@ show_head(const struct view *view)
     was_shown = true;
 }
 
+// As many loops as the terminal has lines for; the sum has them all.
+static unsigned
+rows_of(const struct view *view)
+{
+    struct winsize size;
+
+    if (view->plain || ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) < 0 || size.ws_row <= OTHER_LINES) {
+        return view->loop_count;
+    }
+    return size.ws_row - OTHER_LINES;
+}
+
 void
 show(const struct view *view)
 {
     struct weir_page_loop sum = {0};
+    unsigned rows = rows_of(view);
 
     show_head(view);
     for (unsigned i = 0; i < view->loop_count; i++) {
@@ -157,8 +174,13 @@ show(const struct view *view)
         char label[12];
 
         snprintf(label, sizeof(label), "%u", i);
-        row(view, label, &one);
+        if (i < rows) {
+            row(view, label, &one);
+        }
         add(&sum, &one);
+    }
+    if (rows < view->loop_count) {
+        printf("%u loops more" CLEAR_LINE "\n", view->loop_count - rows);
     }
     row(view, "all", &sum);
     if (!view->plain) {
