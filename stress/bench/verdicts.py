@@ -195,8 +195,8 @@ def bulk_targets():
 
 def probe_targets():
     for case, text in (("echo", "echo, 64 connections"), ("xthread", "foreign writes")):
-        yield Target(f"probes and sampled latencies, {text}: instructions over a build without", "≤ +2 %",
-                     more_instructions_at_most(f"count-{case}-plain", 0.02))
+        yield Target(f"probes and sampled latencies, {text}: instructions over a build without",
+                     "≤ +2 %", more_instructions_at_most(f"count-{case}-plain", 0.02))
         yield Target(f"probes and sampled latencies, {text}: rate over a build without", "≥ 0.98",
                      ratio_at_least(f"{case}-plain", "weir", "weir@plain", "rate", 0.98))
 
