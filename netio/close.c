@@ -3,6 +3,7 @@
 #include "netio/blocked.h"
 #include "netio/consume.h"
 #include "netio/net.h"
+#include "netio/order.h"
 
 #include <errno.h>
 

@@ -4,73 +4,10 @@
 #include "netio/acks.h"
 #include "netio/blocked.h"
 #include "netio/net.h"
+#include "netio/order.h"
 #include "netio/plain.h"
 
 #include <errno.h>
-
-/* ---- order ---- */
-
-static void
-place_arrivals(struct wi_loop *loop, struct wi_stream *stream)
-{
-    while (stream->arrivals != NULL) {
-        struct wi_write *write = stream->arrivals;
-
-        stream->arrivals = wi_write_next(write);
-        wi_write_place(loop, stream, write);
-    }
-    stream->arrival_hint = NULL;
-}
-
-bool
-wi_stream_take_right(struct wi_loop *loop, struct wi_stream *stream)
-{
-    if (wi_likely(stream->flags & WI_S_RIGHT)) {
-        return true;
-    }
-    switch (wi_gate_take_right(wi_gate_of(stream))) {
-    case WI_TAKE_HANDED:
-        // What a submitter began is in its lane: it goes in front of all else.
-        stream->flags |= WI_S_RIGHT;
-        wi_loop_look(loop);
-        place_arrivals(loop, stream);
-        wi_right_wait_end(loop, stream);
-        return true;
-    case WI_TAKE_FREE:
-        stream->flags |= WI_S_RIGHT;
-        wi_right_wait_end(loop, stream);
-        return true;
-    case WI_TAKE_NO:
-    default:
-        wi_right_wait_begin(loop, stream);
-        return false;
-    }
-}
-
-void
-wi_stream_settle(struct wi_loop *loop, struct wi_stream *stream)
-{
-    struct wi_gate *gate = wi_gate_of(stream);
-    uint32_t drained;
-
-    if (wi_unlikely(stream->arrivals != NULL)) {
-        wi_loop_look(loop); // a submit that returned before these began is in a marked lane
-        place_arrivals(loop, stream);
-    }
-    stream->flags &= ~(unsigned)WI_S_FOREIGN;
-    if (stream->drained == 0) {
-        return;
-    }
-    // The right first: while the count says "in flight", no submitter may take it.
-    wi_stream_take_right(loop, stream);
-    drained = stream->drained;
-    stream->drained = 0;
-    // ORDER(gate) publish: what these submits brought is in the queue before they stop counting.
-    if ((wi_sub_acq_rel(&gate->word, drained * WI_GATE_INFLIGHT) & WI_GATE_INFLIGHTS) ==
-        drained * WI_GATE_INFLIGHT) {
-        stream->flags &= ~WI_S_TEARS; // nothing from before a tear is under way any more
-    }
-}
 
 /* ---- level ACCEPTED ---- */
 

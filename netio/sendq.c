@@ -174,7 +174,7 @@ gather_small(struct wi_gather *gather, struct wi_write *write)
     const unsigned char *end = flat + (gather->flat_left < room ? gather->flat_left : room);
     size_t copied;
 
-    // A barrier, of size 0, is none of these. One byte of room stays: what fills the gather ends it.
+    // A barrier, of size 0, is none of these. One byte of room stays: what fills a gather ends it.
     while (write != NULL && write->size - 1 < WI_FLAT_PIECE_MAX && flat + write->size < end &&
            (write->flags & ~(uint32_t)WEIR_COPY) == WI_WRITE_PLAIN) {
         memcpy(flat, write->from.one.iov_base, write->size);

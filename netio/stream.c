@@ -7,6 +7,7 @@
 #include "netio/acks.h"
 #include "netio/blocked.h"
 #include "netio/net.h"
+#include "netio/order.h"
 #include "runtime/credit.h"
 
 #include <errno.h>
@@ -343,15 +344,14 @@ end_writes(struct wi_loop *loop, struct wi_stream *stream, int status, enum weir
         wi_sendq_remove(&stream->queue, write);
         wi_stream_lose(loop, stream, write, status, origin);
     }
-    while (stream->arrivals != NULL) {
-        struct wi_write *write = stream->arrivals;
+    for (struct wi_write *write = wi_order_take(stream); write != NULL;) {
+        struct wi_write *next = wi_write_next(write);
 
-        stream->arrivals = wi_write_next(write);
         write->op.task.next = NULL;
         wi_op_arrive(loop, &write->op, WEIR_NEVER, 0);
         wi_stream_lose(loop, stream, write, status, origin);
+        write = next;
     }
-    stream->arrival_hint = NULL;
 }
 
 // A submitter that holds the right may be inside a send: its descriptor stays until it is back.

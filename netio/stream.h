@@ -157,14 +157,14 @@ struct wi_stream {
     struct wi_sendq queue;
 
     // Order and input.
-    uint32_t next_ticket;
+    uint32_t next_ticket; // of other threads' submits; see order.h
     uint32_t torn_ticket; // what was accepted before it is torn
     uint32_t drained;     // arrived and not yet taken off the gate's count
     int16_t status;       // the first reason it failed or ended
     uint8_t origin;
     uint8_t phase;                 // enum wi_phase
-    struct wi_write *arrivals;     // out of order, by ticket
-    struct wi_write *arrival_hint; // the last one put there
+    struct wi_write *arrivals;     // whose turn in the order has not come
+    struct wi_write *last_arrival; // the last one put there
     struct weir_chain input;       // received and not consumed
     uint32_t input_size;
     uint16_t events; // enum wi_event
@@ -178,6 +178,7 @@ struct wi_stream {
     wi_atomic_u32 peer_ip; // the peer, when it is IPv4; while free: the free list's link
     uint16_t peer_port;
     uint8_t peer_family;
+    uint8_t holes; // see order.h
     struct wi_control control;
     struct wi_timer timer; // connecting, cork, closing
 };
@@ -290,20 +291,12 @@ extern const struct wi_source_ops wi_stream_plain_source_ops;
 
 /* ---- sending (flush.c) ---- */
 
-/** Loop thread. Out-of-order arrivals take their places; the gate's count is put right. */
-void wi_stream_settle(struct wi_loop *loop, struct wi_stream *stream);
-
 /**
  * Loop thread. A plain stream is open and has no inline writes, no deadline for each write, and no
  * credit to account: what the short ways of reading, writing and flushing rest on. Judged anew
  * whenever one of these, or the data function, changes.
  */
 void wi_stream_judge(struct wi_stream *stream);
-
-/** Loop thread. Have the right to write; what a submitter began inline is in the queue then.
- *  False: a
- *  submitter is sending, and its lane will bring the right. */
-bool wi_stream_take_right(struct wi_loop *loop, struct wi_stream *stream);
 
 /** Loop thread. Take a write off the queue, and out of the account of level ACCEPTED. */
 void wi_stream_unqueue(struct wi_stream *stream, struct wi_write *write);

@@ -3,6 +3,7 @@
 #include "netio/submit.h"
 #include "mem/block.h"
 #include "netio/net.h"
+#include "netio/order.h"
 #include "netio/request.h"
 #include "runtime/credit.h"
 #include "runtime/thread.h"

@@ -4,6 +4,7 @@
 
 #include "mem/block.h"
 #include "netio/net.h"
+#include "netio/order.h"
 #include "netio/plain.h"
 
 /* ---- the short way ---- */

@@ -7,6 +7,7 @@
 #include "netio/acks.h"
 #include "netio/blocked.h"
 #include "netio/net.h"
+#include "netio/order.h"
 
 #include <errno.h>
 
@@ -342,33 +343,6 @@ wi_write_accept(struct wi_loop *loop, struct wi_stream *stream, struct wi_write 
     wi_stream_needs_work(loop, stream);
 }
 
-// Keep it until those before it have come. A lane's own entries come in order, so the search starts
-// behind the last one that was put here.
-static void
-keep_for_later(struct wi_stream *stream, struct wi_write *write)
-{
-    uint32_t ticket = write->ticket & WI_TICKET_MASK;
-    struct wi_write *before = NULL;
-    struct wi_write *after = stream->arrivals;
-
-    if (stream->arrival_hint != NULL &&
-        wi_ticket_before(stream->arrival_hint->ticket & WI_TICKET_MASK, ticket)) {
-        before = stream->arrival_hint;
-        after = wi_write_next(before);
-    }
-    while (after != NULL && wi_ticket_before(after->ticket & WI_TICKET_MASK, ticket)) {
-        before = after;
-        after = wi_write_next(after);
-    }
-    write->op.task.next = after == NULL ? NULL : &after->op.task;
-    if (before == NULL) {
-        stream->arrivals = write;
-    } else {
-        before->op.task.next = &write->op.task;
-    }
-    stream->arrival_hint = write;
-}
-
 // Is there nothing to refuse a plain write for, or to note?
 WI_INLINE bool
 takes_plain(const struct wi_stream *stream)
@@ -390,9 +364,7 @@ wi_write_place(struct wi_loop *loop, struct wi_stream *stream, struct wi_write *
 {
     uint32_t ticket = write->ticket & WI_TICKET_MASK;
 
-    if (!wi_ticket_before(ticket, stream->next_ticket)) {
-        stream->next_ticket = wi_ticket_next(ticket);
-    } // else it was concurrent with what has gone before it
+    wi_order_pass(stream, ticket);
     if (wi_unlikely(stream->flags & WI_S_TEARS)) {
         if (wi_ticket_before(ticket, stream->torn_ticket)) {
             wi_op_arrive(loop, &write->op, WEIR_NEVER, 0);
@@ -436,23 +408,12 @@ arrive(struct wi_loop *loop, struct wi_stream *stream, struct wi_write *write)
         take_right_over(loop, stream);
     }
     stream->flags |= WI_S_FOREIGN;
-    if (wi_likely((write->ticket & WI_TICKET_MASK) == stream->next_ticket &&
-                  stream->arrivals == NULL)) {
+    if (wi_likely((write->ticket & WI_TICKET_MASK) == stream->next_ticket)) {
         wi_write_place(loop, stream, write);
-        return;
+    } else {
+        wi_order_keep(stream, write);
+        wi_stream_needs_work(loop, stream);
     }
-    keep_for_later(stream, write);
-    while (stream->arrivals != NULL &&
-           (stream->arrivals->ticket & WI_TICKET_MASK) == stream->next_ticket) {
-        struct wi_write *first = stream->arrivals;
-
-        stream->arrivals = wi_write_next(first);
-        if (stream->arrival_hint == first) {
-            stream->arrival_hint = NULL;
-        }
-        wi_write_place(loop, stream, first);
-    }
-    wi_stream_needs_work(loop, stream);
 }
 
 static void
@@ -463,8 +424,8 @@ write_arrive(struct wi_loop *loop, struct wi_task *task)
 
     // The commonest: a plain write, and its turn in the order has come. (Above the ticket would be
     // its level and its policy, which plain writes have not.)
-    if (wi_likely(write->ticket == stream->next_ticket && stream->arrivals == NULL &&
-                  wi_write_is_marked_plain(write) && takes_plain(stream))) {
+    if (wi_likely(write->ticket == stream->next_ticket && wi_write_is_marked_plain(write) &&
+                  takes_plain(stream))) {
         stream->drained++;
         stream->next_ticket = wi_ticket_next(write->ticket);
         stream->flags |= WI_S_FOREIGN;

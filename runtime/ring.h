@@ -57,8 +57,8 @@ wi_ring_number(const struct wi_ring *ring)
     return ring->ring.p_tail;
 }
 
-/** The producer, which knows that there is room. Wait-free. What the entry points at goes along. Same
- *  layout and same fence as ck_ring_enqueue_spsc(), without its look at the consumer's line. */
+/** The producer, which knows that there is room. Wait-free. What the entry points at goes along.
+ *  Same layout and same fence as ck_ring_enqueue_spsc(), without its look at the consumer's line. */
 static inline void
 wi_ring_put_reserved(struct wi_ring *ring, void *entry)
 {
