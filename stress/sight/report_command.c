@@ -12,7 +12,7 @@
 
 static const char help[] =
     "Usage: weir-storm report [OPTION]... FILE...\n"
-    "Draws what weir-storm, stress/bench/run and stress/bench/count have written with --json. A "
+    "Draws what weir-storm, or stress/bench/run, count or targets, has written with --json. A "
     "FILE\n"
     "may hold several of them; - is standard input.\n"
     "\n"
