@@ -97,10 +97,14 @@ open_socket(unsigned number)
     return fd;
 }
 
+// At least one, however short the time.
 static bool
 may_begin(uint64_t now_ns)
 {
-    return messages > 0 ? begun < messages : now_ns < end_ns;
+    if (messages > 0) {
+        return begun < messages;
+    }
+    return begun == 0 || now_ns < end_ns;
 }
 
 static void

@@ -146,10 +146,14 @@ send_rest(struct connection *connection)
     }
 }
 
+// At least one, however short the time.
 static bool
 may_begin(uint64_t now_ns)
 {
-    return load.messages > 0 ? load.begun < load.messages : now_ns < load.end_ns;
+    if (load.messages > 0) {
+        return load.begun < load.messages;
+    }
+    return load.begun == 0 || now_ns < load.end_ns;
 }
 
 // Hogs go on for as long as anybody else does.

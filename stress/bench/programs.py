@@ -130,6 +130,13 @@ def write_json(path, figures):
     unfinished.rename(path)
 
 
+def parse_report(program, text):
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise Failure(f"{program} printed no JSON: {text!r}") from error
+
+
 def run_program(command, timeout_s):
     """Runs it to its end and returns the JSON line it printed."""
     try:
@@ -137,7 +144,7 @@ def run_program(command, timeout_s):
                               timeout=timeout_s, check=True)
     except (subprocess.SubprocessError, OSError) as error:
         raise Failure(str(error)) from error
-    return json.loads(done.stdout)
+    return parse_report(command[0], done.stdout)
 
 
 class Server:
@@ -174,7 +181,7 @@ def echo_server(program, arguments=(), prefix=()):
             output, _ = process.communicate(timeout=END_TIMEOUT_S)
             if process.returncode != 0:
                 raise Failure(f"{program} ended with {process.returncode}")
-            server.report = json.loads(output)
+            server.report = parse_report(program, output)
         except subprocess.TimeoutExpired as error:
             raise Failure(f"{program} does not end") from error
         finally:

@@ -100,11 +100,12 @@ producer_submit(struct producer *producer, struct bench_write *write)
     producer->backend->submit(write);
 }
 
+// At least one, also when the time was over before this thread ran: of nothing there is no figure.
 static bool
 producer_may_submit(const struct producer *producer)
 {
     return producer->submitted < producer->quota &&
-           !__atomic_load_n(producer->is_stopping, __ATOMIC_RELAXED);
+           (producer->submitted == 0 || !__atomic_load_n(producer->is_stopping, __ATOMIC_RELAXED));
 }
 
 static void
