@@ -58,7 +58,7 @@ wi_ring_number(const struct wi_ring *ring)
 }
 
 /** The producer, which knows that there is room. Wait-free. What the entry points at goes along.
- *  Same layout and same fence as ck_ring_enqueue_spsc(), without its look at the consumer's line. */
+ *  Same layout and fence as ck_ring_enqueue_spsc(), without its look at the consumer's line. */
 static inline void
 wi_ring_put_reserved(struct wi_ring *ring, void *entry)
 {
