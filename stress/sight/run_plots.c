@@ -77,7 +77,11 @@ place_of(const struct result_series *series)
 
     snprintf(place.picture, sizeof(place.picture), "%s", name);
     snprintf(place.curve, sizeof(place.curve), "%s", name);
-    if (sscanf(name, "loop %d %n", &loop, &used) == 1 && used > 0 && name[used] != '\0') {
+    const char *colon = strstr(name, ": ");
+    if (colon != NULL) {
+        snprintf(place.picture, sizeof(place.picture), "%.*s", (int)(colon - name), name);
+        snprintf(place.curve, sizeof(place.curve), "%s", colon + 2);
+    } else if (sscanf(name, "loop %d %n", &loop, &used) == 1 && used > 0 && name[used] != '\0') {
         snprintf(place.picture, sizeof(place.picture), "%s, per loop", name + used);
         snprintf(place.curve, sizeof(place.curve), "loop %d", loop);
     } else if (space != NULL && space[1] == 'p' && strspn(space + 2, "0123456789.") > 0) {

@@ -155,6 +155,40 @@ draw_kinds(const struct view *view, const struct live_sample *now, struct screen
     }
 }
 
+// What streams wait for: how many at a time, told when a wait has ended; and how often one reached
+// its high mark.
+static void
+draw_waits(const struct live_sample *was, const struct live_sample *now, struct screen *screen)
+{
+    static const char *const names[] = {"socket ", "  cork ", "  inline writer "};
+    uint64_t waited_ns[3] = {0}, before_ns[3] = {0}, limited = 0, before = 0;
+    double seconds = now->seconds - was->seconds;
+
+    if (now->loop_count == 0 || seconds <= 0) {
+        return;
+    }
+    for (unsigned i = 0; i < now->loop_count; i++) {
+        waited_ns[0] += now->loops[i].blocked_ns;
+        waited_ns[1] += now->loops[i].corked_ns;
+        waited_ns[2] += now->loops[i].inline_ns;
+        before_ns[0] += was->loops[i].blocked_ns;
+        before_ns[1] += was->loops[i].corked_ns;
+        before_ns[2] += was->loops[i].inline_ns;
+        limited += now->loops[i].limited;
+        before += was->loops[i].limited;
+    }
+    screen_put_field(screen, SCREEN_PLAIN, "waiting", NAME_WIDTH + 1);
+    for (unsigned i = 0; i < 3; i++) {
+        double waiting = growth(waited_ns[i], before_ns[i], seconds) / 1e9;
+
+        screen_put(screen, SCREEN_SOFT, names[i]);
+        screen_put(screen, SCREEN_STRONG, format_measured(waiting, "").text);
+    }
+    screen_put(screen, SCREEN_SOFT, "  high mark ");
+    screen_put(screen, SCREEN_STRONG, format_value(growth(limited, before, seconds), "/s").text);
+    screen_end_line(screen);
+}
+
 static void
 draw_latency(const char *name, const struct view_latency *latency, struct screen *screen)
 {
@@ -257,6 +291,7 @@ view_draw(struct view *view, const struct live *live, const struct live_sample *
 {
     draw_head(live, now, screen);
     draw_kinds(view, now, screen);
+    draw_waits(was, now, screen);
     draw_latencies(view, live, screen);
     draw_loops(view, was, now, screen);
 }

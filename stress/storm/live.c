@@ -74,6 +74,9 @@ read_loop(struct weir_runtime *runtime, unsigned index, struct live_loop *ret_lo
         .completed = stats.operations_completed,
         .blocked = stats.blocked,
         .blocked_ns = stats.blocked_ns,
+        .corked_ns = stats.corked_ns,
+        .inline_ns = stats.right_wait_ns,
+        .limited = stats.limited,
         .queued_now = stats.queued_now,
         .streams_now = stats.streams_now,
     };

@@ -41,6 +41,9 @@ struct live_loop {
     uint64_t completed;
     uint64_t blocked;     // times a send found its socket full
     uint64_t blocked_ns;  // streams' time of waiting for room, summed
+    uint64_t corked_ns;   // the same of waiting for a cork's end
+    uint64_t inline_ns;   // and for a thread that was sending inline
+    uint64_t limited;     // times a stream was refused for its high mark
     uint64_t queued_now;  // bytes; not a counter
     uint64_t streams_now; // not a counter
 };

@@ -24,5 +24,8 @@ result_add_stats(struct result *result, const struct weir_stats *stats, uint64_t
     result_add_figure(result, "wakes", (double)stats->wakes, "");
     result_add_figure(result, "times blocked", (double)stats->blocked, "");
     result_add_figure(result, "blocked", (double)stats->blocked_ns / 1e9, "s");
+    result_add_figure(result, "corked", (double)stats->corked_ns / 1e9, "s");
+    result_add_figure(result, "waited for inline writers", (double)stats->right_wait_ns / 1e9, "s");
+    result_add_figure(result, "times a high mark was reached", (double)stats->limited, "");
     result_add_figure(result, "looks for the order", (double)stats->order_looks, "");
 }

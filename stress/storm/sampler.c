@@ -85,6 +85,28 @@ add_counts(struct sampler *sampler, const struct live_sample *before, const stru
                      (double)now->count[LIVE_CONNECTIONS]);
 }
 
+// How many streams waited at a time, on average, by what they waited for.
+static void
+add_waits(struct sampler *sampler, const struct live_sample *before, const struct live_sample *now,
+          double seconds)
+{
+    double blocked = 0, corked = 0, inline_ns = 0, limited = 0;
+
+    for (unsigned i = 0; i < now->loop_count; i++) {
+        blocked += (double)(now->loops[i].blocked_ns - before->loops[i].blocked_ns);
+        corked += (double)(now->loops[i].corked_ns - before->loops[i].corked_ns);
+        inline_ns += (double)(now->loops[i].inline_ns - before->loops[i].inline_ns);
+        limited += (double)(now->loops[i].limited - before->loops[i].limited);
+    }
+    if (now->loop_count > 0) {
+        add_rate(sampler, "streams waiting: for the socket", "", now, seconds, blocked / 1e9);
+        add_rate(sampler, "streams waiting: for a cork's end", "", now, seconds, corked / 1e9);
+        add_rate(sampler, "streams waiting: for an inline writer", "", now, seconds,
+                 inline_ns / 1e9);
+        add_rate(sampler, "high mark reached", "/s", now, seconds, limited);
+    }
+}
+
 static void
 add_loops(struct sampler *sampler, const struct live_sample *before, const struct live_sample *now,
           double seconds)
@@ -176,6 +198,7 @@ take_sample(struct sampling *sampling)
     }
     add_counts(sampler, before, now, seconds);
     add_loops(sampler, before, now, seconds);
+    add_waits(sampler, before, now, seconds);
     add_latencies(sampling, now);
     add_memory(sampler, now);
     if (sampler->run->view != NULL) {

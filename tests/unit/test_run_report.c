@@ -44,6 +44,8 @@ fill(struct result *result, bool held)
         result_add_point(result, "messages", "/s", i * 0.125, i == 777 ? 1e6 : 1000);
         result_add_point(result, "loop 0 turns", "/s", i * 0.125, i);
         result_add_point(result, "loop 1 turns", "/s", i * 0.125, 2 * i);
+        result_add_point(result, "streams waiting: for a cork", "", i * 0.125, i % 3);
+        result_add_point(result, "streams waiting: for the socket", "", i * 0.125, 1);
         result_add_point(result, "refusals", "/s", i * 0.125, 0);
         result_add_point(result, "round trip p50", "us", i * 0.125, 100);
         result_add_point(result, "round trip p99", "us", i * 0.125, 100 + i);
@@ -94,6 +96,8 @@ a_page_has_all_that_is_in_the_result(void **state)
         ">Turns, per loop<",
         ">loop 1<",
         ">p99<",
+        ">Streams waiting<",
+        ">for a cork<",
         ">Round trip over time<",
         ">Latency by percentile<",
         "\xe2\x80\xaf\x30\x30\x30<", // 10 000 samples
@@ -111,9 +115,9 @@ a_page_has_all_that_is_in_the_result(void **state)
             fail_msg("no %s", wanted[i]);
         }
     }
-    // By percentile, per message, messages, turns, round trip.
-    assert_int_equal(count_of(page, "<svg "), 5);
-    assert_int_equal(count_of(page, "</svg>"), 5);
+    // By percentile, per message, messages, turns, waiting, round trip.
+    assert_int_equal(count_of(page, "<svg "), 6);
+    assert_int_equal(count_of(page, "</svg>"), 6);
     free(page);
     result_free(&result);
 }

@@ -30,6 +30,8 @@ grow(const struct live_sample *was, struct live_sample *now)
         now->loops[i].completed += 73000 * (i + 1);
         now->loops[i].turns += 4000;
         now->loops[i].blocked_ns += 750000000;
+        now->loops[i].corked_ns += 250000000;
+        now->loops[i].limited += 10;
         now->loops[i].queued_now = 1800000;
         now->loops[i].streams_now = 32;
     }
@@ -110,9 +112,24 @@ static void
 a_frame_shows_rates_percentiles_and_loops(void **state)
 {
     static const char *const wanted[] = {
-        "weir-storm chaos", "1.5 s of 8 s", "292 k/s", "354 MB/s", "8.80 k/s",     "64",
-        "3.60 MB",          "p50 ",         "p99 ",    "p99.9 ",   "max 1.00 ms",  "146 k/s",
-        "8.00 k/s",         "1.80 MB",      "1.50",    "32",       "\xe2\x96\x88",
+        "weir-storm chaos",
+        "1.5 s of 8 s",
+        "292 k/s",
+        "354 MB/s",
+        "8.80 k/s",
+        "64",
+        "socket 3.00  cork 1.00  inline writer 0  high mark 40/s",
+        "3.60 MB",
+        "p50 ",
+        "p99 ",
+        "p99.9 ",
+        "max 1.00 ms",
+        "146 k/s",
+        "8.00 k/s",
+        "1.80 MB",
+        "1.50",
+        "32",
+        "\xe2\x96\x88",
     };
     struct scene *scene = scene_make();
     struct screen screen = {.columns = 120, .rows = 40, .is_utf8 = true};
