@@ -20,8 +20,8 @@ bool draw_latencies(FILE *to, const char *title, const struct named_histogram *o
                     int is_alone);
 
 // Everything that was sampled over time: series that belong together ("waiting: here", "waiting:
-// there"; "loop 0 turns", "loop 1 turns"; "round trip p50", "round trip p99") in one picture, each a
-// figure of the page. Those that were 0 all the time make no picture.
+// there"; "loop 0 turns", "loop 1 turns"; "round trip p50", "round trip p99") in one picture, each
+// a figure of the page. Those that were 0 all the time make no picture.
 void draw_series(FILE *to, const struct result *result);
 
 // Their names, as a sentence; empty when there are none.
