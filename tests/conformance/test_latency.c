@@ -115,9 +115,29 @@ bad_arguments_are_refused(void **state)
     assert_status(weir_loop_latency(fixture->loop, NULL), -EINVAL);
 }
 
+static void
+a_library_built_without_says_so(void **state)
+{
+    struct fixture *fixture = fixture_manual(state);
+    struct weir_latency latency;
+
+    assert_status(weir_latency(fixture->runtime, &latency), -ENOTSUP);
+    assert_status(weir_loop_latency(fixture->loop, &latency), -ENOTSUP);
+}
+
+#if defined(WI_NO_LATENCY)
+#define IS_BUILT_WITHOUT 1
+#else
+#define IS_BUILT_WITHOUT 0
+#endif
+
 int
 main(void)
 {
+    static const struct test_case without[] = {
+        ONCE(a_library_built_without_says_so),
+        ONCE(bad_arguments_are_refused),
+    };
     static const struct test_case cases[] = {
         EACH(each_write_is_timed_when_asked),
         EACH(one_in_so_many_is_timed),
@@ -126,5 +146,6 @@ main(void)
         ONCE(bad_arguments_are_refused),
     };
 
-    return RUN_CASES("conformance.latency", cases);
+    return IS_BUILT_WITHOUT ? RUN_CASES("conformance.latency", without)
+                            : RUN_CASES("conformance.latency", cases);
 }
