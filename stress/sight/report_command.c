@@ -20,7 +20,7 @@ static const char help[] =
     "  --svg OUT       one picture: bars of every comparison, or the latencies of all runs\n"
     "  --from FILE     the same as FILE\n"
     "  --figure KEY    which figure of the comparisons --svg shows, as named in the files\n"
-    "  --title TEXT    of the first file, then of the second, and so on\n"
+    "  --title TEXT    of the first result, then of the second, and so on\n"
     "  --target X      a line at this value in the first chart, in the same order; 0: none\n"
     "  --help          this text\n";
 
