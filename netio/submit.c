@@ -188,6 +188,12 @@ submit_local(struct wi_loop *loop, struct wi_gate *gate, const struct weir_write
     }
     wi_write_submitted(loop, write, wi_load_relaxed(&loop->counters.accepted));
     wi_stream_take_right(loop, stream); // no inline submit may pass this one
+    if (wi_unlikely(wi_gate_state(wi_load_relaxed(&gate->word)) == WI_GATE_TORN)) {
+        wi_op_arrive(loop, &write->op, WEIR_NEVER, 0); // what the look brought tore the stream
+        wi_stream_lose(loop, stream, write, -WEIR_ETORN, WEIR_ORIGIN_LOCAL_CLOSE);
+        wi_stream_needs_work(loop, stream);
+        return 0;
+    }
     if (request->flags & WEIR_FIN) {
         wi_gate_move(gate, WI_GATE_ENDED); // first: what ends it at once takes this back
     }

@@ -450,6 +450,62 @@ a_tear_ends_what_waits_in_lanes_too(void **state)
     expect_result(recorder_of(recorder, 1), -WEIR_ETORN, WEIR_ORIGIN_LOCAL_CLOSE, 0);
 }
 
+struct torn_head {
+    struct pair *pair;
+    struct recorder *recorder;
+    int began;    // the inline write's result
+    int answer;   // its cancel's
+    int followed; // the result of the loop's own write
+};
+
+// Sends a part at once; the rest goes down this thread's lane, and is cancelled there.
+static void *
+begin_and_cancel(void *arg)
+{
+    struct torn_head *head = arg;
+    struct weir_write request = request_make(head->recorder, 0, MIB);
+    weir_op op = {0};
+
+    request.flags = WEIR_INLINE_OK;
+    head->began = weir_write(head->pair->stream, &request, &op);
+    head->answer = weir_cancel(op);
+    return NULL;
+}
+
+static void
+follow_on_the_loop(struct weir_loop *loop, void *arg)
+{
+    struct torn_head *head = arg;
+    pthread_t thread;
+
+    (void)loop;
+    if (pthread_create(&thread, NULL, begin_and_cancel, head) == 0) {
+        pthread_join(thread, NULL);
+    }
+    head->followed = request_submit(head->pair, head->recorder, 1, SMALL, WEIR_COPY);
+}
+
+// The loop's own write looks for what other threads submitted before, and so finds the tear.
+static void
+a_tear_that_the_loop_finds_while_it_submits_ends_that_write_too(void **state)
+{
+    struct fixture *fixture = fixture_manual(state);
+    struct pair *pair = pair_open(
+        fixture, &(struct pair_options){.stream.flags = WEIR_STREAM_INLINE, .small = true});
+    struct torn_head *head = fixture_memory(fixture, sizeof(*head));
+
+    *head = (struct torn_head){.pair = pair, .recorder = recorder_make(fixture)};
+    fixture_settle(fixture);
+    assert_status(weir_post(fixture->loop, follow_on_the_loop, head), 0);
+    recorder_wait(head->recorder, 2);
+    assert_status(head->began, 0);
+    assert_int_equal(head->answer, WEIR_CANCEL_PENDING);
+    assert_status(head->followed, 0);
+    assert_status(recorder_of(head->recorder, 0).status, -ECANCELED);
+    assert_true(recorder_of(head->recorder, 0).sent > 0);
+    expect_result(recorder_of(head->recorder, 1), -WEIR_ETORN, WEIR_ORIGIN_LOCAL_CLOSE, 0);
+}
+
 // Section 5: DRAIN and FLUSH of a torn stream act as ABORT.
 static void
 closing_a_torn_stream_is_an_abort(void **state)
@@ -609,6 +665,7 @@ main(void)
         EACH_TCP(cancelled_with_all_taken_succeeds_late),
         EACH(a_cancelled_barrier_completes_cancelled),
         EACH(a_tear_ends_what_waits_in_lanes_too),
+        EACH(a_tear_that_the_loop_finds_while_it_submits_ends_that_write_too),
         EACH(closing_a_torn_stream_is_an_abort),
         EACH(a_cancel_wakes_a_parked_loop),
         ONCE(racing_cancels_leave_one_completion_each),
