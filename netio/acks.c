@@ -4,6 +4,7 @@
 
 #include "mem/heap.h"
 #include "netio/net.h"
+#include "netio/reports.h"
 
 #include <errno.h>
 
@@ -49,8 +50,8 @@ wi_acks_wait(struct wi_loop *loop, struct wi_stream *stream, struct wi_write *wr
     }
 }
 
-static void
-complete_acked(struct wi_loop *loop, struct wi_stream *stream)
+void
+wi_acks_complete(struct wi_loop *loop, struct wi_stream *stream)
 {
     struct wi_acks *acks = stream->extra->acks;
 
@@ -73,19 +74,13 @@ offset_of(const struct wi_stream *stream, uint32_t last_byte)
     return stream->sent - (uint32_t)((uint32_t)stream->sent - (last_byte + 1));
 }
 
-static void
-take_reports(struct wi_stream *stream)
+void
+wi_acks_note(struct wi_stream *stream, uint32_t last_byte)
 {
     struct wi_acks *acks = stream->extra->acks;
-    struct wi_os_report report;
+    uint64_t acked = offset_of(stream, last_byte);
 
-    while (wi_os_receive_report(stream->fd, &report) == 0) {
-        if (report.kind == WI_REPORT_ACKED) {
-            uint64_t acked = offset_of(stream, report.low);
-
-            acks->acked = acked > acks->acked ? acked : acks->acked;
-        }
-    }
+    acks->acked = acked > acks->acked ? acked : acks->acked;
 }
 
 // The kernel's own count; a FIN counts as a byte there.
@@ -107,17 +102,10 @@ count_unacked(struct wi_stream *stream)
 }
 
 void
-wi_acks_collect(struct wi_loop *loop, struct wi_stream *stream)
-{
-    take_reports(stream);
-    complete_acked(loop, stream);
-}
-
-void
 wi_acks_look(struct wi_stream *stream)
 {
     if (stream->extra != NULL && stream->extra->acks != NULL && stream->fd >= 0) {
-        take_reports(stream);
+        wi_reports_take(stream);
         count_unacked(stream);
     }
 }
@@ -145,11 +133,11 @@ wi_acks_timer_fired(struct wi_loop *loop, struct wi_timer *timer)
     struct wi_acks *acks = wi_container_of(timer, struct wi_acks, timer);
     struct wi_stream *stream = acks->stream;
 
-    wi_acks_collect(loop, stream);
+    wi_reports_collect(loop, stream);
     if (!wi_sendq_is_empty(&acks->waiting)) {
         count_unacked(stream);
         wi_wheel_arm(&loop->wheel, timer, WI_TIMER_ACKS, loop->now_ns + SLOW_LOOK_NS);
-        complete_acked(loop, stream);
+        wi_acks_complete(loop, stream);
     }
 }
 

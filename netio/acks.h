@@ -24,8 +24,11 @@ int wi_acks_enable(struct wi_stream *stream);
 /** Loop thread. All of it was sent: wait for the acknowledgement. */
 void wi_acks_wait(struct wi_loop *loop, struct wi_stream *stream, struct wi_write *write);
 
-/** Loop thread. The error queue has something. */
-void wi_acks_collect(struct wi_loop *loop, struct wi_stream *stream);
+/** Loop thread. A stamp: the peer has this byte and all before it. */
+void wi_acks_note(struct wi_stream *stream, uint32_t last_byte);
+
+/** Loop thread. Complete what is acknowledged by now. */
+void wi_acks_complete(struct wi_loop *loop, struct wi_stream *stream);
 
 /** Loop thread. Ask the kernel how much is acknowledged by now; completes nothing. */
 void wi_acks_look(struct wi_stream *stream);

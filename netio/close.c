@@ -4,6 +4,7 @@
 #include "netio/consume.h"
 #include "netio/net.h"
 #include "netio/order.h"
+#include "netio/zerocopy.h"
 
 #include <errno.h>
 
@@ -119,7 +120,8 @@ void
 wi_stream_finish_close(struct wi_loop *loop, struct wi_stream *stream)
 {
     if (stream->phase != WI_PHASE_CLOSING || !(stream->flags & WI_S_SEND_OVER) ||
-        !wi_sendq_is_empty(&stream->queue) || wi_stream_waits_for_acks(stream)) {
+        !wi_sendq_is_empty(&stream->queue) || wi_stream_waits_for_acks(stream) ||
+        wi_zerocopy_waits(stream)) { // else what is told late would never be
         return;
     }
     if (!(stream->flags & (WI_S_FLUSH | WI_S_EOF_TOLD | WI_S_FIN_SENT | WI_S_DISCARD)) &&

@@ -6,6 +6,7 @@
 #include "netio/listen.h"
 #include "netio/net.h"
 #include "netio/pull.h"
+#include "netio/zerocopy.h"
 #include "runtime/thread.h"
 #include "runtime/timer.h"
 #include "runtime/watch.h"
@@ -202,6 +203,9 @@ dump_stream(struct dump *dump, struct wi_gate *gate)
     dump_writes(dump, "out of order:", stream->arrivals);
     if (extra != NULL && extra->acks != NULL) {
         dump_writes(dump, "to be acknowledged:", extra->acks->waiting.head);
+    }
+    if (extra != NULL && extra->zerocopy != NULL) {
+        dump_writes(dump, "ended, and still read by the kernel:", extra->zerocopy->waiting.head);
     }
     if (extra != NULL) {
         dump_pulls(dump, extra->pulls);

@@ -6,6 +6,7 @@
 #include "netio/net.h"
 #include "netio/order.h"
 #include "netio/plain.h"
+#include "netio/zerocopy.h"
 
 #include <errno.h>
 
@@ -267,7 +268,9 @@ take_sent(struct wi_loop *loop, struct wi_stream *stream, uint64_t size)
     bool more = true;
 
     stream->sent += size;
-    size = finish_plain_heads(loop, stream, size);
+    if (wi_likely(!wi_zerocopy_waits(stream))) { // else even plain ones have their turn to wait for
+        size = finish_plain_heads(loop, stream, size);
+    }
     while (more) {
         struct wi_write *head = stream->queue.head;
         uint64_t before = size;
@@ -312,6 +315,9 @@ static ssize_t
 send_gathered(struct wi_loop *loop, struct wi_stream *stream, const struct wi_gather *gather)
 {
     wi_count(&loop->counters.sends, 1);
+    if (wi_unlikely(gather->kind == WI_GATHER_OWN)) {
+        return wi_zerocopy_send(loop, stream, gather);
+    }
     if (gather->wants_ack) {
         return wi_os_send_marked(stream->fd, gather->iov, gather->iov_count, true, false);
     }
@@ -350,7 +356,7 @@ send_once(struct wi_loop *loop, struct wi_stream *stream, uint64_t size_max)
     take_sent(loop, stream, (uint64_t)sent);
     if (gather.lost != NULL) {
         wi_write_take_back(loop, stream, gather.lost);
-        wi_write_end(loop, stream, gather.lost, -ECANCELED, WEIR_ORIGIN_LOCAL_CANCEL);
+        wi_write_end_unsent(loop, stream, gather.lost, -ECANCELED, WEIR_ORIGIN_LOCAL_CANCEL);
     }
     if ((uint64_t)sent < gather.size) {
         watch_for_room(loop, stream);
@@ -385,7 +391,7 @@ end_nowaits(struct wi_loop *loop, struct wi_stream *stream)
 
         if ((write->flags & WEIR_NOWAIT) && write->op.owner == 0) {
             wi_stream_unqueue(stream, write);
-            wi_write_end(loop, stream, write, -EAGAIN, WEIR_ORIGIN_TRANSPORT);
+            wi_write_end_unsent(loop, stream, write, -EAGAIN, WEIR_ORIGIN_TRANSPORT);
         }
         write = next;
     }

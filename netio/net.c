@@ -7,6 +7,7 @@
 #include "netio/blocked.h"
 #include "netio/listen.h"
 #include "netio/page.h"
+#include "netio/zerocopy.h"
 
 #include <errno.h>
 
@@ -129,6 +130,10 @@ tell(struct wi_loop *loop, struct wi_stream *stream)
     }
     // Reading is for the next round: what it brings goes before the completions there.
     stream->events &= (uint16_t)(WI_EVENT_AGAIN | WI_EVENT_READ);
+    if (wi_zerocopy_waits(stream)) { // completions go before this
+        stream->events |= (uint16_t)(events & (WI_EVENT_SEND_CLOSED | WI_EVENT_GRACEFUL));
+        events &= ~(unsigned)(WI_EVENT_SEND_CLOSED | WI_EVENT_GRACEFUL);
+    }
     if (events & WI_EVENT_READ) {
         wi_stream_event(loop, stream, WI_EVENT_READ);
     }
@@ -262,6 +267,7 @@ net_init(struct wi_loop *loop)
     loop->timer_fns[WI_TIMER_STREAM] = stream_timer_fired;
     loop->timer_fns[WI_TIMER_LISTENER] = wi_listener_timer_fired;
     loop->timer_fns[WI_TIMER_ACKS] = wi_acks_timer_fired;
+    loop->timer_fns[WI_TIMER_ZEROCOPY] = wi_zerocopy_timer_fired;
     return 0;
 }
 

@@ -62,6 +62,10 @@ static const struct family families[] = {
     GAUGE(streams_now, "weir_streams", "Streams open now."),
     GAUGE(queued_now, "weir_queued_bytes", "Bytes accepted and not finished."),
     COUNTER(order_looks, "weir_order_looks_total", "Looks through all lanes for a gap's sake."),
+    COUNTER(zerocopy_sends, "weir_zerocopy_sends_total", "Sends from the writer's own memory."),
+    COUNTER(zerocopy_copied, "weir_zerocopy_copied_total",
+            "Sends from the writer's memory that the kernel copied all the same."),
+    COUNTER(zerocopy_off, "weir_zerocopy_off_total", "Streams that gave zero copy up for that."),
 };
 
 static const char *const refusals[] = {

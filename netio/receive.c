@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 
 #include "mem/lease.h"
-#include "netio/acks.h"
 #include "netio/blocked.h"
 #include "netio/consume.h"
 #include "netio/net.h"
+#include "netio/reports.h"
 
 #include <errno.h>
 
@@ -494,11 +494,12 @@ ready(struct wi_loop *loop, struct wi_stream *stream, uint32_t events)
         wi_stream_connected(loop, stream, events);
         return;
     }
+    if (wi_unlikely(events & EPOLLERR) && wi_reports_collect(loop, stream) &&
+        !(events & (EPOLLHUP | EPOLLRDHUP))) {
+        events &= ~(uint32_t)EPOLLERR; // it was for the reports: a failure hangs up too
+    }
     if (wi_unlikely(stream->phase != WI_PHASE_OPEN && stream->phase != WI_PHASE_CLOSING)) {
         return;
-    }
-    if (wi_unlikely(events & EPOLLERR) && stream->extra != NULL && stream->extra->acks != NULL) {
-        wi_acks_collect(loop, stream);
     }
     if ((events & EPOLLOUT) && (stream->flags & WI_S_BLOCKED)) {
         note_room(loop, stream);

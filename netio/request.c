@@ -280,5 +280,9 @@ wi_request_fill(struct wi_write *write, struct wi_gate *gate, const struct weir_
     if (request->flags & WEIR_TIMED) {
         write->submit_ns = wi_os_now_ns();
     }
+    if (request->flags & WEIR_ZEROCOPY) {
+        write->kernel_end = 0;
+        write->owner.kept = (struct weir_chain){0}; // who has another owner says so next
+    }
     return take_bytes(write, request, size);
 }

@@ -189,6 +189,32 @@ gather_small(struct wi_gather *gather, struct wi_write *write)
     return write;
 }
 
+static enum wi_gather_kind
+kind_of(const struct wi_write *write)
+{
+    if (wi_likely(!(write->flags & WEIR_ZEROCOPY))) {
+        return WI_GATHER_BYTES;
+    }
+    return wi_write_left(write) >= WI_ZEROCOPY_MIN ? WI_GATHER_OWN : WI_GATHER_BYTES;
+}
+
+// May the write leave with what was gathered before it? The first bytes decide what kind it is.
+WI_INLINE bool
+joins(struct wi_gather *gather, const struct wi_write *write)
+{
+    enum wi_gather_kind kind = kind_of(write);
+
+    if (wi_likely(kind == gather->kind)) {
+        return true;
+    }
+    if (gather->size != 0) {
+        return false;
+    }
+    gather->kind = kind;
+    gather->flat_left = 0;
+    return true;
+}
+
 // Claim a write, and describe it. False: the gather ends with it, or before it.
 static bool
 gather_one(struct wi_gather *gather, struct wi_write *write)
@@ -208,7 +234,7 @@ wi_sendq_gather(struct wi_sendq *queue, struct wi_gather *gather)
 {
     struct wi_write *write = queue->head;
 
-    while (write != NULL && gather_one(gather, write)) {
+    while (write != NULL && joins(gather, write) && gather_one(gather, write)) {
         write = wi_write_next(write);
         if (ends_flat(gather)) {
             write = gather_small(gather, write);
@@ -235,12 +261,39 @@ advance_pieces(struct wi_write *write, uint64_t size)
     }
 }
 
+// The kernel may refer to them: blocks that have been sent stay until it does not.
+static void
+keep_blocks(struct wi_write *write, uint64_t size)
+{
+    struct weir_chain *chain = &write->from.chain;
+
+    while (size != 0) {
+        struct weir_block *block = chain->head;
+
+        if (wi_block_size(block) > size) {
+            block->begin += (uint32_t)size;
+            return;
+        }
+        size -= wi_block_size(block);
+        chain->head = block->next;
+        block->next = NULL;
+        if (write->owner.kept.head == NULL) {
+            write->owner.kept.head = block;
+        } else {
+            write->owner.kept.tail->next = block;
+        }
+        write->owner.kept.tail = block;
+    }
+}
+
 void
 wi_write_advance(struct wi_write *write, uint64_t size)
 {
     write->op.owner += size;
     write->flags &= ~(uint32_t)WI_WRITE_PLAIN;
-    if (write->flags & WI_WRITE_CHAIN) {
+    if ((write->flags & (WI_WRITE_CHAIN | WEIR_ZEROCOPY)) == (WI_WRITE_CHAIN | WEIR_ZEROCOPY)) {
+        keep_blocks(write, size);
+    } else if (write->flags & WI_WRITE_CHAIN) {
         weir_chain_consume(&write->from.chain, (size_t)size); // sent blocks go home at once
     } else if (write->flags & WI_WRITE_MANY) {
         advance_pieces(write, size);

@@ -15,6 +15,12 @@ struct wi_sendq {
     struct wi_write *tail;
 };
 
+/** How what was gathered goes: writes of different kinds never share a send. */
+enum wi_gather_kind {
+    WI_GATHER_BYTES,
+    WI_GATHER_OWN, // large, with ZEROCOPY: by reference, never copied flat
+};
+
 /** What one gather found. */
 struct wi_gather {
     struct iovec *iov;
@@ -24,12 +30,19 @@ struct wi_gather {
     uint64_t size_max;
     unsigned char *flat; // small pieces are copied together here
     size_t flat_left;
+    enum wi_gather_kind kind;
     bool wants_ack;        // some operation is of level ACKED
     struct wi_write *lost; // a canceller won it: the caller unqueues it and gathers again
 };
 
 /** Pieces up to this size are copied flat: measured, an iovec costs more (docs/benchmarks.md). */
 #define WI_FLAT_PIECE_MAX 256u
+
+/** ZEROCOPY with fewer bytes left is copied. A send from the writer's memory costs what a copying
+ *  one does not: its pages are pinned one by one, a notification is allocated and queued, the loop
+ *  is woken and reads it by a call of its own. By the kernel's documentation that is as much as to
+ *  copy some 10 KiB, by itself; with the wake-up, 32 KiB is where it pays (docs/design.md). */
+#define WI_ZEROCOPY_MIN (32u * 1024)
 
 static inline bool
 wi_sendq_is_empty(const struct wi_sendq *queue)

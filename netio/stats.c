@@ -67,6 +67,9 @@ weir_loop_stats(struct weir_loop *public, struct weir_stats *ret_stats)
         .streams_now = wi_load_relaxed(&loop->streams),
         .queued_now = queued_on(loop),
         .order_looks = wi_load_relaxed(&counters->order_looks),
+        .zerocopy_sends = wi_load_relaxed(&counters->zerocopy_sends),
+        .zerocopy_copied = wi_load_relaxed(&counters->zerocopy_copied),
+        .zerocopy_off = wi_load_relaxed(&counters->zerocopy_off),
     };
     for (unsigned i = 0; i < WEIR_REFUSALS; i++) {
         ret_stats->refused[i] = wi_load_relaxed(&counters->refused[i]);

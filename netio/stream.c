@@ -8,6 +8,8 @@
 #include "netio/blocked.h"
 #include "netio/net.h"
 #include "netio/order.h"
+#include "netio/reports.h"
+#include "netio/zerocopy.h"
 #include "runtime/credit.h"
 
 #include <errno.h>
@@ -117,7 +119,7 @@ wi_stream_judge(struct wi_stream *stream)
     const struct wi_gate *gate = wi_gate_of(stream);
     bool is_plain = stream->phase == WI_PHASE_OPEN && !(stream->flags & WI_S_INLINE) &&
                     (stream->extra == NULL || stream->extra->write_deadline_ns == 0) &&
-                    !wi_credit_is_limited(gate->loop->runtime);
+                    !wi_zerocopy_waits(stream) && !wi_credit_is_limited(gate->loop->runtime);
     bool pushes = stream->handlers != NULL && stream->handlers->data != NULL;
 
     stream->flags = (stream->flags & ~(uint32_t)WI_S_PLAIN) | (is_plain ? (uint32_t)WI_S_PLAIN : 0);
@@ -361,7 +363,7 @@ submitter_sends(const struct wi_stream *stream)
     return wi_gate_right(wi_load_relaxed(&wi_gate_of(stream)->word)) == WI_RIGHT_SUBMITTER;
 }
 
-// `closed` may ask for it, and the socket will be gone.
+// `closed` may ask for it, and the socket will be gone, or know it no more.
 static void
 keep_local_address(struct wi_stream *stream)
 {
@@ -371,12 +373,25 @@ keep_local_address(struct wi_stream *stream)
         return;
     }
     extra = wi_stream_need_extra(stream);
-    if (extra != NULL) {
-        extra->local_size = sizeof(extra->local);
-        if (wi_os_local_address(stream->fd, (struct sockaddr *)&extra->local, &extra->local_size) <
-            0) {
-            extra->local_size = 0;
-        }
+    if (extra == NULL || extra->local_size != 0) {
+        return;
+    }
+    extra->local_size = sizeof(extra->local);
+    if (wi_os_local_address(stream->fd, (struct sockaddr *)&extra->local, &extra->local_size) < 0) {
+        extra->local_size = 0;
+    }
+}
+
+// End the connection without giving the descriptor up. Disconnecting resets a TCP connection, and
+// drops what the kernel had not sent: what it read of a program's memory it lets go of at once, or
+// as soon as the device has what it was given.
+static void
+disconnect(struct wi_stream *stream, bool reset)
+{
+    struct sockaddr nowhere = {.sa_family = AF_UNSPEC};
+
+    if (!reset || wi_os_connect(stream->fd, &nowhere, sizeof(nowhere)) < 0) {
+        wi_os_shutdown(stream->fd, SHUT_RDWR);
     }
 }
 
@@ -389,16 +404,16 @@ close_socket(struct wi_stream *stream, bool reset)
     if (reset) {
         wi_os_set_linger_reset(stream->fd);
     }
-    if (submitter_sends(stream)) {
-        struct sockaddr nowhere = {.sa_family = AF_UNSPEC};
-
-        // Disconnecting resets a TCP connection without giving the descriptor up.
-        if (!reset || wi_os_connect(stream->fd, &nowhere, sizeof(nowhere)) < 0) {
-            wi_os_shutdown(stream->fd, SHUT_RDWR);
-        }
+    keep_local_address(stream);
+    if (wi_zerocopy_waits(stream)) { // only through its descriptor do we learn what it still reads
+        disconnect(stream, true);
+        wi_reports_take(stream);
         return;
     }
-    keep_local_address(stream);
+    if (submitter_sends(stream)) {
+        disconnect(stream, reset);
+        return;
+    }
     wi_os_close(stream->fd);
     stream->fd = -1;
     wi_gate_of(stream)->fd = -1;
@@ -463,6 +478,7 @@ drop_extra_parts(struct wi_loop *loop, struct wi_stream *stream)
     }
     wi_token_unbind(&extra->bond);
     wi_acks_free(stream);
+    wi_zerocopy_free(stream);
 }
 
 // Loop thread. `closed` was told: nobody may find the slot any more; the last one out frees it.
@@ -501,6 +517,9 @@ wi_stream_settle_death(struct wi_loop *loop, struct wi_stream *stream)
     if (stream->flags & WI_S_CLOSED_TOLD) {
         free_slot(loop, stream);
         return;
+    }
+    if (wi_zerocopy_waits(stream)) {
+        return; // the kernel reads memory of writes that have ended: it tells when it does not
     }
     if (!wi_gate_finish(wi_gate_of(stream))) {
         return; // whoever has the right to write is in flight too

@@ -113,6 +113,7 @@ struct wi_dialling {
 struct wi_read_op;
 struct wi_provided;
 struct wi_acks;
+struct wi_zerocopy;
 
 /** What most streams never need. */
 struct wi_stream_extra {
@@ -133,6 +134,7 @@ struct wi_stream_extra {
     struct wi_stream *stream; // whose bond it is
     struct wi_dialling *dialling;
     struct wi_acks *acks;
+    struct wi_zerocopy *zerocopy;
     struct wi_stream *next_later; // budget used up: in the loop's list for its next turn
     bool is_later;
     uint64_t blocked_since_ns; // see blocked.h; 0: not

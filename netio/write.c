@@ -8,6 +8,7 @@
 #include "netio/blocked.h"
 #include "netio/net.h"
 #include "netio/order.h"
+#include "netio/zerocopy.h"
 
 #include <errno.h>
 
@@ -46,9 +47,22 @@ was_won(struct wi_write *write)
     return !wi_op_is_claimed(&write->op) && !wi_op_claim(&write->op);
 }
 
-void
-wi_write_end(struct wi_loop *loop, struct wi_stream *stream, struct wi_write *write, int status,
-             enum weir_origin origin)
+// Its outcome is fixed. @p in_order: it has its place in the order of completions.
+static void
+tell_later(struct wi_loop *loop, struct wi_stream *stream, struct wi_write *write, bool in_order)
+{
+    write->op.task.ops = &wi_write_done_ops;
+    if (wi_unlikely(stream->extra != NULL && stream->extra->zerocopy != NULL) &&
+        wi_zerocopy_keep(loop, stream, write, in_order)) {
+        return;
+    }
+    stream->flags |= WI_S_UNTOLD;
+    wi_net_done(loop, &write->op.task);
+}
+
+static void
+end_write(struct wi_loop *loop, struct wi_stream *stream, struct wi_write *write, int status,
+          enum weir_origin origin, bool in_order)
 {
     wi_stream_count_finished(stream, write->size);
     if (write->flags & WI_WRITE_SPENT) {
@@ -68,9 +82,21 @@ wi_write_end(struct wi_loop *loop, struct wi_stream *stream, struct wi_write *wr
         write->op.flags |= (unsigned)-status << OUTCOME_STATUS_SHIFT | (unsigned)origin
                                                                            << OUTCOME_ORIGIN_SHIFT;
     }
-    write->op.task.ops = &wi_write_done_ops;
-    stream->flags |= WI_S_UNTOLD;
-    wi_net_done(loop, &write->op.task);
+    tell_later(loop, stream, write, in_order);
+}
+
+void
+wi_write_end(struct wi_loop *loop, struct wi_stream *stream, struct wi_write *write, int status,
+             enum weir_origin origin)
+{
+    end_write(loop, stream, write, status, origin, true);
+}
+
+void
+wi_write_end_unsent(struct wi_loop *loop, struct wi_stream *stream, struct wi_write *write,
+                    int status, enum weir_origin origin)
+{
+    end_write(loop, stream, write, status, origin, false);
 }
 
 void
@@ -78,6 +104,9 @@ wi_write_release(struct wi_write *write)
 {
     if (write->flags & WI_WRITE_CHAIN) {
         weir_chain_return(&write->from.chain);
+        if (write->flags & WEIR_ZEROCOPY) {
+            weir_chain_return(&write->owner.kept);
+        }
     } else if (write->flags & WI_WRITE_PACKED) {
         wi_block_unref(write->owner.block, 1);
     } else if (write->flags & WI_WRITE_SHARED) {
@@ -233,7 +262,7 @@ write_cancel(struct wi_loop *loop, struct wi_op *op, int status, enum weir_origi
             wi_op_claim(op); // a canceller that won keeps it from us, and wi_write_end() knows
         }
         wi_write_take_back(loop, stream, write);
-        wi_write_end(loop, stream, write, status, origin);
+        wi_write_end_unsent(loop, stream, write, status, origin);
     } else if (wi_write_tear(write) == WEIR_TEAR_FINISH) {
         op->flags |= OUTCOME_LATE;
     } else {
@@ -329,14 +358,14 @@ wi_write_accept(struct wi_loop *loop, struct wi_stream *stream, struct wi_write 
         wi_sendq_prepend(&stream->queue, write);
         write_cancel(loop, &write->op, status, WEIR_ORIGIN_LOCAL_CANCEL);
     } else if (wi_unlikely(refusal != 0)) {
-        wi_write_end(loop, stream, write, refusal,
-                     stream->origin != 0 ? (enum weir_origin)stream->origin
-                                         : WEIR_ORIGIN_LOCAL_CLOSE);
+        wi_write_end_unsent(loop, stream, write, refusal,
+                            stream->origin != 0 ? (enum weir_origin)stream->origin
+                                                : WEIR_ORIGIN_LOCAL_CLOSE);
     } else if (wi_unlikely(status < 0)) {
         if (write->flags & WEIR_FIN) { // the gate was closed when it was submitted
             wi_gate_reopen(write->gate, WI_GATE_ENDED);
         }
-        wi_write_end(loop, stream, write, status, WEIR_ORIGIN_LOCAL_CANCEL);
+        wi_write_end_unsent(loop, stream, write, status, WEIR_ORIGIN_LOCAL_CANCEL);
     } else {
         enqueue(loop, stream, write);
     }

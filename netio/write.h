@@ -51,9 +51,9 @@ struct wi_write {
         } many;
         struct weir_chain chain; // what is not sent yet
     } from;
-    uint32_t flags;  // user's flags and enum wi_write_mark
-    uint32_t ticket; // low 24 bits; level and tear above
-    void *unused;
+    uint32_t flags;      // user's flags and enum wi_write_mark
+    uint32_t ticket;     // low 24 bits; level and tear above
+    uint64_t kernel_end; // with ZEROCOPY: number behind its last send from its own memory; 0: none
 
     // At WI_OP_EXTRA_OFFSET: the loop's, for a deadline or a token.
     struct wi_op_extra extra;
@@ -68,6 +68,7 @@ struct wi_write {
         } release;
         struct weir_block *block;
         struct weir_shared *shared;
+        struct weir_chain kept; // of a chain with ZEROCOPY: blocks sent, and not yet returned
     } owner;
     struct iovec *pieces;
     uint64_t abort_code;
@@ -195,6 +196,11 @@ void wi_write_place(struct wi_loop *loop, struct wi_stream *stream, struct wi_wr
 /** Loop thread. Fix its outcome; it must be in no queue. Its completion runs later in the turn. */
 void wi_write_end(struct wi_loop *loop, struct wi_stream *stream, struct wi_write *write,
                   int status, enum weir_origin origin);
+
+/** Loop thread. The same, and it never began: cancelled, or refused after it was accepted. That is
+ *  told as soon as it is known; the others of a level in their order. */
+void wi_write_end_unsent(struct wi_loop *loop, struct wi_stream *stream, struct wi_write *write,
+                         int status, enum weir_origin origin);
 
 /** Among the loop's ended operations: run the completion. */
 extern const struct wi_task_ops wi_write_done_ops;

@@ -47,6 +47,7 @@ struct wi_os_report {
     enum { WI_REPORT_ACKED, WI_REPORT_ZEROCOPY, WI_REPORT_OTHER } kind;
     uint32_t low;  /* ACKED: last byte's offset; ZEROCOPY: first send */
     uint32_t high; /* ZEROCOPY: last send */
+    bool copied;   /* ZEROCOPY: the kernel copied them all the same */
 };
 int wi_os_receive_report(int fd, struct wi_os_report *ret_report); /* -EAGAIN: none left */
 

@@ -236,6 +236,7 @@ read_report(const struct msghdr *message, struct wi_os_report *ret_report)
             ret_report->kind = WI_REPORT_ZEROCOPY;
             ret_report->low = error.ee_info;
             ret_report->high = error.ee_data;
+            ret_report->copied = (error.ee_code & SO_EE_CODE_ZEROCOPY_COPIED) != 0;
         }
     }
 }

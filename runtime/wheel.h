@@ -25,6 +25,7 @@ enum wi_timer_kind {
     WI_TIMER_STREAM,
     WI_TIMER_LISTENER,
     WI_TIMER_ACKS,
+    WI_TIMER_ZEROCOPY,
     WI_TIMER_LOOP,
     WI_TIMER_KINDS,
 };

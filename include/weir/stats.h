@@ -58,9 +58,12 @@ struct weir_stats {
     uint64_t limited; /* the low mark: queue_high refused, until `writable`; counted only */
     uint64_t streams_opened;
     uint64_t streams_closed;
-    uint64_t streams_now; /* not a counter: streams open now */
-    uint64_t queued_now;  /* not a counter: bytes accepted and not finished */
-    uint64_t order_looks; /* times a gap in the order made the loop look through its lanes */
+    uint64_t streams_now;     /* not a counter: streams open now */
+    uint64_t queued_now;      /* not a counter: bytes accepted and not finished */
+    uint64_t order_looks;     /* times a gap in the order made the loop look through its lanes */
+    uint64_t zerocopy_sends;  /* sends from the writer's own memory (WEIR_ZEROCOPY) */
+    uint64_t zerocopy_copied; /* of these, those that the kernel copied all the same */
+    uint64_t zerocopy_off;    /* streams that gave it up for that */
 };
 
 /**

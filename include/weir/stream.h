@@ -250,7 +250,8 @@ enum weir_close_mode {
 
 /**
  * Close. Idempotent; a harder mode overrides a softer one. Everything queued completes, then
- * send_closed, then closed.
+ * send_closed, then closed. Memory that the kernel still reads (WEIR_ZEROCOPY) is waited for, by
+ * DRAIN and FLUSH until the deadline.
  *
  * Threads: any.
  * Blocks:  never, and cannot fail for want of anything.

@@ -32,7 +32,7 @@ enum weir_write_flag {
     WEIR_START = 1 << 5,  /* connect with this write (Q3); harmless on a started stream */
     WEIR_NOWAIT = 1 << 6, /* one try; implies SOME; -EAGAIN if nothing goes; never tears */
     WEIR_INLINE_OK = 1 << 7, /* may be sent inside this call, then the result is 1 */
-    WEIR_ZEROCOPY = 1 << 8,  /* a hint, without effect yet: at no size did it measure better */
+    WEIR_ZEROCOPY = 1 << 8,  /* large on TCP: sent from the memory itself; see weir_write() */
     WEIR_PRIORITY = 1 << 9,  /* pass operations that have not started */
     WEIR_CHUNK = 1 << 10,    /* HTTP framing; refused with -ENOTSUP on a plain stream */
     WEIR_CHUNK_END = 1 << 11,
@@ -103,6 +103,16 @@ struct weir_write {
 
 /**
  * Write. Order: a submit that returned before another began goes first, in whatever threads.
+ *
+ * WEIR_ZEROCOPY is a hint. While 32 KiB or more of the write are left to send over TCP, the kernel
+ * sends from its memory and copies nothing; `done` and `release` come when it refers to the memory
+ * no more, which is as a rule when the peer has acknowledged the bytes. What is behind it on the
+ * stream, of level SENT, is told behind it, and so are send_closed and closed: a close waits, DRAIN
+ * and FLUSH until their deadline, then the connection is reset, upon which the kernel lets go; no
+ * deadline and no stop ever frees memory that it still reads. A cancel does what it always does.
+ * Smaller writes, other transports, a kernel that cannot (no room for notifications, SO_ZEROCOPY
+ * refused) and a device that copied four such sends in a row, as loopback always does, are served
+ * by a copy, silently; weir_stats counts.
  *
  * Threads: any. From a foreign thread lock-free after this thread's first write to the loop; a
  *          producer stopped inside it stops no loop and no other stream.

@@ -546,6 +546,188 @@ zerocopy_of_any_size_is_delivered(void **state)
     recorder_wait(recorder, 5);
 }
 
+static void
+zerocopy_mixes_with_other_writes(void **state)
+{
+    static const size_t sizes[] = {100, 32768, 0, 50000, 4000, MIB, 3 * MIB, 1, 40000, 0, 300000};
+    enum { WRITES = sizeof(sizes) / sizeof(sizes[0]) };
+    struct fixture *fixture = fixture_manual(state);
+    struct pair *pair = pair_open(fixture, &(struct pair_options){0});
+    struct recorder *recorder = recorder_make(fixture);
+
+    for (unsigned tag = 0; tag < WRITES; tag++) {
+        unsigned flags =
+            (tag % 3 != 0 ? (unsigned)WEIR_ZEROCOPY : 0) | (tag % 4 == 1 ? (unsigned)WEIR_COPY : 0);
+
+        assert_status(request_submit(pair, recorder, tag, sizes[tag], flags), 0);
+    }
+    for (unsigned tag = 0; tag < WRITES; tag++) {
+        peer_read_pattern(fixture, pair->peer, sizes[tag], 0, tag);
+    }
+    recorder_wait(recorder, WRITES);
+    for (unsigned tag = 0; tag < WRITES; tag++) {
+        assert_int_equal(recorder_at(recorder, tag).tag, tag);
+        expect_result(recorder_of(recorder, tag), 0, WEIR_ORIGIN_NONE, sizes[tag]);
+    }
+}
+
+static void
+zerocopy_blocks_come_home(void **state)
+{
+    struct fixture *fixture = fixture_manual(state);
+    struct pair *pair = pair_open(fixture, &(struct pair_options){.small = true});
+    struct recorder *recorder = recorder_make(fixture);
+    struct weir_chain chain = request_chain(MIB, 3);
+    struct weir_write request = request_make(recorder, 0, 0);
+
+    request.chain = &chain;
+    request.flags = WEIR_ZEROCOPY;
+    assert_status(weir_write(pair->stream, &request, NULL), 0);
+    peer_read_pattern(fixture, pair->peer, MIB, 0, 3);
+    recorder_wait(recorder, 1); // the teardown counts the blocks
+}
+
+static struct weir_write
+given_from_memory(struct recorder *recorder, struct released *released)
+{
+    struct weir_write request = request_make(recorder, 0, MIB);
+
+    request.flags = WEIR_ZEROCOPY | WEIR_GIVE;
+    request.release = request_release;
+    request.release_arg = released;
+    return request;
+}
+
+// A cancel after a part: torn, and the peer has exactly what was reported.
+static void
+zerocopy_is_torn_as_any_write(void **state)
+{
+    struct fixture *fixture = fixture_manual(state);
+    struct pair *pair = pair_open(fixture, &(struct pair_options){.small = true});
+    struct recorder *recorder = recorder_make(fixture);
+    struct released *released = released_make(fixture);
+    struct weir_write request = given_from_memory(recorder, released);
+    struct weir_result result;
+    weir_op op;
+    size_t taken;
+
+    assert_status(weir_write(pair->stream, &request, &op), 0);
+    taken = pair_block(pair);
+    assert_status(weir_cancel(op), WEIR_CANCEL_PENDING);
+    fixture_settle(fixture);
+    assert_status(request_submit(pair, recorder, 1, 1, 0), -WEIR_ETORN);
+    peer_read_pattern(fixture, pair->peer, taken, 0, 0);
+    recorder_wait(recorder, 1);
+    result = recorder_of(recorder, 0);
+    expect_result(result, -ECANCELED, WEIR_ORIGIN_LOCAL_CANCEL, taken);
+    assert_int_equal(released_count(released), 1);
+    peer_expect_silence(fixture, pair->peer);
+}
+
+// Reset with bytes under way: the kernel lets go at once, and then the memory is free.
+static void
+zerocopy_ends_with_an_abort(void **state)
+{
+    struct fixture *fixture = fixture_manual(state);
+    struct pair *pair = pair_open(fixture, &(struct pair_options){.small = true});
+    struct recorder *recorder = recorder_make(fixture);
+    struct released *released = released_make(fixture);
+    struct weir_write request = given_from_memory(recorder, released);
+    size_t taken;
+
+    assert_status(weir_write(pair->stream, &request, NULL), 0);
+    taken = pair_block(pair);
+    assert_status(weir_close(pair->stream, WEIR_CLOSE_ABORT, 0, 0), 0);
+    pair_wait_closed(pair);
+    assert_int_equal(released_count(released), 1);
+    expect_result(recorder_of(recorder, 0), -WEIR_EENDED, WEIR_ORIGIN_LOCAL_CLOSE, taken);
+    assert_int_equal(pair->events->closed.bytes_lost, MIB - taken);
+    assert_true(peer_expect_reset(fixture, pair->peer) <= taken);
+}
+
+static void
+zerocopy_ends_with_a_reset_by_the_peer(void **state)
+{
+    struct fixture *fixture = fixture_manual(state);
+    struct pair *pair = pair_open(fixture, &(struct pair_options){.small = true});
+    struct recorder *recorder = recorder_make(fixture);
+    struct released *released = released_make(fixture);
+    struct weir_write request = given_from_memory(recorder, released);
+
+    assert_status(weir_write(pair->stream, &request, NULL), 0);
+    pair_block(pair);
+    peer_reset(fixture, pair->peer);
+    pair_wait_closed(pair);
+    assert_int_equal(released_count(released), 1);
+    assert_true(recorder_of(recorder, 0).status < 0);
+}
+
+// A drain waits for the peer, and so for everything.
+static void
+zerocopy_is_drained(void **state)
+{
+    struct fixture *fixture = fixture_manual(state);
+    struct pair *pair = pair_open(fixture, &(struct pair_options){0});
+    struct recorder *recorder = recorder_make(fixture);
+
+    assert_status(request_submit(pair, recorder, 0, MIB, WEIR_ZEROCOPY), 0);
+    assert_status(request_submit(pair, recorder, 1, 50000, WEIR_ZEROCOPY), 0);
+    assert_status(weir_close(pair->stream, WEIR_CLOSE_DRAIN, 0, 0), 0);
+    peer_read_pattern(fixture, pair->peer, MIB, 0, 0);
+    peer_read_pattern(fixture, pair->peer, 50000, 0, 1);
+    peer_expect_eof(fixture, pair->peer);
+    peer_finish(fixture, pair->peer);
+    pair_wait_closed(pair);
+    assert_int_equal(recorder_count(recorder), 2);
+    assert_status(pair->events->closed.status, 0);
+}
+
+// Level ACKED: both have to be told, what the peer has and what the kernel let go of.
+static void
+zerocopy_may_be_acknowledged(void **state)
+{
+    struct fixture *fixture = fixture_manual(state);
+    struct pair *pair =
+        pair_open(fixture, &(struct pair_options){.stream.flags = WEIR_STREAM_ACKED});
+    struct recorder *recorder = recorder_make(fixture);
+
+    for (unsigned tag = 0; tag < 4; tag++) {
+        struct weir_write request = request_make(recorder, tag, 100000);
+
+        request.flags = tag % 2 == 0 ? WEIR_ZEROCOPY : 0;
+        request.level = WEIR_ACKED;
+        assert_status(weir_write(pair->stream, &request, NULL), 0);
+    }
+    for (unsigned tag = 0; tag < 4; tag++) {
+        peer_read_pattern(fixture, pair->peer, 100000, 0, tag);
+    }
+    recorder_wait(recorder, 4);
+    for (unsigned tag = 0; tag < 4; tag++) {
+        assert_int_equal(recorder_at(recorder, tag).tag, tag);
+        assert_int_equal(recorder_of(recorder, tag).acked, 100000);
+    }
+}
+
+// The loopback device copies all the same: that is noticed, and costs a few sends.
+static void
+zerocopy_over_loopback_is_given_up(void **state)
+{
+    struct fixture *fixture = fixture_manual(state);
+    struct pair *pair = pair_open(fixture, &(struct pair_options){0});
+    struct recorder *recorder = recorder_make(fixture);
+    struct weir_stats stats;
+
+    for (unsigned tag = 0; tag < 20; tag++) {
+        assert_status(request_submit(pair, recorder, tag, 50000, WEIR_ZEROCOPY), 0);
+        peer_read_pattern(fixture, pair->peer, 50000, 0, tag);
+        recorder_wait(recorder, tag + 1);
+    }
+    stats = fixture_stats(fixture);
+    assert_int_equal(stats.zerocopy_off, 1);
+    assert_int_equal(stats.zerocopy_copied, stats.zerocopy_sends);
+    assert_in_range(stats.zerocopy_sends, 1, 10);
+}
+
 // ---- PRIORITY ---------------------------------------------------------------------------------
 
 // Q20, Q-T14: past those that have not started, in order among themselves.
@@ -707,6 +889,14 @@ main(void)
         EACH(inline_does_not_overtake),
         EACH(zerocopy_memory_is_free_when_done),
         EACH(zerocopy_of_any_size_is_delivered),
+        EACH(zerocopy_mixes_with_other_writes),
+        EACH(zerocopy_blocks_come_home),
+        EACH(zerocopy_is_torn_as_any_write),
+        EACH(zerocopy_ends_with_an_abort),
+        EACH(zerocopy_ends_with_a_reset_by_the_peer),
+        EACH(zerocopy_is_drained),
+        EACH_TCP(zerocopy_may_be_acknowledged),
+        EACH_TCP(zerocopy_over_loopback_is_given_up),
         EACH(priority_passes_what_has_not_started),
         EACH(priority_does_not_pass_a_barrier),
         EACH(priority_starves_nobody),

@@ -176,6 +176,14 @@ os_fake_set_limits(size_t send_max, size_t receive_max)
 }
 
 void
+os_fake_set_zerocopy(enum os_fake_zerocopy how)
+{
+    fake_enter();
+    fake.zerocopy = how;
+    fake_leave(0);
+}
+
+void
 os_fake_connect_at_once(bool at_once)
 {
     fake_enter();
@@ -280,6 +288,7 @@ fake_close(struct fake_file *file)
             fake.items[i].poller = -1;
         }
     }
+    fake.unheard += file->zerocopies > file->let_go ? file->zerocopies - file->let_go : 0;
     free(file->bytes);
     *file = (struct fake_file){.kind = FAKE_FILE_NONE, .peer = -1};
 }
@@ -439,6 +448,50 @@ fake_report(struct fake_file *file, struct wi_os_report what)
         file->reports[file->report_count++] = what;
         file->edges_in++;
     }
+}
+
+void
+fake_let_go(struct fake_file *file, enum os_fake_zerocopy how)
+{
+    if (how != OS_FAKE_HOLDS && file->let_go != file->zerocopies) {
+        fake_report(file, (struct wi_os_report){.kind = WI_REPORT_ZEROCOPY,
+                                                .low = file->let_go,
+                                                .high = file->zerocopies - 1,
+                                                .copied = how == OS_FAKE_COPIES});
+        file->let_go = file->zerocopies;
+    }
+}
+
+void
+os_fake_let_go(int fd, uint32_t low, uint32_t high)
+{
+    struct fake_file *file;
+
+    fake_enter();
+    file = fake_socket(fd);
+    if (file != NULL) {
+        fake_report(file,
+                    (struct wi_os_report){.kind = WI_REPORT_ZEROCOPY, .low = low, .high = high});
+        file->let_go += low <= high && high < file->zerocopies ? high - low + 1 : 0;
+    }
+    fake_leave(0);
+}
+
+uint32_t
+os_fake_zerocopies(int fd)
+{
+    const struct fake_file *file;
+
+    fake_enter();
+    file = fake_socket(fd);
+    return (uint32_t)fake_leave(file == NULL ? 0 : file->zerocopies);
+}
+
+unsigned
+os_fake_unheard(void)
+{
+    fake_enter();
+    return (unsigned)fake_leave(fake.unheard);
 }
 
 // As much as fits, and as the limit allows. The caller has the lock.

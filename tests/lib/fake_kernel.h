@@ -54,7 +54,9 @@ struct fake_file {
     struct wi_os_report reports[FAKE_REPORTS];
     int report_count;
     uint64_t sent;
-    uint32_t zerocopies;
+    bool zerocopy;       // SO_ZEROCOPY
+    uint32_t zerocopies; // sends numbered so
+    uint32_t let_go;     // of these, how many were reported
 };
 
 // A descriptor in a poller.
@@ -82,6 +84,8 @@ struct fake {
     uint64_t now;
     size_t capacity, send_max, receive_max;
     bool at_once;
+    enum os_fake_zerocopy zerocopy;
+    unsigned unheard;
     uint64_t signals; // raised and not taken
     in_port_t port;   // the next one to give out
     bool is_set_up;
@@ -113,5 +117,6 @@ int fake_socket_error(struct fake_file *file);   // what is due, once; -ENOTCONN
 ssize_t fake_send(struct fake_file *file, const struct iovec *iov, size_t iov_count);
 size_t fake_receive(struct fake_file *file, void *buffer, size_t size);
 void fake_report(struct fake_file *file, struct wi_os_report what);
+void fake_let_go(struct fake_file *file, enum os_fake_zerocopy how); // of memory it sent from
 
 #endif /* TESTS_LIB_FAKE_KERNEL_H */

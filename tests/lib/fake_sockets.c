@@ -161,6 +161,19 @@ meet(struct fake_file *file, struct fake_file *listener, const struct sockaddr *
     return 0;
 }
 
+// What it had to send is dropped: the peer is reset.
+static void
+disconnect(struct fake_file *file)
+{
+    if (fake_peer(file) != NULL) {
+        fake_hang_up(fake_peer(file), true);
+    }
+    file->sent_fin = true;
+    file->eof = true;
+    fake_let_go(file, fake.zerocopy);
+    fake_changed(file);
+}
+
 int
 wi_os_connect(int fd, const struct sockaddr *address, socklen_t size)
 {
@@ -169,6 +182,10 @@ wi_os_connect(int fd, const struct sockaddr *address, socklen_t size)
 
     if (result < 0) {
         return (int)fake_leave(result);
+    }
+    if (address->sa_family == AF_UNSPEC && file->family != AF_UNIX) {
+        disconnect(file);
+        return (int)fake_leave(0);
     }
     if (file->state != FAKE_SOCKET_NEW) {
         return (int)fake_leave(-EISCONN);
@@ -213,10 +230,13 @@ wi_os_set_option(int fd, int level, int name, int value)
 {
     struct fake_file *file;
 
-    (void)level;
-    (void)name;
-    (void)value;
-    return (int)fake_leave(begin(OS_SET_OPTION, fd, &file));
+    int result = begin(OS_SET_OPTION, fd, &file);
+
+    if (result == 0 && level == SOL_SOCKET && name == SO_ZEROCOPY) {
+        result = file->family == AF_UNIX ? -EOPNOTSUPP : 0;
+        file->zerocopy = result == 0 && value != 0;
+    }
+    return (int)fake_leave(result);
 }
 
 int

@@ -208,10 +208,9 @@ wi_os_send_marked(int fd, const struct iovec *iov, size_t iov_count, bool stamp,
         fake_report(
             file, (struct wi_os_report){.kind = WI_REPORT_ACKED, .low = (uint32_t)file->sent - 1});
     }
-    if (result > 0 && zerocopy) {
-        uint32_t number = file->zerocopies++;
-
-        fake_report(file, (struct wi_os_report){WI_REPORT_ZEROCOPY, number, number});
+    if (result > 0 && zerocopy && file->zerocopy) {
+        file->zerocopies++;
+        fake_let_go(file, fake.zerocopy);
     }
     return fake_leave(result);
 }

@@ -79,12 +79,24 @@ void os_fake_set_limits(size_t send_max, size_t receive_max);
 // Connects over anything but Unix sockets end at once, not in a later wait.
 void os_fake_connect_at_once(bool at_once);
 
+// What becomes of memory that is sent from (MSG_ZEROCOPY).
+enum os_fake_zerocopy {
+    OS_FAKE_LETS_GO, // at once, and says so
+    OS_FAKE_COPIES,  // at once, and says that it copied
+    OS_FAKE_HOLDS,   // it is referred to until os_fake_let_go()
+};
+void os_fake_set_zerocopy(enum os_fake_zerocopy how);
+
 // ---- looking and meddling -----------------------------------------------------------------------
 
-unsigned os_fake_open_count(void);   // descriptors open now
-int os_fake_pair(int ret_fds[2]);    // two connected Unix sockets
-size_t os_fake_buffered(int fd);     // bytes that wait to be received here
-void os_fake_reset_peer(int fd);     // as if the peer reset the connection
+unsigned os_fake_open_count(void); // descriptors open now
+int os_fake_pair(int ret_fds[2]);  // two connected Unix sockets
+size_t os_fake_buffered(int fd);   // bytes that wait to be received here
+void os_fake_reset_peer(int fd);   // as if the peer reset the connection
+// The kernel lets go of what these sends (the first of a socket is 0) were made from.
+void os_fake_let_go(int fd, uint32_t low, uint32_t high);
+uint32_t os_fake_zerocopies(int fd); // sends from memory so far
+unsigned os_fake_unheard(void);      // of these, those whose descriptor was closed too early
 void os_fake_raise(int signal);      // for signal descriptors that want it
 unsigned os_fake_wakes(int wake_fd); // how often it was written
 

@@ -407,6 +407,52 @@ write_forms(struct torture *torture)
 }
 
 static void
+write_large(struct torture *torture, unsigned flags, enum weir_level level, enum weir_tear tear,
+            weir_op *ret_op)
+{
+    struct weir_write request;
+    struct torture_op *op =
+        make_write(torture, &torture->streams[0], (size_t)4 * MEMORY_SIZE, 4, &request);
+
+    request.flags = flags;
+    request.level = level;
+    request.tear = tear;
+    op->level = level;
+    if (flags & WEIR_GIVE) {
+        op->gives = true;
+        request.release = torture_release;
+        request.release_arg = op;
+    }
+    torture_accepted(op, weir_write(torture->streams[0].stream, &request, ret_op));
+}
+
+static void
+prepare_large(struct torture *torture)
+{
+    torture_adopt(torture, true, WEIR_STREAM_ACKED);
+}
+
+// From the program's own memory, where the transport has that.
+static void
+write_from_memory(struct torture *torture)
+{
+    bool is_tcp = transport_is_tcp(torture->fixture->transport);
+    weir_op op = {0};
+
+    write_large(torture, WEIR_ZEROCOPY, WEIR_SENT, WEIR_TEAR_STOP, NULL);
+    write_form(torture, &torture->streams[0], 100, 1, 0, WEIR_SENT);
+    write_large(torture, WEIR_ZEROCOPY | WEIR_GIVE, WEIR_SENT, WEIR_TEAR_STOP, NULL);
+    write_large(torture, WEIR_ZEROCOPY | WEIR_COPY, WEIR_ACCEPTED, WEIR_TEAR_STOP, NULL);
+    write_large(torture, WEIR_ZEROCOPY | WEIR_GIVE, is_tcp ? WEIR_ACKED : WEIR_SENT, WEIR_TEAR_STOP,
+                NULL);
+    write_large(torture, WEIR_ZEROCOPY, WEIR_SENT, WEIR_TEAR_FINISH, &op);
+    if (op.bits != 0) {
+        weir_cancel(op);
+    }
+    write_large(torture, WEIR_ZEROCOPY | WEIR_FIN, WEIR_SENT, WEIR_TEAR_STOP, NULL);
+}
+
+static void
 produce_one(struct torture *torture, size_t size, unsigned flags)
 {
     struct torture_stream *slot = &torture->streams[0];
@@ -791,6 +837,11 @@ const struct scenario scenarios[] = {
      .place = TORTURE_LOOP,
      .prepare = prepare_write,
      .act = write_forms},
+    {.name = "write from memory", .prepare = prepare_large, .act = write_from_memory},
+    {.name = "write from memory on the loop",
+     .place = TORTURE_LOOP,
+     .prepare = prepare_large,
+     .act = write_from_memory},
     {.name = "produce", .place = TORTURE_FRESH, .prepare = prepare_produce, .act = produce},
     {.name = "produce on the loop",
      .place = TORTURE_LOOP,
