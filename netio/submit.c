@@ -339,6 +339,23 @@ commit_foreign(struct wi_lane *lane, struct wi_gate *gate, const struct weir_wri
     return result;
 }
 
+// What was given is released inside the call, and the caller may submit more from there. An
+// operation that still tells the loop something goes first, for the place in the lane that was
+// reserved for it would be taken; and then it is the loop's.
+static void
+release_inside(struct wi_lane *lane, struct wi_write *write)
+{
+    struct wi_write released = {
+        .flags = write->flags,
+        .from = write->from,
+        .owner = write->owner,
+        .pieces = write->pieces,
+    };
+
+    wi_submit_put_back(lane, write);
+    wi_write_release(&released);
+}
+
 // Done inside the call (1), or NOWAIT found nothing to do (-EAGAIN): no operation is left.
 static int
 finish_unqueued(struct wi_lane *lane, const struct weir_write *request, struct wi_write *write,
@@ -349,6 +366,10 @@ finish_unqueued(struct wi_lane *lane, const struct weir_write *request, struct w
             ret_op->bits = 0; // it is over, and the slot is for this thread's next write
         }
         wi_request_keep(request);
+        if (wi_unlikely(write->flags & WI_WRITE_HEAD)) {
+            release_inside(lane, write);
+            return result;
+        }
         wi_write_release(write);
     } else {
         wi_request_drop(write);

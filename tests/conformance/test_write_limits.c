@@ -206,6 +206,57 @@ a_full_lane_refuses_its_own_thread_only(void **state)
     recorder_wait(here->recorder, count + 1);
 }
 
+struct releasing {
+    struct pair *other;
+    struct recorder *recorder;
+    unsigned accepted;
+    int refusal;
+};
+
+// The caller's release, inside the submit: it writes too, and takes all that the lane has left.
+static void
+release_and_fill_the_lane(void *arg)
+{
+    struct releasing *releasing = arg;
+
+    while (releasing->accepted <= 2 * LANE && releasing->refusal == 0) {
+        releasing->refusal =
+            copy_write(releasing->other, releasing->recorder, releasing->accepted, 10);
+        releasing->accepted += releasing->refusal == 0;
+    }
+}
+
+// A write that is over inside its submit may still have to tell the loop something, as that the
+// send has failed. Its place in the lane is its own.
+static void
+what_a_release_submits_takes_no_place_that_is_reserved(void **state)
+{
+    struct fixture *fixture = small_lane(state);
+    struct pair *broken = pair_open(
+        fixture, &(struct pair_options){.stream.flags = WEIR_STREAM_INLINE | WEIR_STREAM_SWALLOW});
+    struct releasing *releasing = fixture_memory(fixture, sizeof(*releasing));
+    struct weir_write request;
+
+    releasing->other = pair_open(fixture, &(struct pair_options){0});
+    releasing->recorder = recorder_make(fixture);
+    fixture_settle(fixture);
+    peer_reset(fixture, broken->peer);
+    request = request_make(releasing->recorder, 0, 10);
+    request.done = NULL;
+    request.flags = WEIR_GIVE | WEIR_INLINE_OK;
+    request.release = release_and_fill_the_lane;
+    request.release_arg = releasing;
+    assert_status(weir_write(broken->stream, &request, NULL), 1);
+    assert_status(releasing->refusal, -WEIR_ELANEFULL);
+    assert_true(releasing->accepted >= LANE / 2);
+    recorder_wait(releasing->recorder, releasing->accepted);
+    for (unsigned tag = 0; tag < releasing->accepted; tag++) {
+        expect_result(recorder_of(releasing->recorder, tag), 0, WEIR_ORIGIN_NONE, 10);
+        peer_read_pattern(fixture, releasing->other->peer, 10, 0, tag);
+    }
+    pair_wait_closed(broken);
+}
+
 struct notified {
     struct fixture *fixture;
     unsigned count;
@@ -443,6 +494,7 @@ main(void)
         EACH(the_high_mark_holds_on_the_loop_and_on_other_threads),
         EACH(a_full_lane_refuses_by_its_name),
         ONCE(a_full_lane_refuses_its_own_thread_only),
+        EACH(what_a_release_submits_takes_no_place_that_is_reserved),
         ONCE(a_refused_producer_is_told_once_when_there_is_room),
         ONCE(lane_notify_needs_a_lane_and_another_thread),
         EACH(cancel_and_close_pass_a_full_lane),
