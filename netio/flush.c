@@ -12,12 +12,27 @@
 
 /* ---- level ACCEPTED ---- */
 
+// The first one from here on that waits for the budget. The account never goes on from any other:
+// plain writes leave the queue without a look at it.
+static struct wi_write *
+next_for_budget(struct wi_write *write)
+{
+    while (write != NULL &&
+           (wi_write_level(write) != WEIR_ACCEPTED || (write->flags & WI_WRITE_EARLY))) {
+        write = wi_write_next(write);
+    }
+    return write;
+}
+
 void
 wi_stream_admit(struct wi_loop *loop, struct wi_stream *stream)
 {
     struct wi_stream_extra *extra = stream->extra;
-    struct wi_write *write = extra->behind_next;
+    struct wi_write *write = extra != NULL ? extra->behind_next : NULL;
 
+    if (write == NULL) {
+        return;
+    }
     while (write != NULL) {
         if (wi_write_level(write) == WEIR_ACCEPTED && !(write->flags & WI_WRITE_EARLY)) {
             uint64_t size = wi_write_left(write);
@@ -45,7 +60,7 @@ void
 wi_stream_unqueue(struct wi_stream *stream, struct wi_write *write)
 {
     if (wi_unlikely(stream->extra != NULL && stream->extra->behind_next == write)) {
-        stream->extra->behind_next = wi_write_next(write);
+        stream->extra->behind_next = next_for_budget(wi_write_next(write));
     }
     wi_sendq_remove(&stream->queue, write);
 }
@@ -357,6 +372,7 @@ send_once(struct wi_loop *loop, struct wi_stream *stream, uint64_t size_max)
     if (gather.lost != NULL) {
         wi_write_take_back(loop, stream, gather.lost);
         wi_write_end_unsent(loop, stream, gather.lost, -ECANCELED, WEIR_ORIGIN_LOCAL_CANCEL);
+        wi_stream_admit(loop, stream); // smaller ones may have waited behind it
     }
     if ((uint64_t)sent < gather.size) {
         watch_for_room(loop, stream);

@@ -263,6 +263,7 @@ write_cancel(struct wi_loop *loop, struct wi_op *op, int status, enum weir_origi
         }
         wi_write_take_back(loop, stream, write);
         wi_write_end_unsent(loop, stream, write, status, origin);
+        wi_stream_admit(loop, stream); // smaller ones may have waited behind it
     } else if (wi_write_tear(write) == WEIR_TEAR_FINISH) {
         op->flags |= OUTCOME_LATE;
     } else {

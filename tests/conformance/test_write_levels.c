@@ -2,6 +2,7 @@
 //
 // When a write is done: ACCEPTED by the write-behind budget, SENT, ACKED.
 #include "tests/lib/fixture.h"
+#include "tests/lib/reader.h"
 
 #include <linux/sockios.h>
 #include <sys/ioctl.h>
@@ -584,6 +585,106 @@ acked_is_told_of_what_was_cancelled(void **state)
     assert_true(result.acked <= result.sent);
 }
 
+// What waited behind a write that has been cancelled waits no longer, though nothing can be sent.
+static void
+a_cancelled_write_gives_way_to_those_behind_it(void **state)
+{
+    struct fixture *fixture = fixture_manual(state);
+    struct pair *pair = stuffed_pair(fixture, 100);
+    struct recorder *recorder = recorder_make(fixture);
+    struct weir_write request = request_make(recorder, 0, 200);
+    weir_op op;
+
+    request.flags = WEIR_COPY;
+    request.level = WEIR_ACCEPTED;
+    assert_status(submit(fixture, pair->stream, &request, &op), 0);
+    assert_status(request_submit(pair, recorder, 1, 10, 0), 0);
+    assert_status(accept_write(pair, recorder, 2, 60), 0);
+    assert_status(accept_write(pair, recorder, 3, 60), 0);
+    fixture_settle(fixture);
+    assert_int_equal(recorder_count(recorder), 0); // the first is above the budget
+    assert_int_not_equal(weir_cancel(op), WEIR_CANCEL_LATE);
+    recorder_wait(recorder, 2);
+    fixture_settle(fixture);
+    expect_result(recorder_of(recorder, 0), -ECANCELED, WEIR_ORIGIN_LOCAL_CANCEL, 0);
+    expect_result(recorder_of(recorder, 2), 0, WEIR_ORIGIN_NONE, 0);
+    assert_int_equal(recorder_count(recorder), 2);
+    pair_unstuff(pair);
+    recorder_wait(recorder, 4);
+    peer_read_pattern(fixture, pair->peer, 10, 0, 1);
+    peer_read_pattern(fixture, pair->peer, 60, 0, 2);
+    peer_read_pattern(fixture, pair->peer, 60, 0, 3);
+}
+
+struct above {
+    struct recorder *recorder;
+    weir_op op; // of the one above the budget
+    int result;
+};
+
+// In `data`: one that is above the budget, and a plain one behind it.
+static void
+write_above_budget(struct reader *reader, weir_stream stream)
+{
+    struct above *above = reader->arg;
+    struct weir_write request = request_make(above->recorder, 0, 200);
+    struct weir_chain chain = request_chain(10, 1);
+
+    request.flags = WEIR_COPY;
+    request.level = WEIR_ACCEPTED;
+    above->result += submit(above->recorder->fixture, stream, &request, &above->op);
+    above->result +=
+        weir_write_chain(stream, &chain, recorder_done, recorder_tag(above->recorder, 1));
+}
+
+static struct above *
+above_write(struct pair **ret_pair, struct fixture *fixture, bool stuffed)
+{
+    struct above *above = fixture_memory(fixture, sizeof(*above));
+    struct reader *reader = reader_make(fixture);
+
+    above->recorder = recorder_make(fixture);
+    reader->arg = above;
+    reader->inside = write_above_budget;
+    reader->handlers.ideal_size = NULL;
+    *ret_pair = reader_open(
+        reader,
+        &(struct pair_options){.stream.write_behind = 100, .small = true, .stuffed = stuffed});
+    peer_write_pattern(fixture, (*ret_pair)->peer, 1, 0, 0);
+    reader_wait_calls(reader, 1);
+    assert_status(above->result, 0);
+    return above;
+}
+
+// The account of the budget must not go on from a plain write, which may be over and its memory
+// another's by then.
+static void
+the_budget_goes_on_behind_a_cancelled_write(void **state)
+{
+    struct fixture *fixture = fixture_manual(state);
+    struct pair *before;
+    struct pair *pair;
+    struct above *above = above_write(&before, fixture, false); // whose memory the next ones get
+
+    recorder_wait(above->recorder, 2);
+    peer_read_pattern(fixture, before->peer, 200, 0, 0);
+    peer_read_pattern(fixture, before->peer, 10, 0, 1);
+    above = above_write(&pair, fixture, true);
+    assert_int_not_equal(weir_cancel(above->op), WEIR_CANCEL_LATE);
+    recorder_wait(above->recorder, 1);
+    pair_unstuff(pair);
+    peer_read_pattern(fixture, pair->peer, 10, 0, 1);
+    recorder_wait(above->recorder, 2);
+    assert_status(request_submit(pair, above->recorder, 2, MIB, 0), 0);
+    pair_block(pair);
+    assert_status(accept_write(pair, above->recorder, 3, 60), 0);
+    recorder_wait(above->recorder, 3); // there is room in the budget, if not in the socket
+    expect_result(recorder_of(above->recorder, 3), 0, WEIR_ORIGIN_NONE, 0);
+    peer_read_pattern(fixture, pair->peer, MIB, 0, 2);
+    peer_read_pattern(fixture, pair->peer, 60, 0, 3);
+    recorder_wait(above->recorder, 4);
+}
+
 int
 main(void)
 {
@@ -601,6 +702,8 @@ main(void)
         EACH(an_accepted_write_need_not_wait_for_a_sent_one),
         EACH(accepted_bytes_that_were_lost_are_reported_by_closed),
         EACH(cancel_after_accepted_is_late),
+        EACH(a_cancelled_write_gives_way_to_those_behind_it),
+        EACH(the_budget_goes_on_behind_a_cancelled_write),
         EACH_TCP(acked_without_the_streams_option_is_enotsup),
         EACH_UNIX(acked_on_a_unix_socket_is_enotsup),
         EACH_TCP(acked_completes_when_the_peers_kernel_has_the_bytes),
