@@ -22,13 +22,19 @@ wi_stream_has_reader(const struct wi_stream *stream)
             (stream->extra->pulls != NULL || stream->extra->provided != NULL));
 }
 
+// May what was read be shown? Also above the high mark: it is by showing that it gets below.
+static bool
+may_show(const struct wi_stream *stream)
+{
+    return (stream->phase == WI_PHASE_OPEN || stream->phase == WI_PHASE_CLOSING) &&
+           !(stream->flags & (WI_S_PAUSED | WI_S_RESTING | WI_S_DATA_PENDING | WI_S_IN_DATA)) &&
+           wi_stream_has_reader(stream);
+}
+
 bool
 wi_stream_may_read(const struct wi_stream *stream)
 {
-    return (stream->phase == WI_PHASE_OPEN || stream->phase == WI_PHASE_CLOSING) &&
-           !(stream->flags &
-             (WI_S_PAUSED | WI_S_FULL | WI_S_RESTING | WI_S_DATA_PENDING | WI_S_IN_DATA)) &&
-           wi_stream_has_reader(stream);
+    return !(stream->flags & WI_S_FULL) && may_show(stream);
 }
 
 /* ---- the end of input ---- */
@@ -202,7 +208,7 @@ deliver(struct wi_loop *loop, struct wi_stream *stream)
         weir_chain_return(&stream->input);
         stream->input_size = 0;
     } else if (wi_likely(stream->handlers != NULL && stream->handlers->data != NULL)) {
-        while (stream->input_size != 0 && present(loop, stream) && wi_stream_may_read(stream) &&
+        while (stream->input_size != 0 && present(loop, stream) && may_show(stream) &&
                wi_gate_has(wi_gate_of(stream), WI_GATE_PUSH)) { // it may have taken itself away
             if (++shows == SHOWS_MAX) { // it looks at little: let others have the loop
                 stream->events |= WI_EVENT_AGAIN;
@@ -219,7 +225,7 @@ deliver(struct wi_loop *loop, struct wi_stream *stream)
 static __attribute__((noinline)) void
 deliver_rest(struct wi_loop *loop, struct wi_stream *stream, struct weir_consumed answer)
 {
-    if (settle_answer(loop, stream, answer) && wi_stream_may_read(stream)) {
+    if (settle_answer(loop, stream, answer) && may_show(stream)) {
         deliver(loop, stream);
     }
 }
@@ -367,8 +373,7 @@ wi_stream_read(struct wi_loop *loop, struct wi_stream *stream)
 {
     size_t budget = WI_NET_READ_MAX;
 
-    if (stream->input_size != 0 && (stream->events & WI_EVENT_AGAIN) &&
-        wi_stream_may_read(stream)) {
+    if (stream->input_size != 0 && (stream->events & WI_EVENT_AGAIN) && may_show(stream)) {
         stream->events &= (uint16_t)~WI_EVENT_AGAIN;
         deliver(loop, stream);
     }
@@ -406,9 +411,10 @@ wi_stream_eof_is_due(const struct wi_stream *stream)
 {
     bool pushes = stream->handlers != NULL && stream->handlers->data != NULL;
 
+    // Input that is to be shown again goes before it.
     return (stream->phase == WI_PHASE_OPEN || stream->phase == WI_PHASE_CLOSING) &&
            !(stream->flags & (WI_S_EOF_TOLD | WI_S_PAUSED | WI_S_DATA_PENDING | WI_S_IN_DATA)) &&
-           (pushes || stream->input_size == 0);
+           (stream->input_size == 0 || (pushes && !(stream->events & WI_EVENT_AGAIN)));
 }
 
 /* ---- the poller's word ---- */

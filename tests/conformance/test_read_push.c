@@ -849,6 +849,51 @@ a_stream_without_handlers_lives_and_ends(void **state)
     assert_int_equal(fixture_stats(fixture).streams_now, 0);
 }
 
+static struct weir_consumed
+take_one_byte(weir_stream stream, struct weir_iter begin, struct weir_iter end, void *user)
+{
+    struct reader *reader = user;
+
+    (void)stream;
+    (void)begin;
+    (void)end;
+    events_add_value(&reader->events, "data", 1);
+    return (struct weir_consumed){.consumed = 1, .examined = 1};
+}
+
+// What was left unexamined is shown again, however often; and the end comes behind all of it.
+static void
+a_fin_comes_behind_input_that_is_shown_again(void **state)
+{
+    struct fixture *fixture = fixture_manual(state);
+    struct reader *reader = reader_make(fixture);
+    struct pair *pair;
+
+    reader->handlers.data = take_one_byte;
+    pair = reader_open(reader, &(struct pair_options){0});
+    peer_write_pattern(fixture, pair->peer, 1000, 0, 0);
+    peer_finish(fixture, pair->peer);
+    events_wait(pair->events, "peer_fin");
+    fixture_settle(fixture);
+    events_expect(pair->events, "started data:1000 peer_fin");
+}
+
+// Above the mark nothing more is read; what is there is shown as it was asked for.
+static void
+unexamined_input_above_the_mark_is_shown_again(void **state)
+{
+    struct fixture *fixture = fixture_manual(state);
+    struct reader *reader = reader_make(fixture);
+    struct pair *pair;
+
+    reader->handlers.data = take_one_byte;
+    pair = reader_open(reader, &(struct pair_options){.stream.input_high = 500});
+    peer_write_pattern(fixture, pair->peer, 2000, 0, 0);
+    peer_finish(fixture, pair->peer);
+    events_wait(pair->events, "peer_fin");
+    events_expect(pair->events, "started data:2000 peer_fin");
+}
+
 int
 main(void)
 {
@@ -886,6 +931,8 @@ main(void)
         ONCE(taking_outside_data_is_refused),
         EACH(handlers_and_user_change_on_the_loop_only),
         EACH(a_stream_without_handlers_lives_and_ends),
+        EACH(a_fin_comes_behind_input_that_is_shown_again),
+        EACH(unexamined_input_above_the_mark_is_shown_again),
     };
 
     return RUN_CASES("conformance.read_push", cases);
