@@ -75,7 +75,7 @@ begin_close(struct wi_loop *loop, struct wi_stream *stream, bool waits_for_peer)
     stream->flags |= waits_for_peer ? 0 : (uint32_t)WI_S_FLUSH;
     if (!wi_stream_has_reader(stream)) {
         stream->flags |= WI_S_DISCARD;
-        stream->flags &= ~(unsigned)(WI_S_PAUSED | WI_S_FULL);
+        stream->flags &= ~(unsigned)(WI_S_PAUSED | WI_S_FULL | WI_S_RESTING);
     }
     wi_corked_end(loop, stream);
     wi_stream_arm(loop, stream, deadline);
@@ -150,7 +150,7 @@ static void
 stop_reading(struct wi_loop *loop, struct wi_stream *stream)
 {
     stream->flags |= WI_S_DISCARD;
-    stream->flags &= ~(unsigned)(WI_S_PAUSED | WI_S_FULL);
+    stream->flags &= ~(unsigned)(WI_S_PAUSED | WI_S_FULL | WI_S_RESTING);
     if (!(stream->flags & WI_S_DATA_PENDING)) { // else somebody looks at it until weir_consume()
         weir_chain_return(&stream->input);
         stream->input_size = 0;

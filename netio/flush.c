@@ -381,6 +381,18 @@ send_once(struct wi_loop *loop, struct wi_stream *stream, uint64_t size_max)
     return gather.size;
 }
 
+// With WEIR_STREAM_REST a peer that does not read is not read from.
+static void
+settle_rest(struct wi_loop *loop, struct wi_stream *stream)
+{
+    if (wi_stream_is_to_rest(stream)) {
+        stream->flags |= WI_S_RESTING;
+    } else if (stream->flags & WI_S_RESTING) {
+        stream->flags &= ~(unsigned)WI_S_RESTING;
+        wi_stream_event(loop, stream, WI_EVENT_READ);
+    }
+}
+
 WI_COLD void
 wi_stream_sent_short(struct wi_loop *loop, struct wi_stream *stream, ssize_t sent)
 {
@@ -393,6 +405,7 @@ wi_stream_sent_short(struct wi_loop *loop, struct wi_stream *stream, ssize_t sen
     wi_count(&loop->counters.bytes_sent, (uint64_t)sent);
     take_sent(loop, stream, (uint64_t)sent);
     watch_for_room(loop, stream);
+    settle_rest(loop, stream);
 }
 
 // NOWAIT is one try: what is left of such writes ends now.
@@ -447,18 +460,6 @@ rest_sending(struct wi_loop *loop, struct wi_stream *stream)
         stream->phase == WI_PHASE_OPEN && !(stream->flags & WI_S_FIN_QUEUED)) {
         stream->flags &= ~(unsigned)WI_S_RIGHT;
         wi_gate_drop_right(wi_gate_of(stream));
-    }
-}
-
-// With WEIR_STREAM_REST a peer that does not read is not read from.
-static void
-settle_rest(struct wi_loop *loop, struct wi_stream *stream)
-{
-    if (wi_gate_queued(wi_gate_of(stream)) > wi_stream_low(stream)) {
-        stream->flags |= WI_S_RESTING;
-    } else if (stream->flags & WI_S_RESTING) {
-        stream->flags &= ~(unsigned)WI_S_RESTING;
-        wi_stream_event(loop, stream, WI_EVENT_READ);
     }
 }
 

@@ -199,6 +199,18 @@ present(struct wi_loop *loop, struct wi_stream *stream)
     return settle_answer(loop, stream, answer);
 }
 
+// Too much is queued to read on, or to show on. The flush of this turn says when it ends.
+static bool
+begins_to_rest(struct wi_loop *loop, struct wi_stream *stream)
+{
+    if (wi_likely(!wi_stream_is_to_rest(stream))) {
+        return false;
+    }
+    stream->flags |= WI_S_RESTING;
+    wi_stream_needs_work(loop, stream);
+    return true;
+}
+
 static void
 deliver(struct wi_loop *loop, struct wi_stream *stream)
 {
@@ -210,6 +222,10 @@ deliver(struct wi_loop *loop, struct wi_stream *stream)
     } else if (wi_likely(stream->handlers != NULL && stream->handlers->data != NULL)) {
         while (stream->input_size != 0 && present(loop, stream) && may_show(stream) &&
                wi_gate_has(wi_gate_of(stream), WI_GATE_PUSH)) { // it may have taken itself away
+            if (begins_to_rest(loop, stream)) {
+                stream->events |= WI_EVENT_AGAIN;
+                break;
+            }
             if (++shows == SHOWS_MAX) { // it looks at little: let others have the loop
                 stream->events |= WI_EVENT_AGAIN;
                 wi_stream_needs_later(loop, stream);
@@ -384,6 +400,9 @@ wi_stream_read(struct wi_loop *loop, struct wi_stream *stream)
             wi_stream_needs_later(loop, stream);
             return;
         }
+        if (begins_to_rest(loop, stream)) {
+            break;
+        }
         size = receive_once(loop, stream);
         if (size <= 0) {
             input_ended(loop, stream, size);
@@ -458,7 +477,7 @@ ready_plain(struct wi_loop *loop, struct wi_stream *stream, uint32_t events)
     ssize_t size;
 
     if ((events & ~(uint32_t)EPOLLOUT) != EPOLLIN || stream->input.head != NULL ||
-        stream->read_blocks != 1 ||
+        stream->read_blocks != 1 || (stream->queue.head != NULL && wi_stream_is_to_rest(stream)) ||
         (stream->flags & (WI_S_PAUSED | WI_S_FULL | WI_S_RESTING | WI_S_DATA_PENDING |
                           WI_S_DISCARD | WI_S_BLOCKED | WI_S_RDHUP | WI_S_EOF)) != 0) {
         return false;

@@ -346,6 +346,16 @@ wi_stream_low(const struct wi_stream *stream)
     return high != 0 ? high / 2 : WI_QUEUE_LOW_DEFAULT;
 }
 
+/** Loop thread. Is so much queued that a stream with WEIR_STREAM_REST is not to be read from? What
+ *  it discards is read all the same: it makes nothing to be queued, and two ends that both close
+ *  would wait for each other. */
+static inline bool
+wi_stream_is_to_rest(const struct wi_stream *stream)
+{
+    return wi_gate_has(wi_gate_of(stream), WI_GATE_REST) && !(stream->flags & WI_S_DISCARD) &&
+           wi_gate_queued(wi_gate_of(stream)) > wi_stream_low(stream);
+}
+
 /* ---- receiving (receive.c, pull.c) ---- */
 
 /** Loop thread, among user code. Read what there is, within the budget, and deliver it. */

@@ -46,15 +46,15 @@ queue_bytes(struct wi_gate *gate, uint64_t size)
     return 0;
 }
 
-// Not submitted after all (a FIN behind an end, a tear, a close). Who was refused for it meanwhile
-// counts on a flush that does not come.
+// Not submitted after all (a FIN behind an end, a tear, a close). Who was refused for it meanwhile,
+// or rests because of it, counts on a flush that does not come.
 static void
 unqueue_bytes(struct wi_gate *gate, uint64_t size)
 {
     wi_sub_relaxed(&gate->queued, size);
     // ORDER(high), loop half: the queue first, then the bit.
     wi_fence_full();
-    if (wi_load_relaxed(&gate->word) & WI_GATE_HIGH) {
+    if ((wi_load_relaxed(&gate->word) & WI_GATE_HIGH) || wi_gate_has(gate, WI_GATE_REST)) {
         wi_gate_ask(gate, WI_ASK_SETTLE);
     }
 }

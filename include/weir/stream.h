@@ -86,7 +86,8 @@ enum weir_stream_flag {
     WEIR_STREAM_PAUSE_ON_PARTIAL = 1 << 5, /* consuming less than presented pauses (Q51) */
     WEIR_STREAM_NODELAY = 1 << 6,          /* TCP_NODELAY */
     WEIR_STREAM_KEEPALIVE = 1 << 7,        /* SO_KEEPALIVE */
-    WEIR_STREAM_REST = 1 << 8, /* do not read while more than queue_low bytes wait to be sent */
+    WEIR_STREAM_REST = 1 << 8, /* neither read nor show input, but to discard it, while more than
+                                  queue_low bytes wait to be sent */
 };
 
 /** No write-behind at all would be 0 bytes; a zeroed option means the default of 64 KiB (K9). */
