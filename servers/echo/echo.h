@@ -6,9 +6,7 @@
 
 #include "weir/net.h"
 
-#include <stdbool.h>
-
 // Fill in what every accepted stream is made with.
-void echo_prepare(struct weir_listen *listen, bool is_inline);
+void echo_prepare(struct weir_listen *listen);
 
 #endif /* ECHO_ECHO_H */

@@ -72,7 +72,7 @@ listen_on(struct weir_runtime *runtime, const struct weir_address *address,
     weir_listener listener;
     int status;
 
-    echo_prepare(&request, options->is_inline);
+    echo_prepare(&request);
     if (address->as.any.sa_family == AF_UNIX) {
         request.flags = WEIR_LISTEN_UNLINK;
     } else if (options->reuseport) {
@@ -131,8 +131,8 @@ print_stats(struct weir_runtime *runtime)
            stats.streams_closed);
     printf("bytes     %" PRIu64 " received, %" PRIu64 " sent\n", stats.bytes_received,
            stats.bytes_sent);
-    printf("writes    %" PRIu64 " accepted, %" PRIu64 " completed, %" PRIu64 " inline\n",
-           stats.operations_accepted, stats.operations_completed, stats.operations_inline);
+    printf("writes    %" PRIu64 " accepted, %" PRIu64 " completed\n", stats.operations_accepted,
+           stats.operations_completed);
     printf("calls     %" PRIu64 " reads, %" PRIu64 " sends, %" PRIu64 " waits, %" PRIu64
            " accepts, %" PRIu64 " polls\n",
            stats.system_reads, stats.system_sends, stats.system_waits, stats.system_accepts,

@@ -21,7 +21,6 @@ static const char help[] =
     "  --loops N          number of loops; default: one per processor\n"
     "  --reuseport        one TCP socket per loop, the kernel spreads connections\n"
     "  --pin              pin each loop to a processor\n"
-    "  --inline           answer inside the event that brought the bytes\n"
     "  --port-file FILE   write the first TCP port there once it listens\n"
     "  --stats            print the loops' counters at the end\n"
     "  --show NAME        let weir-top show the loops under this name while it runs\n"
@@ -78,9 +77,6 @@ take_option(struct options *options, int option)
     case 'p':
         options->pin = true;
         break;
-    case 'i':
-        options->is_inline = true;
-        break;
     case 'f':
         options->port_file = optarg;
         break;
@@ -110,7 +106,6 @@ options_parse(struct options *ret_options, int argc, char **argv)
         {"loops", required_argument, NULL, 'n'},
         {"reuseport", no_argument, NULL, 'r'},
         {"pin", no_argument, NULL, 'p'},
-        {"inline", no_argument, NULL, 'i'},
         {"port-file", required_argument, NULL, 'f'},
         {"stats", no_argument, NULL, 's'},
         {"show", required_argument, NULL, 'w'},

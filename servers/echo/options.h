@@ -16,7 +16,6 @@ struct options {
     unsigned loops; // 0: one per processor
     bool reuseport;
     bool pin;
-    bool is_inline;
     bool stats;
     unsigned stall_ms;     // 0: do not look
     const char *show;      // NULL: nobody else sees the statistics

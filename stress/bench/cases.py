@@ -10,7 +10,7 @@ Metric = collections.namedtuple("Metric", "key heading form scale", defaults=(1,
 # makes the load, with these arguments before the user's. messages: of count's two runs.
 Case = collections.namedtuple("Case", "server load arguments contestants metrics messages is_timed")
 
-SERVERS = ["epoll", "uring", "uv", "event", "asio", "nng", "weir", "weir:readme", "weir:server"]
+SERVERS = ["epoll", "uring", "uv", "event", "asio", "nng", "weir", "weir:own", "weir:server"]
 
 RATE = Metric("rate", "messages/s", "{:,.0f}")
 P50 = Metric("p50_us", "p50, µs", "{:,.1f}")

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 // Echo server on weir, in three styles. The blocks in which bytes arrive are written back in each.
 //
-//   own      counts its echoes, and says what it wants by a struct weir_write
 //   readme   the server of README.md, its text itself
-//   server   weir-echo, its source itself: the stream's high mark refuses, `writable` goes on
+//   own      counts its echoes, and says what it wants by a struct weir_write
+//   server   weir-echo, its source itself: nothing is told of a completion
 
 #include "lib/fail.h"
 #include "lib/net.h"
@@ -78,8 +78,8 @@ static const struct weir_handlers own_handlers = {
 
 static const struct weir_handlers readme_handlers = {.data = on_data, .peer_fin = on_peer_fin};
 
-enum style { STYLE_OWN, STYLE_README, STYLE_SERVER };
-static const char *const style_names[] = {"own", "readme", "server", NULL};
+enum style { STYLE_README, STYLE_OWN, STYLE_SERVER };
+static const char *const style_names[] = {"readme", "own", "server", NULL};
 
 static uint16_t
 listen_on(struct weir_runtime *runtime, enum style style)
@@ -94,7 +94,7 @@ listen_on(struct weir_runtime *runtime, enum style style)
     if (style == STYLE_README) {
         listen.stream.handlers = &readme_handlers;
     } else if (style == STYLE_SERVER) {
-        echo_prepare(&listen, false);
+        echo_prepare(&listen);
     }
     require_weir(weir_address_ip(&listen.address, "127.0.0.1", 0), "weir_address_ip");
     require_weir(weir_listen(runtime, &listen, &listener), "weir_listen");

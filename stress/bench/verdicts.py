@@ -126,7 +126,7 @@ def more_instructions_at_most(name, limit):
 
 def echo_targets():
     # The styles of the README and of weir-echo are more than what the target is about.
-    beside = ["epoll", "uring", "uv", "weir:readme", "weir:server"]
+    beside = ["epoll", "uring", "uv", "weir:own", "weir:server"]
     for connections, limit in ((1, 300), (64, 260)):
         name = f"count-echo-{connections}"
         plural = "s" if connections > 1 else ""
