@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 // The echo. The blocks in which bytes arrived are the blocks that are written: nothing is copied.
 //
-// Back-pressure: reading rests while much is queued, so a stream holds at most its low mark and what
-// one turn reads, however slow its peer reads.
+// Back-pressure: reading rests while much is queued, so a stream holds at most its low mark and
+// what one turn reads, however slow its peer reads.
 
 #include "echo.h"
 
