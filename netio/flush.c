@@ -3,6 +3,7 @@
 #include "mem/block.h"
 #include "netio/acks.h"
 #include "netio/blocked.h"
+#include "netio/file.h"
 #include "netio/net.h"
 #include "netio/order.h"
 #include "netio/plain.h"
@@ -342,6 +343,30 @@ send_gathered(struct wi_loop *loop, struct wi_stream *stream, const struct wi_ga
     return wi_os_send_vector(stream->fd, gather->iov, gather->iov_count);
 }
 
+// The next bytes of a file, behind barriers perhaps. Bytes that went; 0: the write has ended, or
+// nothing more can go now. A short send says nothing of room: the next one will.
+static uint64_t
+send_from_file(struct wi_loop *loop, struct wi_stream *stream, const struct wi_gather *gather)
+{
+    int failure = 0;
+    ssize_t sent = wi_file_send(loop, stream, gather, &failure);
+
+    wi_count(&loop->counters.sends, 1);
+    wi_probe_send(stream->fd, gather->size, sent);
+    if (sent < 0 && sent != -EAGAIN) {
+        wi_stream_fail_sending(loop, stream, (int)sent);
+        return 0;
+    }
+    wi_count(&loop->counters.bytes_sent, sent > 0 ? (uint64_t)sent : 0);
+    take_sent(loop, stream, sent > 0 ? (uint64_t)sent : 0);
+    if (failure != 0) {
+        wi_write_fail(loop, stream, gather->file, failure, wi_origin_of(failure));
+    } else if (sent == -EAGAIN) {
+        watch_for_room(loop, stream);
+    }
+    return sent > 0 ? (uint64_t)sent : 0;
+}
+
 // One send. Bytes that went; 0: nothing more can go now.
 static uint64_t
 send_once(struct wi_loop *loop, struct wi_stream *stream, uint64_t size_max)
@@ -358,6 +383,9 @@ send_once(struct wi_loop *loop, struct wi_stream *stream, uint64_t size_max)
 
     wi_probe_flush(wi_gate_of(stream), stream->fd);
     wi_sendq_gather(&stream->queue, &gather);
+    if (wi_unlikely(gather.file != NULL)) {
+        return send_from_file(loop, stream, &gather);
+    }
     if (gather.size != 0) {
         sent = send_gathered(loop, stream, &gather);
         wi_probe_send(stream->fd, gather.size, sent);

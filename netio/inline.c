@@ -15,7 +15,7 @@ may_be_inline(const struct wi_gate *gate, const struct weir_write *request, uint
 {
     return (request->flags & WEIR_INLINE_OK) && !(request->flags & NOT_INLINE) &&
            (wi_load_relaxed(&gate->options) & (WI_GATE_INLINE | WI_GATE_ACKED)) == WI_GATE_INLINE &&
-           request->level == WEIR_SENT && size != 0;
+           request->level == WEIR_SENT && size != 0 && request->file == NULL;
 }
 
 // Take the right: only from a stream at rest, where nothing is queued, in flight or corked (the

@@ -104,7 +104,8 @@ static int
 check_commit(const struct weir_write *request)
 {
     return request->iov != NULL || request->iov_count != 0 || request->chain != NULL ||
-                   request->shared != NULL || (request->flags & (WEIR_COPY | WEIR_GIVE))
+                   request->shared != NULL || request->file != NULL ||
+                   (request->flags & (WEIR_COPY | WEIR_GIVE))
                ? -EINVAL
                : 0;
 }

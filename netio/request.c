@@ -53,8 +53,26 @@ size_of_chain(const struct weir_chain *chain, uint64_t *ret_size)
 }
 
 static int
+size_of_file(const struct weir_write *request, uint64_t *ret_size)
+{
+    const struct weir_file *file = request->file;
+
+    if (request->iov != NULL || request->iov_count != 0 || request->chain != NULL ||
+        request->shared != NULL || (request->flags & WEIR_COPY) ||
+        request->level == WEIR_ACCEPTED || file->fd < 0 || file->size > SSIZE_MAX ||
+        file->offset > (uint64_t)INT64_MAX - file->size) {
+        return -EINVAL;
+    }
+    *ret_size = file->size;
+    return 0;
+}
+
+static int
 size_of_request(const struct weir_write *request, uint64_t *ret_size)
 {
+    if (request->file != NULL) {
+        return size_of_file(request, ret_size);
+    }
     if (request->chain != NULL) {
         return request->iov != NULL || request->iov_count != 0 || request->shared != NULL ||
                        (request->flags & WEIR_COPY)
@@ -215,6 +233,13 @@ take_bytes(struct wi_write *write, const struct weir_write *request, uint64_t si
     if (request->flags & WEIR_GIVE) {
         write->owner.release.fn = request->release;
         write->owner.release.arg = request->release_arg;
+    }
+    if (request->file != NULL && size != 0) {
+        write->from.file.fd = request->file->fd;
+        write->from.file.is_read = false;
+        write->from.file.offset = request->file->offset;
+        write->flags |= WI_WRITE_FILE;
+        return 0;
     }
     if (request->iov_count > 1) {
         return take_many(write, request);

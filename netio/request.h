@@ -32,7 +32,7 @@ wi_request_is_plain(const struct weir_write *request)
 {
     return (request->flags | (unsigned)request->level | (unsigned)request->tear |
             request->stream_priority | request->deadline_ns | request->token.bits |
-            request->reliable_offset) == 0;
+            request->reliable_offset | (uintptr_t)request->file) == 0;
 }
 
 /** Any thread. The same, or with COPY. */
@@ -41,7 +41,7 @@ wi_request_is_plain_or_copied(const struct weir_write *request)
 {
     return ((request->flags & ~(unsigned)WEIR_COPY) | (unsigned)request->level |
             (unsigned)request->tear | request->stream_priority | request->deadline_ns |
-            request->token.bits | request->reliable_offset) == 0;
+            request->token.bits | request->reliable_offset | (uintptr_t)request->file) == 0;
 }
 
 #endif /* WI_REQUEST_H */

@@ -136,10 +136,23 @@ gather_chain(struct wi_gather *gather, const struct weir_chain *chain)
 }
 
 static bool
-gather_write(struct wi_gather *gather, const struct wi_write *write)
+gather_file(struct wi_gather *gather, struct wi_write *write)
 {
-    if (wi_likely(!(write->flags & (WI_WRITE_CHAIN | WI_WRITE_MANY)))) {
+    uint64_t left = wi_write_left(write);
+
+    gather->file = write;
+    gather->size = left < gather->size_max ? left : gather->size_max;
+    return true;
+}
+
+static bool
+gather_write(struct wi_gather *gather, struct wi_write *write)
+{
+    if (wi_likely(!(write->flags & (WI_WRITE_CHAIN | WI_WRITE_MANY | WI_WRITE_FILE)))) {
         return gather_piece(gather, write->from.one.iov_base, write->from.one.iov_len);
+    }
+    if (write->flags & WI_WRITE_FILE) {
+        return gather_file(gather, write);
     }
     if (write->flags & WI_WRITE_CHAIN) {
         return gather_chain(gather, &write->from.chain);
@@ -192,8 +205,11 @@ gather_small(struct wi_gather *gather, struct wi_write *write)
 static enum wi_gather_kind
 kind_of(const struct wi_write *write)
 {
-    if (wi_likely(!(write->flags & WEIR_ZEROCOPY))) {
+    if (wi_likely(!(write->flags & (WEIR_ZEROCOPY | WI_WRITE_FILE)))) {
         return WI_GATHER_BYTES;
+    }
+    if (write->flags & WI_WRITE_FILE) {
+        return WI_GATHER_FILE;
     }
     return wi_write_left(write) >= WI_ZEROCOPY_MIN ? WI_GATHER_OWN : WI_GATHER_BYTES;
 }
@@ -204,7 +220,7 @@ joins(struct wi_gather *gather, const struct wi_write *write)
 {
     enum wi_gather_kind kind = kind_of(write);
 
-    if (wi_likely(kind == gather->kind)) {
+    if (wi_likely(kind == gather->kind && kind != WI_GATHER_FILE)) {
         return true;
     }
     if (gather->size != 0) {
@@ -297,7 +313,7 @@ wi_write_advance(struct wi_write *write, uint64_t size)
         weir_chain_consume(&write->from.chain, (size_t)size); // sent blocks go home at once
     } else if (write->flags & WI_WRITE_MANY) {
         advance_pieces(write, size);
-    } else {
+    } else if (!(write->flags & WI_WRITE_FILE)) {
         write->from.one.iov_base = (unsigned char *)write->from.one.iov_base + size;
         write->from.one.iov_len -= (size_t)size;
     }

@@ -18,7 +18,8 @@ struct wi_sendq {
 /** How what was gathered goes: writes of different kinds never share a send. */
 enum wi_gather_kind {
     WI_GATHER_BYTES,
-    WI_GATHER_OWN, // large, with ZEROCOPY: by reference, never copied flat
+    WI_GATHER_OWN,  // large, with ZEROCOPY: by reference, never copied flat
+    WI_GATHER_FILE, // one write, from its file; no pieces
 };
 
 /** What one gather found. */
@@ -32,6 +33,7 @@ struct wi_gather {
     size_t flat_left;
     enum wi_gather_kind kind;
     bool wants_ack;        // some operation is of level ACKED
+    struct wi_write *file; // of kind FILE: the write
     struct wi_write *lost; // a canceller won it: the caller unqueues it and gathers again
 };
 

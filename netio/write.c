@@ -244,6 +244,18 @@ cancel_partly_sent(struct wi_loop *loop, struct wi_stream *stream, struct wi_wri
     }
 }
 
+void
+wi_write_fail(struct wi_loop *loop, struct wi_stream *stream, struct wi_write *write, int status,
+              enum weir_origin origin)
+{
+    if (write->op.owner != 0) {
+        cancel_partly_sent(loop, stream, write, status, origin);
+    } else {
+        wi_write_take_back(loop, stream, write);
+        wi_write_end_unsent(loop, stream, write, status, origin);
+    }
+}
+
 static void
 write_cancel(struct wi_loop *loop, struct wi_op *op, int status, enum weir_origin origin)
 {

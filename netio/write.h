@@ -18,6 +18,7 @@ struct wi_stream;
 
 /** Marks of the library in wi_write.flags, above the user's. */
 enum wi_write_mark {
+    WI_WRITE_FILE = 1 << 18,   // from a file; never of size 0
     WI_WRITE_PLAIN = 1 << 19,  // one piece, nobody has a handle, and none of it has been sent
     WI_WRITE_MANY = 1 << 20,   // several pieces
     WI_WRITE_CHAIN = 1 << 21,  // a chain of pool blocks
@@ -50,6 +51,11 @@ struct wi_write {
             size_t left;
         } many;
         struct weir_chain chain; // what is not sent yet
+        struct {
+            int fd;
+            bool is_read;    // it cannot be sent from: read and send
+            uint64_t offset; // of its first byte
+        } file;
     } from;
     uint32_t flags;      // user's flags and enum wi_write_mark
     uint32_t ticket;     // low 24 bits; level and tear above
@@ -201,6 +207,11 @@ void wi_write_end(struct wi_loop *loop, struct wi_stream *stream, struct wi_writ
  *  told as soon as it is known; the others of a level in their order. */
 void wi_write_end_unsent(struct wi_loop *loop, struct wi_stream *stream, struct wi_write *write,
                          int status, enum weir_origin origin);
+
+/** Loop thread. It cannot go on, by no fault of the stream: as if it were cancelled now, with this
+ *  status, and with FINISH as with STOP. */
+void wi_write_fail(struct wi_loop *loop, struct wi_stream *stream, struct wi_write *write,
+                   int status, enum weir_origin origin);
 
 /** Among the loop's ended operations: run the completion. */
 extern const struct wi_task_ops wi_write_done_ops;

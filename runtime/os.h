@@ -42,6 +42,11 @@ ssize_t wi_os_send_vector(int fd, const struct iovec *iov, size_t iov_count);
 ssize_t wi_os_send_marked(int fd, const struct iovec *iov, size_t iov_count, bool stamp,
                           bool zerocopy);
 
+/** From a file, at @p offset; its position stays. Blocks while the disk is read. A short count says
+ *  nothing of room; 0: the file ends there, or cannot be sent so. No signal, as with the others. */
+ssize_t wi_os_send_file(int fd, int file, uint64_t offset, size_t size);
+ssize_t wi_os_read_file(int file, void *buffer, size_t size, uint64_t offset); /* likewise */
+
 /** What one entry of a socket's error queue says. */
 struct wi_os_report {
     enum { WI_REPORT_ACKED, WI_REPORT_ZEROCOPY, WI_REPORT_OTHER } kind;

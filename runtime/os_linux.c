@@ -22,6 +22,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
+#include <sys/sendfile.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -214,6 +215,46 @@ wi_os_send_marked(int fd, const struct iovec *iov, size_t iov_count, bool stamp,
         message.msg_controllen = sizeof(control.room);
     }
     return send_message(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT | (zerocopy ? MSG_ZEROCOPY : 0));
+}
+
+// sendfile() has no MSG_NOSIGNAL: SIGPIPE is blocked meanwhile, and taken off this thread if it was
+// this call that raised it.
+ssize_t
+wi_os_send_file(int fd, int file, uint64_t offset, size_t size)
+{
+    const struct timespec at_once = {0};
+    sigset_t broken_pipe;
+    sigset_t before;
+    sigset_t pending;
+    ssize_t count;
+
+    sigemptyset(&broken_pipe);
+    sigaddset(&broken_pipe, SIGPIPE);
+    pthread_sigmask(SIG_BLOCK, &broken_pipe, &before);
+    sigpending(&pending);
+    do {
+        off_t from = (off_t)offset;
+
+        count = sendfile(fd, file, &from, size);
+        count = count < 0 ? -errno : count;
+    } while (count == -EINTR);
+    if (count == -EPIPE && !sigismember(&pending, SIGPIPE)) {
+        while (sigtimedwait(&broken_pipe, NULL, &at_once) < 0 && errno == EINTR) {
+        }
+    }
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return count;
+}
+
+ssize_t
+wi_os_read_file(int file, void *buffer, size_t size, uint64_t offset)
+{
+    ssize_t count;
+
+    do {
+        count = pread(file, buffer, size, (off_t)offset);
+    } while (count < 0 && errno == EINTR);
+    return count < 0 ? -errno : count;
 }
 
 static void

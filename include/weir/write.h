@@ -81,13 +81,21 @@ typedef void weir_done_fn(weir_stream stream, const struct weir_result *result, 
  *  caller's. */
 typedef void weir_release_fn(void *arg);
 
-/** One write. All zero is a barrier at level SENT. At most one of iov, chain and shared. */
+/** A part of a file, as what a write sends. */
+struct weir_file {
+    int fd;          /* open for reading, and the caller's, until the write is done */
+    uint64_t offset; /* of its first byte; the descriptor's position is neither used nor moved */
+    uint64_t size;   /* 0: nothing, as any write of zero bytes */
+};
+
+/** One write. All zero is a barrier at level SENT. At most one of iov, chain, shared and file. */
 struct weir_write {
     const struct iovec *iov; /* descriptors are copied before the call returns */
     unsigned iov_count;
-    unsigned flags;             /* enum weir_write_flag */
-    struct weir_chain *chain;   /* pool blocks: taken, and left empty, on success only */
-    struct weir_shared *shared; /* a shared payload: one reference is taken on success */
+    unsigned flags;               /* enum weir_write_flag */
+    struct weir_chain *chain;     /* pool blocks: taken, and left empty, on success only */
+    struct weir_shared *shared;   /* a shared payload: one reference is taken on success */
+    const struct weir_file *file; /* the struct is copied before the call returns */
     enum weir_level level;
     enum weir_tear tear;
     uint64_t abort_code;  /* for WEIR_TEAR_ABORT */
@@ -114,6 +122,16 @@ struct weir_write {
  * refused) and a device that copied four such sends in a row, as loopback always does, are served
  * by a copy, silently; weir_stats counts.
  *
+ * A file is sent in its place among the other writes by sendfile(2), or read and sent where that
+ * cannot be. The descriptor is borrowed, or with WEIR_GIVE given: `release` closes it; WEIR_COPY is
+ * refused, and so is level ACCEPTED. What the file has when it is sent is what the peer gets, and
+ * the kernel may read it until the peer has acknowledged the bytes: change it only behind that. A
+ * file that ends too soon ends the write with -ENODATA, one that cannot be read with the error of
+ * reading (-EBADF, -EISDIR, -ESPIPE, -EIO and the like) and origin TRANSPORT, -ENOMEM with origin
+ * MEMORY: with `sent` 0 the stream goes on; after a part it is torn by the write's policy, FINISH
+ * as STOP. Sending from a file that is not in the page cache blocks the loop until the disk has
+ * answered.
+ *
  * Threads: any. From a foreign thread lock-free after this thread's first write to the loop; a
  *          producer stopped inside it stops no loop and no other stream.
  * Blocks:  never.
@@ -125,7 +143,8 @@ struct weir_write {
  * @return 0 accepted; 1 done already (only with WEIR_INLINE_OK), no completion follows; or, with
  * nothing queued, memory still the caller's and nothing to be called, in this order:
  *   -EINVAL       unknown bits, a NULL with a size, contradictory flags or memory, FIN with MORE,
- *                 level ACCEPTED with borrowed memory, a foreign block, a size above SSIZE_MAX
+ *                 level ACCEPTED with borrowed memory or a file, a foreign block, a size above
+ *                 SSIZE_MAX, a descriptor below 0, a file's part beyond INT64_MAX
  *   -ENOTSUP      a flag this transport has not (see WEIR_BEST_EFFORT)
  *   -ECHILD       in a forked child
  *   -WEIR_ESTALE  the stream is gone

@@ -125,12 +125,13 @@ const char *
 os_fake_call_name(enum os_call call)
 {
     static const char *const names[] = {
-        "poller_create", "poll_add",    "poll_modify",  "poll_remove",  "wait",       "wake_create",
-        "receive",       "send",        "report",       "socket",       "bind",       "listen",
-        "accept",        "connect",     "shutdown",     "close",        "set_option", "get_option",
-        "linger",        "address",     "nonblocking",  "unsent",       "window",     "unlink",
-        "signal_create", "signal_take", "spare_create", "thread_start", "pin",        "fork_hook",
-        "none",
+        "poller_create", "poll_add",      "poll_modify", "poll_remove",  "wait",
+        "wake_create",   "receive",       "send",        "send_file",    "read_file",
+        "report",        "socket",        "bind",        "listen",       "accept",
+        "connect",       "shutdown",      "close",       "set_option",   "get_option",
+        "linger",        "address",       "nonblocking", "unsent",       "window",
+        "unlink",        "signal_create", "signal_take", "spare_create", "thread_start",
+        "pin",           "fork_hook",     "none",
     };
 
     return names[call];
@@ -532,6 +533,23 @@ os_fake_buffered(int fd)
     fake_enter();
     file = fake_socket(fd);
     return (size_t)fake_leave(file == NULL ? 0 : (ssize_t)file->size);
+}
+
+int
+os_fake_disk(const void *bytes, size_t size)
+{
+    struct fake_file *file;
+    int fd;
+
+    fake_enter();
+    fd = fake_open(FAKE_FILE_DISK);
+    file = fake_file(fd);
+    if (file != NULL) {
+        file->bytes = malloc(size + 1);
+        file->size = file->bytes == NULL ? 0 : size;
+        memcpy(file->bytes, bytes, file->size);
+    }
+    return (int)fake_leave(fd);
 }
 
 void

@@ -22,6 +22,7 @@ enum fake_kind {
     FAKE_FILE_SOCKET,
     FAKE_FILE_SIGNAL,
     FAKE_FILE_SPARE,
+    FAKE_FILE_DISK, // `bytes`, `size`
 };
 
 enum fake_state {

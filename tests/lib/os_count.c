@@ -14,6 +14,8 @@
 #define wi_os_send             real_send
 #define wi_os_send_vector      real_send_vector
 #define wi_os_send_marked      real_send_marked
+#define wi_os_send_file        real_send_file
+#define wi_os_read_file        real_read_file
 #define wi_os_receive_report   real_receive_report
 #define wi_os_socket           real_socket
 #define wi_os_bind             real_bind
@@ -52,6 +54,8 @@
 #undef wi_os_send
 #undef wi_os_send_vector
 #undef wi_os_send_marked
+#undef wi_os_send_file
+#undef wi_os_read_file
 #undef wi_os_receive_report
 #undef wi_os_socket
 #undef wi_os_bind
@@ -96,6 +100,9 @@ static const struct {
     [COUNT_SEND_VECTOR] = {"sendmsg", {EAGAIN, ECONNRESET, EPIPE, ENOBUFS, ENOMEM, COUNT_SHORT}},
     [COUNT_SEND_MARKED] = {"sendmsg, marked",
                            {EAGAIN, ECONNRESET, EPIPE, ENOBUFS, ENOMEM, COUNT_SHORT}},
+    [COUNT_SEND_FILE] = {"sendfile",
+                         {EAGAIN, ECONNRESET, EPIPE, EINVAL, ENOSYS, ENOMEM, COUNT_SHORT}},
+    [COUNT_READ_FILE] = {"pread", {EIO, ENOMEM, COUNT_SHORT}},
     [COUNT_RECEIVE_REPORT] = {"recvmsg of reports", {EAGAIN, ENOMEM}},
     [COUNT_SOCKET] = {"socket", {EMFILE, ENFILE, ENOMEM}},
     [COUNT_BIND] = {"bind", {EADDRINUSE, EACCES}},
@@ -306,4 +313,26 @@ wi_os_send_marked(int fd, const struct iovec *iov, size_t iov_count, bool stamp,
         return real_send_marked(fd, &first, 1, stamp, zerocopy);
     }
     return real_send_marked(fd, iov, iov_count, stamp, zerocopy);
+}
+
+ssize_t
+wi_os_send_file(int fd, int file, uint64_t offset, size_t size)
+{
+    int error = due(COUNT_SEND_FILE);
+
+    if (error != 0 && error != COUNT_SHORT) {
+        return -error;
+    }
+    return real_send_file(fd, file, offset, error == COUNT_SHORT ? 1 : size);
+}
+
+ssize_t
+wi_os_read_file(int file, void *buffer, size_t size, uint64_t offset)
+{
+    int error = due(COUNT_READ_FILE);
+
+    if (error != 0 && error != COUNT_SHORT) {
+        return -error;
+    }
+    return real_read_file(file, buffer, error == COUNT_SHORT ? 1 : size, offset);
 }

@@ -229,6 +229,55 @@ wi_os_send(int fd, const void *data, size_t size)
     return wi_os_send_vector(fd, &iov, 1);
 }
 
+// The bytes of a file from offset on; 0: it ends there.
+static size_t
+file_bytes(const struct fake_file *disk, uint64_t offset, size_t size, unsigned char **ret_bytes)
+{
+    size_t left = offset < disk->size ? disk->size - (size_t)offset : 0;
+
+    *ret_bytes = disk->bytes + (left != 0 ? offset : 0);
+    return size < left ? size : left;
+}
+
+ssize_t
+wi_os_send_file(int fd, int file_fd, uint64_t offset, size_t size)
+{
+    struct fake_file *file;
+    const struct fake_file *disk;
+    struct iovec piece = {0};
+    unsigned char *bytes;
+    ssize_t result;
+
+    fake_enter();
+    file = fake_socket(fd);
+    disk = fake_file(file_fd);
+    result = transfer_says(OS_SEND_FILE, file);
+    if (result < 0 || file == NULL || disk == NULL || disk->kind != FAKE_FILE_DISK) {
+        return fake_leave(result < 0 ? result : -EBADF);
+    }
+    piece.iov_len = file_bytes(disk, offset, size, &bytes);
+    piece.iov_base = bytes;
+    return fake_leave(piece.iov_len == 0 ? 0 : fake_send(file, &piece, 1));
+}
+
+ssize_t
+wi_os_read_file(int file_fd, void *buffer, size_t size, uint64_t offset)
+{
+    const struct fake_file *disk;
+    unsigned char *bytes;
+    ssize_t result;
+
+    fake_enter();
+    disk = fake_file(file_fd);
+    result = fake_script(OS_READ_FILE);
+    if (result < 0 || disk == NULL || disk->kind != FAKE_FILE_DISK) {
+        return fake_leave(result < 0 ? result : -EBADF);
+    }
+    size = file_bytes(disk, offset, size, &bytes);
+    memcpy(buffer, bytes, size);
+    return fake_leave((ssize_t)size);
+}
+
 int
 wi_os_receive_report(int fd, struct wi_os_report *ret_report)
 {

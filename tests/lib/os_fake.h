@@ -27,6 +27,8 @@ enum os_call {
     OS_WAKE_CREATE,
     OS_RECEIVE,
     OS_SEND, // all four kinds
+    OS_SEND_FILE,
+    OS_READ_FILE,
     OS_REPORT,
     OS_SOCKET,
     OS_BIND,
@@ -89,10 +91,11 @@ void os_fake_set_zerocopy(enum os_fake_zerocopy how);
 
 // ---- looking and meddling -----------------------------------------------------------------------
 
-unsigned os_fake_open_count(void); // descriptors open now
-int os_fake_pair(int ret_fds[2]);  // two connected Unix sockets
-size_t os_fake_buffered(int fd);   // bytes that wait to be received here
-void os_fake_reset_peer(int fd);   // as if the peer reset the connection
+unsigned os_fake_open_count(void);                // descriptors open now
+int os_fake_pair(int ret_fds[2]);                 // two connected Unix sockets
+size_t os_fake_buffered(int fd);                  // bytes that wait to be received here
+int os_fake_disk(const void *bytes, size_t size); // a file with these bytes
+void os_fake_reset_peer(int fd);                  // as if the peer reset the connection
 // The kernel lets go of what these sends (the first of a socket is 0) were made from.
 void os_fake_let_go(int fd, uint32_t low, uint32_t high);
 uint32_t os_fake_zerocopies(int fd); // sends from memory so far

@@ -8,6 +8,7 @@
 #include <netinet/in.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #define MEMORY_SIZE 12000u
@@ -453,6 +454,58 @@ write_from_memory(struct torture *torture)
 }
 
 static void
+write_file(struct torture *torture, uint64_t size, unsigned flags, enum weir_level level)
+{
+    struct weir_write request;
+    struct torture_op *op = make_write(torture, &torture->streams[0], (size_t)size, 0, &request);
+    const struct weir_file file = {.fd = torture->fds[1], .offset = 3, .size = size};
+
+    op->letter = 'f';
+    op->level = level;
+    request.file = &file;
+    request.flags = flags;
+    request.level = level;
+    if (flags & WEIR_GIVE) {
+        op->gives = true;
+        request.release = torture_release;
+        request.release_arg = op;
+    }
+    torture_accepted(op, weir_write(torture->streams[0].stream, &request, NULL));
+}
+
+static void
+prepare_file(struct torture *torture)
+{
+    static unsigned char bytes[100000];
+
+    memset(bytes, 'f', sizeof(bytes));
+    torture_adopt(torture, true, WEIR_STREAM_ACKED);
+    torture->fds[1] = memfd_create("file", MFD_CLOEXEC);
+    fixture_own_fd(torture->fixture, torture->fds[1]);
+    assert_int_equal(write(torture->fds[1], bytes, sizeof(bytes)), sizeof(bytes));
+}
+
+static void
+finish_file(struct torture *torture)
+{
+    fixture_close_fd(torture->fixture, torture->fds[1]);
+}
+
+static void
+write_files(struct torture *torture)
+{
+    bool is_tcp = transport_is_tcp(torture->fixture->transport);
+
+    torture->settled_late = finish_file;
+    write_file(torture, 20000, 0, WEIR_SENT);
+    write_form(torture, &torture->streams[0], 100, 1, 0, WEIR_SENT);
+    write_file(torture, 9000, WEIR_GIVE | WEIR_MORE, is_tcp ? WEIR_ACKED : WEIR_SENT);
+    write_file(torture, 0, 0, WEIR_SENT);
+    write_file(torture, 70000, WEIR_SOME, WEIR_SENT);
+    write_file(torture, 100, WEIR_FIN, WEIR_SENT);
+}
+
+static void
 produce_one(struct torture *torture, size_t size, unsigned flags)
 {
     struct torture_stream *slot = &torture->streams[0];
@@ -842,6 +895,11 @@ const struct scenario scenarios[] = {
      .place = TORTURE_LOOP,
      .prepare = prepare_large,
      .act = write_from_memory},
+    {.name = "write files", .prepare = prepare_file, .act = write_files},
+    {.name = "write files on the loop",
+     .place = TORTURE_LOOP,
+     .prepare = prepare_file,
+     .act = write_files},
     {.name = "produce", .place = TORTURE_FRESH, .prepare = prepare_produce, .act = produce},
     {.name = "produce on the loop",
      .place = TORTURE_LOOP,

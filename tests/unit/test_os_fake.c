@@ -79,6 +79,29 @@ limits_make_transfers_short(void **state)
 }
 
 static void
+a_file_is_sent_and_read_from_where_it_is_asked(void **state)
+{
+    char in[8] = {0};
+    int file = os_fake_disk("abcdefgh", 8);
+    int fds[2];
+
+    (void)state;
+    os_fake_set_capacity(4);
+    pair_make(fds);
+    assert_int_equal(wi_os_send_file(fds[0], file, 2, 3), 3);
+    assert_int_equal(wi_os_send_file(fds[0], file, 5, 9), 1);
+    assert_int_equal(wi_os_send_file(fds[0], file, 6, 2), -EAGAIN);
+    assert_int_equal(wi_os_receive(fds[1], in, 8), 4);
+    assert_string_equal(in, "cdef");
+    assert_int_equal(wi_os_send_file(fds[0], file, 8, 1), 0);
+    assert_int_equal(wi_os_read_file(file, in, 8, 6), 2);
+    assert_string_equal(in, "ghef");
+    assert_int_equal(wi_os_read_file(file, in, 8, 8), 0);
+    assert_int_equal(wi_os_send_file(fds[0], fds[1], 0, 1), -EBADF);
+    assert_int_equal(wi_os_read_file(fds[1], in, 1, 0), -EBADF);
+}
+
+static void
 ends_and_resets_are_told(void **state)
 {
     char byte;
@@ -398,6 +421,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         FRESH(a_full_pipe_takes_a_part_and_then_nothing),
         FRESH(limits_make_transfers_short),
+        FRESH(a_file_is_sent_and_read_from_where_it_is_asked),
         FRESH(ends_and_resets_are_told),
         FRESH(levels_repeat_and_edges_do_not),
         FRESH(room_is_an_edge_only_after_there_was_none),

@@ -385,6 +385,57 @@ what_a_bound_keeps_out_is_not_claimed(void **state)
     assert_int_equal(result.size, 301);
 }
 
+// Large writes from their own memory share a send with their like only, a file with nobody; a
+// barrier in front goes with either.
+static void
+writes_of_different_kinds_never_share_a_send(void **state)
+{
+    static const uint32_t flags[] = {
+        0, 0, WEIR_ZEROCOPY, WEIR_ZEROCOPY, WEIR_ZEROCOPY, 0, WI_WRITE_FILE, 0, WI_WRITE_FILE, 0};
+    static const uint64_t sizes[] = {100, 0, 40000, 50000, 60, 0, 300, 0, 400, 5};
+    static const struct {
+        enum wi_gather_kind kind;
+        uint64_t size;
+        unsigned ended; // writes
+    } expected[] = {
+        {WI_GATHER_BYTES, 100, 2}, {WI_GATHER_OWN, 90000, 2}, {WI_GATHER_BYTES, 60, 2},
+        {WI_GATHER_FILE, 300, 1},  {WI_GATHER_FILE, 400, 2},  {WI_GATHER_BYTES, 5, 1},
+    };
+    unsigned first = 0;
+
+    (void)state;
+    for (unsigned i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        struct wi_write *write = make(0, flags[i]);
+
+        write->size = sizes[i];
+        if (!(flags[i] & WI_WRITE_FILE)) {
+            write->from.one = (struct iovec){.iov_base = model, .iov_len = (size_t)sizes[i]};
+        }
+        wi_sendq_append(&queue, write);
+    }
+    for (unsigned i = 0; i < sizeof(expected) / sizeof(expected[0]); i++) {
+        struct wi_gather result = gather(UINT64_MAX, IOV_MAX_, sizeof(flat));
+        uint64_t size = result.size;
+
+        assert_int_equal(result.kind, expected[i].kind);
+        assert_int_equal(size, expected[i].size);
+        assert_ptr_equal(result.file, result.kind == WI_GATHER_FILE
+                                          ? &writes[first + expected[i].ended - 1]
+                                          : NULL);
+        for (unsigned ended = 0; ended < expected[i].ended; ended++) {
+            struct wi_write *head = queue.head;
+
+            assert_ptr_equal(head, &writes[first + ended]);
+            assert_true(wi_op_is_claimed(&head->op));
+            assert_true(wi_sendq_advance(&queue, &size));
+            wi_sendq_remove(&queue, head);
+        }
+        assert_int_equal(size, 0);
+        first += expected[i].ended;
+        assert_true(queue.head == NULL || !wi_op_is_claimed(&queue.head->op));
+    }
+}
+
 static void
 nothing_is_gathered_behind_a_fin(void **state)
 {
@@ -664,6 +715,7 @@ main(void)
         SCENE(a_gather_stops_at_every_bound_of_bytes),
         SCENE(a_gather_stops_at_every_bound_of_pieces),
         SCENE(what_a_bound_keeps_out_is_not_claimed),
+        SCENE(writes_of_different_kinds_never_share_a_send),
         SCENE(nothing_is_gathered_behind_a_fin),
         SCENE(a_level_that_waits_for_the_peer_is_noticed),
         SCENE(a_gather_stops_at_what_a_canceller_won),
