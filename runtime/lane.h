@@ -77,8 +77,8 @@ wi_lane_reserve(struct wi_lane *lane)
  *  has to be accounted: the next one that is sampled ends the count, and credits forbid it. */
 void wi_lane_look(struct wi_lane *lane);
 
-/** The producer, after wi_lane_reserve(), or with an entry of `quick`. Lock-free; wait-free while
- *  the lane is marked. */
+/** The producer, after wi_lane_reserve(), or with an entry of `quick`. Wait-free. Then it
+ *  looks at the mark: a lane that has none gets one, which is lock-free. */
 WI_INLINE void
 wi_lane_put(struct wi_lane *lane, struct wi_task *task)
 {
