@@ -28,12 +28,23 @@ stream_of(const struct wi_write *write)
 
 /* ---- ending ---- */
 
+// The others of its list will be told before the stream is flushed again. If something has ended
+// since that list was taken, it may be this stream's: then the mark stays, and that one clears it,
+// or the stream's next one, which goes the longer way for nothing.
+static void
+note_told(struct wi_loop *loop, struct wi_stream *stream)
+{
+    if (wi_likely(wi_net_of(loop)->done == NULL)) {
+        stream->flags &= ~(uint32_t)WI_S_UNTOLD;
+    }
+}
+
 static void
 done_run(struct wi_loop *loop, struct wi_task *task)
 {
     struct wi_write *write = wi_write_of_task(task);
 
-    stream_of(write)->flags &= ~(uint32_t)WI_S_UNTOLD;
+    note_told(loop, stream_of(write));
     wi_write_complete(loop, write);
 }
 
@@ -186,7 +197,7 @@ early_run(struct wi_loop *loop, struct wi_task *task)
 {
     struct wi_write *write = write_of_early(task);
 
-    stream_of(write)->flags &= ~(uint32_t)WI_S_UNTOLD;
+    note_told(loop, stream_of(write));
     wi_probe_completion(&write->op, write->size, write->op.owner);
     if (write->done != NULL) {
         tell_done(loop, write);
