@@ -83,7 +83,7 @@ WI_INLINE void
 wi_lane_put(struct wi_lane *lane, struct wi_task *task)
 {
     wi_probe_lane_push(lane, lane->cache.loop, task);
-    wi_ring_put_reserved(lane->put, task);
+    wi_ring_put(lane->put, task);
     // ORDER(mark), producer half: put, fence, look at the mark. wi_lane_drain() does the mirror
     // image: clear the mark, fence, look at the ring. Weaken either, and an entry could stay in a
     // lane that nobody looks at.

@@ -60,7 +60,7 @@ wi_ring_number(const struct wi_ring *ring)
 /** The producer, which knows that there is room. Wait-free. What the entry points at goes along.
  *  Same layout and fence as ck_ring_enqueue_spsc(), without its look at the consumer's line. */
 static inline void
-wi_ring_put_reserved(struct wi_ring *ring, void *entry)
+wi_ring_put(struct wi_ring *ring, void *entry)
 {
     unsigned tail = ring->ring.p_tail;
 
@@ -68,14 +68,6 @@ wi_ring_put_reserved(struct wi_ring *ring, void *entry)
     ring->slots[tail & ring->ring.mask].value = entry;
     ck_pr_fence_store(); // ORDER(lane) publish: pairs with wi_ring_take()
     ck_pr_store_uint(&ring->ring.p_tail, tail + 1);
-}
-
-/** The producer. Wait-free. False: full. What the entry points at goes along. */
-static inline bool
-wi_ring_put(struct wi_ring *ring, void *entry)
-{
-    // ORDER(lane) publish: CK's store fence before the tail moves; pairs with wi_ring_take().
-    return ck_ring_enqueue_spsc(&ring->ring, ring->slots, entry);
 }
 
 /**
