@@ -139,7 +139,7 @@ the_high_mark_holds_on_the_loop_and_on_other_threads(void **state)
     assert_status(here->result, -WEIR_ESTREAMFULL);
 }
 
-// ---- the high mark, with writers everywhere ------------------------------------------------------
+// ---- the high mark, with writers everywhere ----------------------------------------------------
 
 enum { HIGH = 4000, WRITERS = 5, RECORDS = 400, RECORD = 600 };
 

@@ -386,7 +386,7 @@ records_sent_inside_the_submit_are_whole_and_in_order(void **state)
     many_threads_write_records(fixture_threads(state, 2), WEIR_STREAM_INLINE, WEIR_INLINE_OK);
 }
 
-// ---- all kinds of writes at once -----------------------------------------------------------------
+// ---- all kinds of writes at once ---------------------------------------------------------------
 
 enum kind {
     BORROWED,
@@ -630,7 +630,7 @@ completions_of_all_kinds_follow_the_wire_when_it_was_full(void **state)
     }
 }
 
-// ---- what ended without being sent ---------------------------------------------------------------
+// ---- what ended without being sent -------------------------------------------------------------
 
 struct crossing {
     struct pair *pair;
