@@ -289,7 +289,7 @@ static int
 check_read(const struct wi_gate *gate, const struct weir_read *request)
 {
     if (request == NULL || request->done == NULL ||
-        (request->buffer != NULL && request->size_min > request->size)) {
+        ((request->buffer != NULL || request->size != 0) && request->size_min > request->size)) {
         return -EINVAL;
     }
     // ORDER(gate) observe: held before, so either the loop waits for us or it was over by then.

@@ -146,7 +146,8 @@ typedef void weir_read_fn(weir_stream stream, struct weir_read_result *result, v
 struct weir_read {
     void *buffer;         /* NULL: fresh blocks */
     size_t size;          /* of the buffer; without one, the most wanted, 0: what there is */
-    size_t size_min;      /* 0 counts as 1; with a buffer: wait for so many bytes (N43) */
+    size_t size_min;      /* wait for so many bytes (N43); 0 counts as 1; never above `size`, unless
+                             there is neither that nor a buffer */
     uint64_t deadline_ns; /* absolute; 0 or WEIR_NEVER: none */
     weir_token token;
     weir_read_fn *done;

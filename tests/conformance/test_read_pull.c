@@ -662,6 +662,20 @@ the_waiting_form_returns_the_bytes(void **state)
     weir_chain_return(&waiting->result.chain);
 }
 
+// It could never end.
+static void
+a_minimum_above_the_most_wanted_is_refused(void **state)
+{
+    struct fixture *fixture = fixture_manual(state);
+    struct pair *pair = open_pull(fixture);
+    struct weir_read request = {.size = 700, .size_min = 701, .done = pull_again};
+    char buffer[700];
+
+    assert_status(weir_read(pair->stream, &request, NULL), -EINVAL);
+    request.buffer = buffer;
+    assert_status(weir_read(pair->stream, &request, NULL), -EINVAL);
+}
+
 static void
 the_waiting_form_fills_memory_and_sees_the_end(void **state)
 {
@@ -721,6 +735,7 @@ main(void)
         EACH(a_pull_into_blocks_takes_no_more_than_asked),
         EACH(a_pull_into_memory_takes_what_there_is_up_to_its_size),
         EACH(a_minimum_is_waited_for),
+        EACH(a_minimum_above_the_most_wanted_is_refused),
         EACH(a_pull_above_its_minimum_does_not_wait_for_its_size),
         EACH(a_zero_length_pull_is_not_an_end),
         EACH(pulls_are_served_in_order),
