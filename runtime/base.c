@@ -5,6 +5,9 @@
 #include "runtime/os.h"
 
 #include <errno.h>
+#include <string.h>
+
+#define ERRNO_END 4096 // no errno is as great
 
 // The numbers in the public header are spelled out there, so that it needs no <errno.h>.
 _Static_assert(WEIR_ESTALE == EBADF, "as documented");
@@ -79,7 +82,11 @@ weir_strerror(int status)
             return texts[i].text;
         }
     }
-    return "unknown status";
+
+    // What the kernel or the network says of a connection can be any errno.
+    const char *text = status < 0 && status > -ERRNO_END ? strerrordesc_np(-status) : NULL;
+
+    return text != NULL ? text : "unknown status";
 }
 
 const char *

@@ -6,6 +6,7 @@
 #include "tests/lib/runtime_fixture.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 
 static void
@@ -66,6 +67,19 @@ every_status_has_a_text_of_its_own(void **state)
     assert_string_equal(weir_strerror(0), "success");
     assert_string_equal(weir_strerror(1), "unknown status");
     assert_string_equal(weir_strerror(-4000), "unknown status");
+    assert_string_equal(weir_strerror(INT_MIN), "unknown status");
+}
+
+// Transports fail with whatever the kernel says.
+static void
+any_errno_has_a_text(void **state)
+{
+    static const int statuses[] = {-ENETDOWN, -EPROTO, -EIO, -ENOPROTOOPT, -EBADMSG, -ENOLINK};
+
+    (void)state;
+    for (unsigned i = 0; i < sizeof(statuses) / sizeof(statuses[0]); i++) {
+        assert_string_not_equal(weir_strerror(statuses[i]), "unknown status");
+    }
 }
 
 static void
@@ -111,6 +125,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_status_has_a_text_of_its_own),
+        cmocka_unit_test(any_errno_has_a_text),
         cmocka_unit_test(every_origin_has_a_name),
         cmocka_unit_test(the_version_is_the_headers),
         cmocka_unit_test(deadlines_saturate_below_never),
