@@ -171,10 +171,13 @@ gather_write(struct wi_gather *gather, struct wi_write *write)
 static bool
 ends_flat(const struct wi_gather *gather)
 {
-    const struct iovec *last = &gather->iov[gather->iov_count - 1];
+    const struct iovec *last;
 
-    return gather->iov_count != 0 &&
-           (const unsigned char *)last->iov_base + last->iov_len == gather->flat;
+    if (gather->iov_count == 0) {
+        return false;
+    }
+    last = &gather->iov[gather->iov_count - 1];
+    return (const unsigned char *)last->iov_base + last->iov_len == gather->flat;
 }
 
 // The commonest of many: small plain pieces, copied one behind the other. The first write that is
