@@ -25,6 +25,13 @@ if(WEIR_SANITIZE)
         "TSAN_OPTIONS=halt_on_error=1:exitcode=66:second_deadlock_stack=1")
 endif()
 
+if(WEIR_FUZZ)
+    if(NOT CMAKE_C_COMPILER_ID MATCHES "Clang")
+        message(FATAL_ERROR "WEIR_FUZZ needs clang")
+    endif()
+    add_compile_options(-fsanitize=fuzzer-no-link)
+endif()
+
 if("thread" IN_LIST WEIR_SANITIZE)
     # ThreadSanitizer cannot see into CK's assembly; the header says it in C.
     add_compile_options(

@@ -256,8 +256,8 @@ WEIR_API size_t weir_iter_copy_out(struct weir_iter *iter, void *buffer, size_t 
  *
  * Threads: the chain's owner.
  * Blocks:  never.
- * @return 0, or -EINVAL: a default iterator, or one that is not at the end of its chain; or
- * -ENOMEM.
+ * @return 0, or -EINVAL: a default iterator, or one that is not at the end of its chain's last
+ *   block, even if only empty ones follow; or -ENOMEM.
  */
 WEIR_API WEIR_NODISCARD int weir_iter_append(struct weir_iter *iter, const void *data, size_t size);
 

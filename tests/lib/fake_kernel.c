@@ -130,8 +130,8 @@ os_fake_call_name(enum os_call call)
         "report",        "socket",        "bind",        "listen",       "accept",
         "connect",       "shutdown",      "close",       "set_option",   "get_option",
         "linger",        "address",       "nonblocking", "unsent",       "window",
-        "unlink",        "signal_create", "signal_take", "thread_start", "pin",
-        "fork_hook",     "none",
+        "unlink",        "signal_create", "signal_take", "spare_create", "thread_start",
+        "pin",           "fork_hook",     "none",
     };
 
     return names[call];
@@ -283,7 +283,7 @@ fake_close(struct fake_file *file)
     for (int i = 0; i < file->pending_count; i++) {
         fake_close(&fake.files[file->pending[i]]);
     }
-    for (int i = 0; i < FAKE_ITEMS; i++) {
+    for (int i = 0; i < fake.item_count; i++) {
         if (fake.items[i].poller == index ||
             (fake.items[i].poller >= 0 && fake.items[i].file == index)) {
             fake.items[i].poller = -1;
@@ -359,11 +359,11 @@ item_ready(struct fake_item *item)
 int
 fake_collect(int poller, struct epoll_event *events, int capacity)
 {
-    static int first; // so that nobody starves
+    int first = fake.first; // so that nobody starves
     int count = 0;
 
-    for (int i = 0; i < FAKE_ITEMS && count < capacity; i++) {
-        struct fake_item *item = &fake.items[(first + i) % FAKE_ITEMS];
+    for (int i = 0; i < fake.item_count && count < capacity; i++) {
+        struct fake_item *item = &fake.items[(first + i) % fake.item_count];
         uint32_t ready = item->poller == poller ? item_ready(item) : 0;
 
         if (ready != 0) {
@@ -371,7 +371,7 @@ fake_collect(int poller, struct epoll_event *events, int capacity)
             events[count++].data.ptr = item->tag;
         }
     }
-    first = (first + 1) % FAKE_ITEMS;
+    fake.first = first + 1 < fake.item_count ? first + 1 : 0;
     return count;
 }
 

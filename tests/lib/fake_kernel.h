@@ -89,6 +89,8 @@ struct fake {
     unsigned unheard;
     uint64_t signals; // raised and not taken
     in_port_t port;   // the next one to give out
+    int item_count;   // items behind it were never used
+    int first;        // of the items, where the next wait begins
     bool is_set_up;
 };
 extern struct fake fake;

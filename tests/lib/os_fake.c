@@ -82,7 +82,7 @@ poll_control(enum os_call call, int poller_fd, int fd, uint32_t events, void *ta
     if (result < 0 || fake_file(fd) == NULL || fake_file(poller_fd) == NULL) {
         return (int)fake_leave(result < 0 ? result : -EBADF);
     }
-    for (int i = 0; i < FAKE_ITEMS; i++) {
+    for (int i = 0; i < fake.item_count; i++) {
         bool is_it = fake.items[i].poller == poller && fake.items[i].file == index;
 
         item = is_it ? &fake.items[i] : item;
@@ -92,8 +92,11 @@ poll_control(enum os_call call, int poller_fd, int fd, uint32_t events, void *ta
         return (int)fake_leave(item != NULL ? -EEXIST : -ENOENT);
     }
     item = item == NULL ? spare : item;
-    if (item == NULL) {
+    if (item == NULL && fake.item_count == FAKE_ITEMS) {
         return (int)fake_leave(-ENOSPC);
+    }
+    if (item == NULL) {
+        item = &fake.items[fake.item_count++];
     }
     *item = (struct fake_item){
         .poller = poller, .file = index, .events = events, .tag = tag, .changed = true};
@@ -360,6 +363,12 @@ wi_os_signal_take(int fd)
     }
     fake.signals &= ~(ready & -ready);
     return (int)fake_leave(__builtin_ctzll(ready));
+}
+
+int
+wi_os_spare_create(void)
+{
+    return open_scripted(OS_SPARE_CREATE, FAKE_FILE_SPARE);
 }
 
 int
