@@ -579,6 +579,107 @@ dialled_and_accepted_streams_write_alike(void **state)
     expect_delivery(pair, accepted, 0, 70000);
 }
 
+// ---- handles and those without ------------------------------------------------------------------
+
+struct nameless {
+    struct pair *blocked;
+    struct recorder *recorder;
+    unsigned tag;
+    int result;
+};
+
+enum { ROUNDS = 20, BEHIND = 8 };
+
+// A write with a handle, and when it is over some that have none, which get its memory.
+static void
+a_stale_handle_reaches_no_later_write(void **state)
+{
+    struct fixture *fixture = fixture_manual(state);
+    struct pair *blocked = pair_open(fixture, &(struct pair_options){.stuffed = true});
+    struct pair *open = pair_open(fixture, &(struct pair_options){0});
+    struct recorder *named = recorder_make(fixture);
+    struct recorder *recorder = recorder_make(fixture);
+    weir_op ops[ROUNDS];
+
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        struct weir_write request = request_make(named, round, 10);
+
+        assert_status(submit(fixture, open->stream, &request, &ops[round]), 0);
+        recorder_wait(named, round + 1);
+        peer_read_pattern(fixture, open->peer, 10, 0, round);
+        for (unsigned count = 0; count < BEHIND; count++) {
+            assert_status(request_submit(blocked, recorder, round * BEHIND + count, 10, 0), 0);
+        }
+        for (unsigned stale = 0; stale <= round; stale++) { // in their lane, and then in the queue
+            assert_int_equal(weir_cancel(ops[stale]), WEIR_CANCEL_LATE);
+        }
+        fixture_settle(fixture);
+        for (unsigned stale = 0; stale <= round; stale++) {
+            assert_int_equal(weir_cancel(ops[stale]), WEIR_CANCEL_LATE);
+            assert_false(weir_op_is_busy(ops[stale]));
+            assert_status(weir_op_wait(ops[stale], WEIR_NEVER), 0);
+        }
+    }
+    assert_int_equal(recorder_count(recorder), 0);
+    pair_unstuff(blocked);
+    for (unsigned tag = 0; tag < ROUNDS * BEHIND; tag++) {
+        peer_read_pattern(fixture, blocked->peer, 10, 0, tag);
+    }
+    recorder_wait(recorder, ROUNDS * BEHIND);
+    for (unsigned tag = 0; tag < ROUNDS * BEHIND; tag++) {
+        expect_result(recorder_of(recorder, tag), 0, WEIR_ORIGIN_NONE, 10);
+        assert_true(recorder_of(recorder, tag).op.bits == 0);
+    }
+}
+
+static void
+write_and_end(void *arg)
+{
+    struct nameless *nameless = arg;
+
+    for (unsigned count = 0; count < BEHIND; count++) {
+        nameless->result += request_submit(nameless->blocked, nameless->recorder, nameless->tag++,
+                                           10, count % 2 == 0 ? (unsigned)WEIR_COPY : 0);
+    }
+}
+
+// Threads that come and go leave writes behind, in their lanes and in the queue.
+static void
+a_thread_may_end_before_its_writes(void **state)
+{
+    struct fixture *fixture = fixture_manual(state);
+    struct nameless *nameless = fixture_memory(fixture, sizeof(*nameless));
+
+    nameless->blocked = pair_open(fixture, &(struct pair_options){.stuffed = true});
+    nameless->recorder = recorder_make(fixture);
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        thread_call(fixture, write_and_end, nameless);
+        if (round % 3 == 0) {
+            fixture_settle(fixture);
+        }
+    }
+    assert_status(nameless->result, 0);
+    assert_int_equal(weir_queued(nameless->blocked->stream), ROUNDS * BEHIND * 10);
+    pair_unstuff(nameless->blocked);
+    for (unsigned tag = 0; tag < ROUNDS * BEHIND; tag++) {
+        peer_read_pattern(fixture, nameless->blocked->peer, 10, 0, tag);
+    }
+    recorder_wait(nameless->recorder, ROUNDS * BEHIND);
+    assert_int_equal(weir_queued(nameless->blocked->stream), 0);
+    // And again when they end after what they wrote.
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        struct thread *thread = thread_start(fixture, write_and_end, nameless);
+
+        for (unsigned count = 0; count < BEHIND; count++) {
+            peer_read_pattern(fixture, nameless->blocked->peer, 10, 0,
+                              (ROUNDS + round) * BEHIND + count);
+        }
+        thread_join(fixture, thread);
+        recorder_wait(nameless->recorder, (ROUNDS + round + 1) * BEHIND);
+    }
+    assert_status(nameless->result, 0);
+}
+
 int
 main(void)
 {
@@ -604,6 +705,8 @@ main(void)
         EACH(a_refused_write_leaves_memory_with_the_caller),
         ONCE(impossible_memory_is_refused),
         EACH(dialled_and_accepted_streams_write_alike),
+        EACH(a_stale_handle_reaches_no_later_write),
+        EACH(a_thread_may_end_before_its_writes),
     };
 
     return RUN_CASES("conformance.write_basic", cases);

@@ -257,6 +257,75 @@ what_a_release_submits_takes_no_place_that_is_reserved(void **state)
     pair_wait_closed(broken);
 }
 
+static void
+count_post(struct weir_loop *loop, void *arg)
+{
+    (void)loop;
+    ++*(unsigned *)arg;
+}
+
+// Writes, posts and timers of one thread share its lane: none takes a place that another has.
+static void
+send_mixed(void **state, unsigned entries, unsigned rounds)
+{
+    struct fixture *fixture = fixture_with(
+        state,
+        &(struct weir_runtime_options){.loops = 1, .flags = WEIR_MANUAL, .lane_entries = entries});
+    struct pair *pair = pair_open(fixture, &(struct pair_options){0});
+    struct recorder *recorder = recorder_make(fixture);
+    unsigned *posted = fixture_memory(fixture, sizeof(*posted));
+    uint32_t choice = entries;
+    unsigned writes = 0;
+    unsigned posts = 0;
+
+    fixture_settle(fixture);
+    for (unsigned round = 0; round < rounds; round++) {
+        int result = 0;
+
+        while (result == 0) {
+            unsigned before = writes + posts;
+
+            choice = choice * 1664525u + 1013904223u;
+            if (choice >> 30 != 0) {
+                result = request_submit(pair, recorder, writes, 1 + (choice >> 16) % 200,
+                                        choice & 64 ? (unsigned)WEIR_COPY : 0);
+                writes += result == 0;
+            } else {
+                result = weir_post(fixture->loop, count_post, posted);
+                posts += result == 0;
+            }
+            assert_true(result == -WEIR_ELANEFULL || writes + posts == before + 1);
+        }
+        assert_status(result, -WEIR_ELANEFULL);
+        fixture_settle(fixture);
+        assert_int_equal(*posted, posts);
+        assert_int_equal(peer_waiting(pair->peer) > 0, writes > 0);
+        while (peer_waiting(pair->peer) > 0) {
+            uint8_t bytes[4096];
+
+            assert_true(recv(pair->peer, bytes, sizeof(bytes), MSG_DONTWAIT) > 0);
+            fixture_settle(fixture);
+        }
+        assert_int_equal(recorder_count(recorder), writes);
+    }
+    for (unsigned tag = 0; tag < writes; tag++) {
+        assert_int_equal(recorder_at(recorder, tag).tag, tag);
+        assert_status(recorder_at(recorder, tag).result.status, 0);
+    }
+}
+
+static void
+all_that_is_sent_shares_a_lane(void **state)
+{
+    send_mixed(state, LANE, 60);
+}
+
+static void
+all_that_is_sent_shares_a_lane_that_grows(void **state)
+{
+    send_mixed(state, 2048, 3); // from 512 on
+}
+
 struct notified {
     struct fixture *fixture;
     unsigned count;
@@ -495,6 +564,8 @@ main(void)
         EACH(a_full_lane_refuses_by_its_name),
         ONCE(a_full_lane_refuses_its_own_thread_only),
         EACH(what_a_release_submits_takes_no_place_that_is_reserved),
+        ONCE(all_that_is_sent_shares_a_lane),
+        ONCE(all_that_is_sent_shares_a_lane_that_grows),
         ONCE(a_refused_producer_is_told_once_when_there_is_room),
         ONCE(lane_notify_needs_a_lane_and_another_thread),
         EACH(cancel_and_close_pass_a_full_lane),
