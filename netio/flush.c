@@ -25,6 +25,15 @@ next_for_budget(struct wi_write *write)
     return write;
 }
 
+// A write above the whole budget completes when it is written (K8).
+static bool
+fits_budget(const struct wi_stream_extra *extra, const struct wi_write *write)
+{
+    return extra->write_behind == WEIR_WRITE_BEHIND_UNLIMITED ||
+           (extra->write_behind != WEIR_WRITE_BEHIND_NONE && write->size <= extra->write_behind &&
+            extra->behind + wi_write_left(write) <= extra->write_behind);
+}
+
 void
 wi_stream_admit(struct wi_loop *loop, struct wi_stream *stream)
 {
@@ -36,16 +45,11 @@ wi_stream_admit(struct wi_loop *loop, struct wi_stream *stream)
     }
     while (write != NULL) {
         if (wi_write_level(write) == WEIR_ACCEPTED && !(write->flags & WI_WRITE_EARLY)) {
-            uint64_t size = wi_write_left(write);
-
-            // A write above the whole budget completes when it is written (K8).
-            if (extra->write_behind != WEIR_WRITE_BEHIND_UNLIMITED &&
-                (extra->write_behind == WEIR_WRITE_BEHIND_NONE ||
-                 write->size > extra->write_behind || extra->behind + size > extra->write_behind)) {
+            if (!fits_budget(extra, write) || wi_zerocopy_holds_accepted(stream)) {
                 break; // FIFO: smaller ones behind it wait too
             }
             if (wi_op_is_claimed(&write->op) || wi_op_claim(&write->op)) {
-                extra->behind += size;
+                extra->behind += wi_write_left(write);
                 wi_write_end_early(loop, stream, write);
             } // else a canceller won it; the gather or its node will end it
         }

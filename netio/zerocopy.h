@@ -24,6 +24,7 @@ struct wi_zerocopy {
     uint64_t next;                          // number of the next send
     uint64_t released;                      // of all before it the kernel has told
     uint64_t told[WI_ZEROCOPY_WINDOW / 64]; // of those behind, by number modulo the window
+    unsigned accepted;                      // of those waiting: level ACCEPTED, and not told early
     unsigned copied;                        // reports in a row that said so
     bool is_off;
     struct wi_timer timer; // the slow look; armed only while something waits
@@ -43,6 +44,13 @@ wi_zerocopy_waits(const struct wi_stream *stream)
 {
     return stream->extra != NULL && stream->extra->zerocopy != NULL &&
            stream->extra->zerocopy->waiting.head != NULL;
+}
+
+/** Loop thread. Does one of level ACCEPTED wait there? Those behind it are not told before it. */
+WI_INLINE bool
+wi_zerocopy_holds_accepted(const struct wi_stream *stream)
+{
+    return stream->extra->zerocopy != NULL && stream->extra->zerocopy->accepted != 0;
 }
 
 /** Loop thread. The write has ended. True: it waits here, and is told later. @p in_order: it has a

@@ -685,6 +685,38 @@ the_budget_goes_on_behind_a_cancelled_write(void **state)
     recorder_wait(above->recorder, 4);
 }
 
+// What was sent from the writer's own memory is told when the kernel has let go of it. A later one of
+// the same level is not told before, though the budget has room.
+static void
+accepted_completions_wait_for_one_from_the_writers_memory(void **state)
+{
+    enum { LARGE = 64 * KIB };
+    struct fixture *fixture = fixture_manual(state);
+    struct pair *pair = pair_open(fixture, &(struct pair_options){.stream.write_behind = 1000});
+    struct recorder *recorder = recorder_make(fixture);
+    struct released *released = released_make(fixture);
+    struct weir_write request = request_make(recorder, 0, LARGE);
+
+    request.level = WEIR_ACCEPTED;
+    request.flags = WEIR_GIVE | WEIR_ZEROCOPY;
+    request.release = request_release;
+    request.release_arg = released;
+    assert_status(submit(fixture, pair->stream, &request, NULL), 0);
+    for (unsigned tag = 1; tag < 10; tag++) {
+        assert_status(accept_write(pair, recorder, tag, 100), 0);
+    }
+    peer_read_pattern(fixture, pair->peer, LARGE, 0, 0);
+    for (unsigned tag = 1; tag < 10; tag++) {
+        peer_read_pattern(fixture, pair->peer, 100, 0, tag);
+    }
+    recorder_wait(recorder, 10);
+    for (unsigned tag = 0; tag < 10; tag++) {
+        assert_int_equal(recorder_at(recorder, tag).tag, tag);
+        assert_status(recorder_at(recorder, tag).result.status, 0);
+    }
+    assert_true(fixture_stats(fixture).zerocopy_sends > 0);
+}
+
 int
 main(void)
 {
@@ -704,6 +736,7 @@ main(void)
         EACH(cancel_after_accepted_is_late),
         EACH(a_cancelled_write_gives_way_to_those_behind_it),
         EACH(the_budget_goes_on_behind_a_cancelled_write),
+        EACH_TCP(accepted_completions_wait_for_one_from_the_writers_memory),
         EACH_TCP(acked_without_the_streams_option_is_enotsup),
         EACH_UNIX(acked_on_a_unix_socket_is_enotsup),
         EACH_TCP(acked_completes_when_the_peers_kernel_has_the_bytes),
