@@ -88,11 +88,23 @@ age_of(struct dump *dump, const struct wi_write *write)
     return label;
 }
 
+// Without a handle its word says nothing, and its generation may be another's next time.
+static bool
+has_handle(const struct wi_op *op)
+{
+    return (op->flags & (WI_OP_NAMED | WI_OP_RELEASED)) == WI_OP_NAMED;
+}
+
+static number
+name_of(const struct wi_op *op)
+{
+    return has_handle(op) ? wi_op_handle(op) : 0;
+}
+
 static const char *
-op_state(const struct wi_op *op)
+op_state(const struct wi_op *op, bool has_begun)
 {
     static const char *const names[] = {
-        [WI_OP_FREE] = "free",
         [WI_OP_QUEUED] = "waiting",
         [WI_OP_TX] = "sending",
         [WI_OP_DONE] = "done",
@@ -100,6 +112,9 @@ op_state(const struct wi_op *op)
     uint64_t word = wi_load_relaxed(&op->word);
     const char *name = names[word & WI_OP_STATE_MASK];
 
+    if (!has_handle(op)) {
+        return op->flags & WI_OP_RELEASED ? "accepted" : has_begun ? "sending" : "waiting";
+    }
     return word & WI_OP_CANCEL ? "cancelled" : name != NULL ? name : "?";
 }
 
@@ -109,8 +124,8 @@ dump_writes(struct dump *dump, const char *where, const struct wi_write *write)
     dump->stamped_ns = 0;
     for (; write != NULL; write = wi_write_next(write)) {
         line(dump, "  write %016llx %s %s size %llu sent %llu flags %08x age %s from %s",
-             (number)wi_op_handle(&write->op), where, op_state(&write->op), (number)write->size,
-             (number)write->op.owner, write->flags, age_of(dump, write).text,
+             name_of(&write->op), where, op_state(&write->op, write->op.owner != 0),
+             (number)write->size, (number)write->op.owner, write->flags, age_of(dump, write).text,
              owner_of(&write->op).text);
     }
 }
@@ -119,8 +134,9 @@ static void
 dump_pulls(struct dump *dump, const struct wi_read_op *pull)
 {
     while (pull != NULL) {
-        line(dump, "  read %016llx %s size %zu filled %zu from %s", (number)wi_op_handle(&pull->op),
-             op_state(&pull->op), pull->size, pull->filled, owner_of(&pull->op).text);
+        line(dump, "  read %016llx %s size %zu filled %zu from %s", name_of(&pull->op),
+             op_state(&pull->op, pull->filled != 0), pull->size, pull->filled,
+             owner_of(&pull->op).text);
         pull = pull->op.task.next == NULL
                    ? NULL
                    : (const struct wi_read_op *)(void *)wi_op_of_task(pull->op.task.next);
@@ -149,7 +165,7 @@ gate_name(unsigned state)
 {
     static const char *const names[] = {
         [WI_GATE_CLOSED] = "closed", [WI_GATE_OPEN] = "open",         [WI_GATE_ENDED] = "ended",
-        [WI_GATE_TORN] = "torn",     [WI_GATE_DRAINING] = "draining",
+        [WI_GATE_TORN] = "torn",     [WI_GATE_DRAINING] = "draining", [WI_GATE_OVER] = "over",
     };
 
     return NAME_OF(names, state);

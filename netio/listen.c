@@ -573,6 +573,6 @@ weir_listener_address(weir_listener handle, struct weir_address *ret_address)
 int
 wi_listeners_init(struct wi_runtime *runtime)
 {
-    return wi_slots_init(&runtime->listeners, WI_LISTENER_SEGMENT, sizeof(struct wi_listener), 0,
+    return wi_slots_init(&runtime->listeners, WI_LISTENER_SEGMENT, sizeof(struct wi_listener),
                          offsetof(struct wi_listener, next_free));
 }

@@ -245,8 +245,7 @@ stream_timer_fired(struct wi_loop *loop, struct wi_timer *timer)
 static int
 net_tables(struct wi_runtime *runtime)
 {
-    int result =
-        wi_slots_init(&runtime->gates, WI_SLOT_SEGMENT, WI_SLOT_SIZE, 0, WI_SLOT_NEXT_OFFSET);
+    int result = wi_slots_init(&runtime->gates, WI_SLOT_SEGMENT, WI_SLOT_SIZE, WI_SLOT_NEXT_OFFSET);
 
     return result == 0 ? wi_listeners_init(runtime) : result;
 }

@@ -250,9 +250,12 @@ weir_write(weir_stream stream, const struct weir_write *request, weir_op *ret_op
     if (wi_unlikely(request == NULL || ret_op != NULL)) {
         return wi_submit(stream, request, ret_op);
     }
-    if (gate == NULL) { // no callback runs here
-        return wi_likely(wi_request_is_plain(request)) ? write_borrowed(stream, request)
-                                                       : write_otherwise(stream, request, NULL);
+    if (gate == NULL && wi_likely(wi_request_is_plain_or_copied(request))) { // no callback runs
+        return request->flags == 0 ? write_borrowed(stream, request)
+                                   : write_copied(stream, request);
+    }
+    if (gate == NULL) {
+        return wi_submit(stream, request, NULL);
     }
     if (wi_likely(wi_load_relaxed(&gate->handle) == stream.bits &&
                   submit_plain(gate, request, false))) {

@@ -28,76 +28,27 @@ stream_of(const struct wi_write *write)
 
 /* ---- ending ---- */
 
+// The others of its list will be told before the stream is flushed again. If something has ended
+// since that list was taken, it may be this stream's: then the mark stays, and that one clears it,
+// or the stream's next one, which goes the longer way for nothing.
+static void
+note_told(struct wi_loop *loop, struct wi_stream *stream)
+{
+    if (wi_likely(wi_net_of(loop)->done == NULL)) {
+        stream->flags &= ~(uint32_t)WI_S_UNTOLD;
+    }
+}
+
 static void
 done_run(struct wi_loop *loop, struct wi_task *task)
 {
     struct wi_write *write = wi_write_of_task(task);
 
-    stream_of(write)->flags &= ~(uint32_t)WI_S_UNTOLD;
+    note_told(loop, stream_of(write));
     wi_write_complete(loop, write);
 }
 
 const struct wi_task_ops wi_write_done_ops = {.run = done_run};
-
-// A canceller that was told WON: whatever else happened meanwhile, this is how it ends.
-static bool
-was_won(struct wi_write *write)
-{
-    // Claiming decides: from here a canceller is told PENDING.
-    return !wi_op_is_claimed(&write->op) && !wi_op_claim(&write->op);
-}
-
-// Its outcome is fixed. @p in_order: it has its place in the order of completions.
-static void
-tell_later(struct wi_loop *loop, struct wi_stream *stream, struct wi_write *write, bool in_order)
-{
-    write->op.task.ops = &wi_write_done_ops;
-    if (wi_unlikely(stream->extra != NULL && stream->extra->zerocopy != NULL) &&
-        wi_zerocopy_keep(loop, stream, write, in_order)) {
-        return;
-    }
-    stream->flags |= WI_S_UNTOLD;
-    wi_net_done(loop, &write->op.task);
-}
-
-static void
-end_write(struct wi_loop *loop, struct wi_stream *stream, struct wi_write *write, int status,
-          enum weir_origin origin, bool in_order)
-{
-    wi_stream_count_finished(stream, write->size);
-    if (write->flags & WI_WRITE_SPENT) {
-        loop->credit_back += write->size;
-    }
-    if (!(write->flags & WI_WRITE_EARLY)) {
-        if (wi_unlikely(was_won(write))) {
-            status = -ECANCELED;
-            origin = WEIR_ORIGIN_LOCAL_CANCEL;
-        }
-        if (wi_op_finish(&write->op) && status == 0) {
-            write->op.flags |= OUTCOME_LATE;
-        }
-        if (wi_unlikely(wi_write_level(write) == WEIR_ACKED)) {
-            wi_acks_settle(stream, write, status);
-        }
-        write->op.flags |= (unsigned)-status << OUTCOME_STATUS_SHIFT | (unsigned)origin
-                                                                           << OUTCOME_ORIGIN_SHIFT;
-    }
-    tell_later(loop, stream, write, in_order);
-}
-
-void
-wi_write_end(struct wi_loop *loop, struct wi_stream *stream, struct wi_write *write, int status,
-             enum weir_origin origin)
-{
-    end_write(loop, stream, write, status, origin, true);
-}
-
-void
-wi_write_end_unsent(struct wi_loop *loop, struct wi_stream *stream, struct wi_write *write,
-                    int status, enum weir_origin origin)
-{
-    end_write(loop, stream, write, status, origin, false);
-}
 
 void
 wi_write_release(struct wi_write *write)
@@ -186,7 +137,7 @@ early_run(struct wi_loop *loop, struct wi_task *task)
 {
     struct wi_write *write = write_of_early(task);
 
-    stream_of(write)->flags &= ~(uint32_t)WI_S_UNTOLD;
+    note_told(loop, stream_of(write));
     wi_probe_completion(&write->op, write->size, write->op.owner);
     if (write->done != NULL) {
         tell_done(loop, write);
@@ -196,19 +147,91 @@ early_run(struct wi_loop *loop, struct wi_task *task)
 
 static const struct wi_task_ops early_ops = {.run = early_run};
 
-void
-wi_write_end_early(struct wi_loop *loop, struct wi_stream *stream, struct wi_write *write)
+static void
+tell_early(struct wi_loop *loop, struct wi_stream *stream, struct wi_write *write)
 {
     struct early_task *early = (struct early_task *)(void *)&write->extra;
 
-    wi_op_unbind(loop, &write->op);
-    if (wi_op_finish(&write->op)) {
-        write->op.flags |= OUTCOME_LATE; // claimed before, so no canceller was told that it won
-    }
     write->flags |= WI_WRITE_EARLY;
     early->task.ops = &early_ops;
     stream->flags |= WI_S_UNTOLD;
     wi_net_done(loop, &early->task);
+}
+
+// A canceller that was told WON: whatever else happened meanwhile, this is how it ends.
+static bool
+was_won(struct wi_write *write)
+{
+    // Claiming decides: from here a canceller is told PENDING.
+    return !wi_op_is_claimed(&write->op) && !wi_op_claim(&write->op);
+}
+
+// Its outcome is fixed. @p in_order: it has its place in the order of completions.
+static void
+tell_later(struct wi_loop *loop, struct wi_stream *stream, struct wi_write *write, bool in_order)
+{
+    write->op.task.ops = &wi_write_done_ops;
+    if (wi_unlikely(stream->extra != NULL && stream->extra->zerocopy != NULL)) {
+        bool is_for_memory = wi_write_level(write) == WEIR_ACCEPTED; // the completion waits not
+
+        if (wi_zerocopy_reads(stream, write) && is_for_memory && !(write->flags & WI_WRITE_EARLY)) {
+            tell_early(loop, stream, write);
+        }
+        if (wi_zerocopy_keep(loop, stream, write, in_order && !is_for_memory)) {
+            return;
+        }
+    }
+    stream->flags |= WI_S_UNTOLD;
+    wi_net_done(loop, &write->op.task);
+}
+
+static void
+end_write(struct wi_loop *loop, struct wi_stream *stream, struct wi_write *write, int status,
+          enum weir_origin origin, bool in_order)
+{
+    wi_stream_count_finished(stream, write->size);
+    if (write->flags & WI_WRITE_SPENT) {
+        loop->credit_back += write->size;
+    }
+    if (!(write->flags & WI_WRITE_EARLY)) {
+        if (wi_unlikely(was_won(write))) {
+            status = -ECANCELED;
+            origin = WEIR_ORIGIN_LOCAL_CANCEL;
+        }
+        if (wi_op_finish(&write->op) && status == 0) {
+            write->op.flags |= OUTCOME_LATE;
+        }
+        if (wi_unlikely(wi_write_level(write) == WEIR_ACKED)) {
+            wi_acks_settle(stream, write, status);
+        }
+        write->op.flags |= (unsigned)-status << OUTCOME_STATUS_SHIFT | (unsigned)origin
+                                                                           << OUTCOME_ORIGIN_SHIFT;
+    }
+    tell_later(loop, stream, write, in_order);
+}
+
+void
+wi_write_end(struct wi_loop *loop, struct wi_stream *stream, struct wi_write *write, int status,
+             enum weir_origin origin)
+{
+    end_write(loop, stream, write, status, origin, true);
+}
+
+void
+wi_write_end_unsent(struct wi_loop *loop, struct wi_stream *stream, struct wi_write *write,
+                    int status, enum weir_origin origin)
+{
+    end_write(loop, stream, write, status, origin, false);
+}
+
+void
+wi_write_end_early(struct wi_loop *loop, struct wi_stream *stream, struct wi_write *write)
+{
+    wi_op_unbind(loop, &write->op);
+    if (wi_op_finish(&write->op)) {
+        write->op.flags |= OUTCOME_LATE; // claimed before, so no canceller was told that it won
+    }
+    tell_early(loop, stream, write);
 }
 
 /* ---- cancelling ---- */

@@ -107,13 +107,19 @@ counts_as_accepted(const struct wi_write *write)
 }
 
 bool
+wi_zerocopy_reads(const struct wi_stream *stream, const struct wi_write *write)
+{
+    return end_of(write) > stream->extra->zerocopy->released;
+}
+
+bool
 wi_zerocopy_keep(struct wi_loop *loop, struct wi_stream *stream, struct wi_write *write,
                  bool in_order)
 {
     struct wi_zerocopy *zerocopy = stream->extra->zerocopy;
     bool is_first = wi_sendq_is_empty(&zerocopy->waiting);
 
-    if (end_of(write) <= zerocopy->released && (is_first || !in_order)) {
+    if (!wi_zerocopy_reads(stream, write) && (is_first || !in_order)) {
         return false;
     }
     wi_sendq_append(&zerocopy->waiting, write);

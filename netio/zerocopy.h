@@ -53,6 +53,9 @@ wi_zerocopy_holds_accepted(const struct wi_stream *stream)
     return stream->extra->zerocopy != NULL && stream->extra->zerocopy->accepted != 0;
 }
 
+/** Loop thread, of a stream that has sent so. Does the kernel refer to memory of the write? */
+bool wi_zerocopy_reads(const struct wi_stream *stream, const struct wi_write *write);
+
 /** Loop thread. The write has ended. True: it waits here, and is told later. @p in_order: it has a
  *  place in the order, behind what waits already. */
 bool wi_zerocopy_keep(struct wi_loop *loop, struct wi_stream *stream, struct wi_write *write,

@@ -77,13 +77,13 @@ wi_lane_reserve(struct wi_lane *lane)
  *  has to be accounted: the next one that is sampled ends the count, and credits forbid it. */
 void wi_lane_look(struct wi_lane *lane);
 
-/** The producer, after wi_lane_reserve(), or with an entry of `quick`. Lock-free; wait-free while
- *  the lane is marked. */
+/** The producer, after wi_lane_reserve(), or with an entry of `quick`. Wait-free. Then it
+ *  looks at the mark: a lane that has none gets one, which is lock-free. */
 WI_INLINE void
 wi_lane_put(struct wi_lane *lane, struct wi_task *task)
 {
     wi_probe_lane_push(lane, lane->cache.loop, task);
-    wi_ring_put_reserved(lane->put, task);
+    wi_ring_put(lane->put, task);
     // ORDER(mark), producer half: put, fence, look at the mark. wi_lane_drain() does the mirror
     // image: clear the mark, fence, look at the ring. Weaken either, and an entry could stay in a
     // lane that nobody looks at.

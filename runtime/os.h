@@ -80,7 +80,6 @@ bool wi_os_is_socket(const char *path);
 
 int wi_os_signal_create(const int *signals, unsigned count); /* blocks them in this thread too */
 int wi_os_signal_take(int fd);                               /* the number, or -EAGAIN */
-int wi_os_spare_create(void); /* a descriptor to give up when there are none */
 
 /* All signals are blocked in the thread. */
 int wi_os_thread_start(void **ret_thread, void *(*body)(void *), void *arg);

@@ -468,12 +468,6 @@ wi_os_signal_take(int fd)
 }
 
 int
-wi_os_spare_create(void)
-{
-    return result_of(open("/dev/null", O_RDONLY | O_CLOEXEC));
-}
-
-int
 wi_os_thread_start(void **ret_thread, void *(*body)(void *), void *arg)
 {
     sigset_t all;

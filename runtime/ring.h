@@ -60,7 +60,7 @@ wi_ring_number(const struct wi_ring *ring)
 /** The producer, which knows that there is room. Wait-free. What the entry points at goes along.
  *  Same layout and fence as ck_ring_enqueue_spsc(), without its look at the consumer's line. */
 static inline void
-wi_ring_put_reserved(struct wi_ring *ring, void *entry)
+wi_ring_put(struct wi_ring *ring, void *entry)
 {
     unsigned tail = ring->ring.p_tail;
 
@@ -70,18 +70,11 @@ wi_ring_put_reserved(struct wi_ring *ring, void *entry)
     ck_pr_store_uint(&ring->ring.p_tail, tail + 1);
 }
 
-/** The producer. Wait-free. False: full. What the entry points at goes along. */
-static inline bool
-wi_ring_put(struct wi_ring *ring, void *entry)
-{
-    // ORDER(lane) publish: CK's store fence before the tail moves; pairs with wi_ring_take().
-    return ck_ring_enqueue_spsc(&ring->ring, ring->slots, entry);
-}
-
 /**
  * The consumer. Wait-free. Take up to @p count entries with one look at the producer's tail and one
  * move of the head, so that the cache lines of the two sides travel once per batch and not once per
- * entry. Same layout and same fences as ck_ring_dequeue_spsc().
+ * entry. Same layout as ck_ring_dequeue_spsc(); where that of old releases has a store fence, which
+ * keeps no load in front of the store behind it, here is the one that does.
  */
 static inline unsigned
 wi_ring_take(struct wi_ring *ring, void **ret_entries, unsigned count)
@@ -101,7 +94,8 @@ wi_ring_take(struct wi_ring *ring, void **ret_entries, unsigned count)
     ck_pr_fence_load(); // ORDER(lane) observe: entries are read after the tail that covers them
     memcpy(ret_entries, &ring->slots[first], before_end * sizeof(*ret_entries));
     memcpy(ret_entries + before_end, ring->slots, (ready - before_end) * sizeof(*ret_entries));
-    ck_pr_fence_store(); // the producer may overwrite a slot only after it was read
+    // ORDER(lane): the producer may overwrite a slot only after it was read.
+    ck_pr_fence_load_store();
     ck_pr_store_uint(&ring->ring.c_head, head + ready);
     return ready;
 }

@@ -105,14 +105,14 @@ check_options(struct weir_runtime_options *options)
 static int
 make_tables(struct wi_runtime *runtime)
 {
-    int result = wi_slots_init(&runtime->ops, WI_OP_SEGMENT, WI_OP_SIZE, 0, 0);
+    int result = wi_slots_init(&runtime->ops, WI_OP_SEGMENT, WI_OP_SIZE, 0);
 
     if (result == 0) {
-        result = wi_slots_init(&runtime->tokens, WI_TOKEN_SEGMENT, sizeof(struct wi_token), 0,
+        result = wi_slots_init(&runtime->tokens, WI_TOKEN_SEGMENT, sizeof(struct wi_token),
                                offsetof(struct wi_token, next_free));
     }
     if (result == 0) {
-        result = wi_slots_init(&runtime->watches, WI_WATCH_SEGMENT, sizeof(struct wi_watch), 0,
+        result = wi_slots_init(&runtime->watches, WI_WATCH_SEGMENT, sizeof(struct wi_watch),
                                offsetof(struct wi_watch, next_free));
     }
     return result == 0 ? runtime->service->tables(runtime) : result;

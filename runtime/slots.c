@@ -9,21 +9,16 @@
 #include <string.h>
 
 int
-wi_slots_init(struct wi_slots *slots, unsigned objects, size_t object_size, size_t tail_size,
-              size_t next_offset)
+wi_slots_init(struct wi_slots *slots, unsigned objects, size_t object_size, size_t next_offset)
 {
     wi_require(objects != 0 && (objects & (objects - 1)) == 0);
     *slots = (struct wi_slots){
         .shift = (unsigned)__builtin_ctz(objects),
         .segments_max = WI_SLOTS_MAX / objects,
         .object_size = object_size,
-        .segment_size = objects * object_size + tail_size,
+        .segment_size = objects * object_size,
         .next_offset = next_offset,
     };
-    slots->segment_align = WI_CACHE_LINE;
-    while (tail_size != 0 && slots->segment_align < slots->segment_size) {
-        slots->segment_align *= 2; // the owner finds the tail from any object by a mask
-    }
     slots->directory =
         wi_heap_zalloc((slots->segments_max / WI_SLOTS_PAGE + 1) * sizeof(slots->directory[0]));
     return slots->directory == NULL ? -ENOMEM : 0;
@@ -68,7 +63,7 @@ page_of(struct wi_slots *slots, uint32_t index)
 void *
 wi_slots_grow(struct wi_slots *slots, uint32_t *ret_first)
 {
-    void *segment = wi_heap_alloc_aligned(slots->segment_size, slots->segment_align);
+    void *segment = wi_heap_alloc_aligned(slots->segment_size, WI_CACHE_LINE);
     uint32_t index;
 
     if (segment == NULL) {

@@ -22,8 +22,7 @@ struct wi_slots {
     unsigned shift;           // log2 of the objects in a segment
     unsigned segments_max;
     size_t object_size;
-    size_t segment_size;  // bytes; what lies behind the objects is the owner's
-    size_t segment_align; // bytes
+    size_t segment_size; // bytes
     wi_atomic_u32 segments;
     size_t next_offset; // of a wi_atomic_u32 in every object, for free lists
 };
@@ -34,10 +33,9 @@ struct wi_free_list {
     wi_atomic_u64 head; // tag << 32 | slot + 1; 0 in the low half: empty
 };
 
-/** Start only. @p objects per segment is a power of two; @p tail_size bytes lie behind them; @p
- *  next_offset is where an object has room for a free list's link. 0 or -ENOMEM. */
-int wi_slots_init(struct wi_slots *slots, unsigned objects, size_t object_size, size_t tail_size,
-                  size_t next_offset);
+/** Start only. @p objects per segment is a power of two; @p next_offset is where an object has room
+ *  for a free list's link. 0 or -ENOMEM. */
+int wi_slots_init(struct wi_slots *slots, unsigned objects, size_t object_size, size_t next_offset);
 
 /** Stop only. */
 void wi_slots_fini(struct wi_slots *slots);

@@ -15,6 +15,7 @@ weir_scenario(echo_open echo --seconds 1 --connections 32 --rate 5000 --transpor
 weir_scenario(echo_in_process echo --seconds 1 --connections 16 --server process)
 weir_scenario(xthread xthread --seconds 1 --connections 16)
 weir_scenario(bulk bulk --seconds 1 --way both --size-min 64k --size-max 1m --zerocopy)
+weir_scenario(bulk_file bulk --seconds 1 --way both --size-min 64k --size-max 1m --file)
 weir_scenario(bulk_in bulk --seconds 1 --way in --size-min 64k --size-max 1m --transport unix)
 weir_scenario(fanout fanout --seconds 1 --connections 64 --slow 0.1)
 weir_scenario(cancel cancel --seconds 1 --connections 32)

@@ -114,13 +114,13 @@ struct weir_write {
  *
  * WEIR_ZEROCOPY is a hint. While 32 KiB or more of the write are left to send over TCP, the kernel
  * sends from its memory and copies nothing; `done` and `release` come when it refers to the memory
- * no more, which is as a rule when the peer has acknowledged the bytes. What is behind it on the
- * stream, of level SENT, is told behind it, and so are send_closed and closed: a close waits, DRAIN
- * and FLUSH until their deadline, then the connection is reset, upon which the kernel lets go; no
- * deadline and no stop ever frees memory that it still reads. A cancel does what it always does.
- * Smaller writes, other transports, a kernel that cannot (no room for notifications, SO_ZEROCOPY
- * refused) and a device that copied four such sends in a row, as loopback always does, are served
- * by a copy, silently; weir_stats counts.
+ * no more, which is as a rule when the peer has acknowledged the bytes; at level ACCEPTED only
+ * `release` waits for that. What is behind it on the stream, of level SENT, is told behind it, and
+ * so are send_closed and closed: a close waits, DRAIN and FLUSH until their deadline, then the
+ * connection is reset, upon which the kernel lets go; no deadline and no stop ever frees memory
+ * that it still reads. A cancel does what it always does. Smaller writes, other transports, a
+ * kernel that cannot (no room for notifications, SO_ZEROCOPY refused) and a device that copied four
+ * such sends in a row, as loopback always does, are served by a copy, silently; weir_stats counts.
  *
  * A file is sent in its place among the other writes by sendfile(2), or read and sent where that
  * cannot be. The descriptor is borrowed, or with WEIR_GIVE given: `release` closes it; WEIR_COPY is

@@ -70,6 +70,10 @@ void pattern_create(uint64_t seed, size_t size_max);
 const uint8_t *pattern_of(const struct record *record);
 size_t pattern_size_max(void);
 
+// The table as a file, and where in it a record's payload begins. The caller closes it.
+int pattern_file(void);
+uint64_t pattern_offset_of(const struct record *record);
+
 // Records counted, in the order they came and regardless of it.
 struct digest {
     uint64_t count;

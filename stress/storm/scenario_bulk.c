@@ -8,6 +8,7 @@
 #include "verdict.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
 #define RANDOM_STREAM UINT64_C(0x66660000)
 
@@ -20,6 +21,7 @@ static const struct parameter parameters[] = {
     {"size-max", PARAMETER_COUNT, "8m", 40, 67108864, NULL, "bytes of the largest message"},
     {"depth", PARAMETER_COUNT, "2", 1, 64, NULL, "messages the server keeps in flight on each"},
     {"zerocopy", PARAMETER_FLAG, "no", 0, 0, NULL, "write with WEIR_ZEROCOPY"},
+    {"file", PARAMETER_FLAG, "no", 0, 0, NULL, "write payloads from a file"},
     {"threads", PARAMETER_COUNT, "0", 0, 16, NULL, "threads of the clients; 0: one per processor"},
     {"transport", PARAMETER_CHOICE, "tcp", 0, 0, "tcp unix", "kind of sockets"},
     {0},
@@ -50,6 +52,7 @@ struct bulk {
     size_t size_max;
     unsigned depth;
     unsigned flags;
+    int file; // with the pattern's table, or -1
     atomic_bool is_ending;
 };
 
@@ -83,6 +86,20 @@ lend(struct slot *slot, struct iovec *pieces, struct weir_write *write)
     write->iov_count = 2;
 }
 
+// The payload from the file. Its head goes before, corked: nobody else writes here, so that the two
+// are neighbours.
+static int
+lend_from_file(struct slot *slot, int fd, struct weir_file *file, struct weir_write *write)
+{
+    struct iovec head = {&slot->head, sizeof(slot->head)};
+    struct weir_write before = {.iov = &head, .iov_count = 1, .flags = WEIR_COPY | WEIR_MORE};
+
+    *file = (struct weir_file){
+        .fd = fd, .offset = pattern_offset_of(&slot->head), .size = slot->head.size};
+    write->file = file;
+    return weir_write(guest_stream(slot->guest), &before, NULL);
+}
+
 static void
 write_next(struct slot *slot)
 {
@@ -99,10 +116,16 @@ write_next(struct slot *slot)
     };
     record_seal(&slot->head);
     struct iovec pieces[2];
+    struct weir_file file;
     struct weir_write write = {.flags = bulk->flags, .done = on_done, .arg = slot};
-    lend(slot, pieces, &write);
+    int status = 0;
+    if (bulk->file >= 0) {
+        status = lend_from_file(slot, bulk->file, &file, &write);
+    } else {
+        lend(slot, pieces, &write);
+    }
     writer->in_flight++;
-    int status = guest_write(slot->guest, &write, slot->head.check);
+    status = status != 0 ? status : guest_write(slot->guest, &write, slot->head.check);
     if (status != 0) {
         writer->in_flight--;
         storm_broke("a write of %u bytes was refused: %s", slot->head.size, weir_strerror(status));
@@ -155,7 +178,11 @@ read_parameters(struct bulk *bulk, const struct run *run)
         .size_max = (size_t)run_count(run, "size-max"),
         .depth = (unsigned)run_count(run, "depth"),
         .flags = run_flag(run, "zerocopy") ? WEIR_ZEROCOPY : 0,
+        .file = -1,
     };
+    if (run_flag(run, "zerocopy") && run_flag(run, "file")) {
+        command_refuse("bulk", "--zerocopy and --file exclude each other");
+    }
     if (bulk->size_min > bulk->size_max) {
         command_refuse("bulk", "--size-min is above --size-max");
     }
@@ -183,6 +210,7 @@ start(struct bulk *bulk, struct run *run, struct house *house, struct crowd *cro
 
     pattern_create(run->seed, bulk->size_max);
     crowd_start(crowd, &plan, run->server);
+    bulk->file = run_flag(run, "file") ? pattern_file() : -1;
     house_start(house, run, crowd, &(struct weir_runtime_options){0});
     guests_start(&bulk->guests, house, (enum house_transport)run_choice(run, "transport"), &stream);
     make_writers(bulk, run->seed);
@@ -216,6 +244,9 @@ bulk_run(struct run *run)
     guests_free(&bulk.guests);
     crowd_free(&crowd);
     free(house);
+    if (bulk.file >= 0) {
+        close(bulk.file);
+    }
 }
 
 const struct scenario scenario_bulk = {

@@ -187,6 +187,39 @@ an_age_is_bounded_by_the_one_before(void **state)
     recorder_wait(recorder, 2);
 }
 
+// A name that nobody was given would be another operation's the next time.
+static void
+an_operation_is_named_if_its_submitter_can_name_it(void **state)
+{
+    struct fixture *fixture = fixture_manual(state);
+    struct pair *pair =
+        pair_open(fixture, &(struct pair_options){.stream.write_behind = 1000, .small = true});
+    struct recorder *recorder = recorder_make(fixture);
+    struct weir_write request = request_make(recorder, 1, 222);
+    struct dumped *dumped;
+    char name[40];
+    weir_op op;
+
+    assert_status(request_submit(pair, recorder, 0, 1024 * 1024, 0), 0);
+    pair_block(pair);
+    assert_status(submit(fixture, pair->stream, &request, &op), 0);
+    assert_status(request_submit(pair, recorder, 2, 333, 0), 0);
+    request = request_make(recorder, 3, 444);
+    request.flags = WEIR_COPY;
+    request.level = WEIR_ACCEPTED;
+    assert_status(submit(fixture, pair->stream, &request, NULL), 0);
+    recorder_wait(recorder, 1);
+    dumped = dump_of(fixture);
+    snprintf(name, sizeof(name), " %016llx ", (unsigned long long)op.bits);
+    assert_non_null(line_with(dumped, " 0000000000000000 queued: sending size 1048576 ", "write"));
+    assert_non_null(line_with(dumped, name, " queued: waiting size 222 "));
+    assert_non_null(line_with(dumped, " 0000000000000000 queued: waiting size 333 ", "write"));
+    assert_non_null(line_with(dumped, " 0000000000000000 queued: accepted size 444 ", "write"));
+    assert_null(line_with(dumped, " free ", ""));
+    assert_int_equal(weir_cancel(op), WEIR_CANCEL_WON);
+    close_anyhow(pair);
+}
+
 static void
 ignore_timer(struct weir_loop *loop, int status, void *arg)
 {
@@ -329,6 +362,7 @@ main(void)
         ONCE(a_dump_is_the_loops_own),
         EACH(every_operation_is_listed_with_its_age_and_its_thread),
         EACH(an_age_is_bounded_by_the_one_before),
+        ONCE(an_operation_is_named_if_its_submitter_can_name_it),
         ONCE(timers_watches_listeners_and_reads_are_listed),
         ONCE(a_signal_has_every_loop_described),
         ONCE(who_would_be_told_nothing_is_refused),

@@ -2,6 +2,10 @@
 //
 // What refuses a write, under its own name: stream, lane, loop, process.
 #include "tests/lib/fixture.h"
+#include "tests/lib/reader.h"
+
+#include <string.h>
+#include <time.h>
 
 enum { LANE = 8, PIECE = 1000, SHARE = 1000000 };
 
@@ -133,6 +137,218 @@ the_high_mark_holds_on_the_loop_and_on_other_threads(void **state)
     assert_status(here->result, -WEIR_ESTREAMFULL);
     loop_call(fixture, fixture->loop, write_one_byte, here);
     assert_status(here->result, -WEIR_ESTREAMFULL);
+}
+
+// ---- the high mark, with writers everywhere ----------------------------------------------------
+
+enum { HIGH = 4000, WRITERS = 5, RECORDS = 400, RECORD = 600 };
+
+struct crowd {
+    struct fixture *fixture;
+    struct pair *pair;
+    unsigned char bytes[WRITERS][RECORD];
+    unsigned writables; // under the fixture's lock, as the rest
+    unsigned completed;
+    unsigned failed;
+    unsigned local; // records the loop's own writer has submitted
+    unsigned next;  // number of the next other writer
+};
+
+static void crowd_done(weir_stream stream, const struct weir_result *result, void *arg);
+
+// 0, or why not.
+static int
+crowd_write(struct crowd *crowd, unsigned writer, unsigned number)
+{
+    struct iovec piece = {crowd->bytes[writer], 1 + (number * 37 + writer) % RECORD};
+    struct weir_write request = {
+        .iov = &piece,
+        .iov_count = 1,
+        .done = crowd_done,
+        .arg = crowd,
+        .flags = number % 3 == 0 ? (unsigned)WEIR_COPY : 0,
+    };
+
+    return weir_write(crowd->pair->stream, &request, NULL);
+}
+
+static void
+crowd_fail(struct crowd *crowd)
+{
+    pthread_mutex_lock(&crowd->fixture->lock);
+    crowd->failed++;
+    pthread_mutex_unlock(&crowd->fixture->lock);
+}
+
+// On the loop: as much as goes. What is refused is tried again when there is room.
+static void
+crowd_write_local(struct crowd *crowd)
+{
+    while (crowd->local < RECORDS) {
+        int result = crowd_write(crowd, 0, crowd->local);
+
+        if (result == -WEIR_ESTREAMFULL) {
+            return;
+        }
+        if (result != 0) {
+            crowd_fail(crowd);
+            return;
+        }
+        crowd->local++;
+    }
+}
+
+static void
+crowd_done(weir_stream stream, const struct weir_result *result, void *arg)
+{
+    struct crowd *crowd = arg;
+
+    pthread_mutex_lock(&crowd->fixture->lock);
+    crowd->completed++;
+    crowd->failed += result->status != 0 || result->sent != result->accepted;
+    crowd->failed += weir_queued(stream) > HIGH;
+    pthread_cond_broadcast(&crowd->fixture->changed);
+    pthread_mutex_unlock(&crowd->fixture->lock);
+    if (crowd->completed % 8 == 0) {
+        crowd_write_local(crowd);
+    }
+}
+
+static void
+crowd_writable(weir_stream stream, void *user)
+{
+    struct crowd *crowd = ((struct reader *)user)->arg;
+
+    (void)stream;
+    pthread_mutex_lock(&crowd->fixture->lock);
+    crowd->writables++;
+    pthread_cond_broadcast(&crowd->fixture->changed);
+    pthread_mutex_unlock(&crowd->fixture->lock);
+    crowd_write_local(crowd);
+}
+
+static unsigned
+crowd_writables(struct crowd *crowd)
+{
+    unsigned writables;
+
+    pthread_mutex_lock(&crowd->fixture->lock);
+    writables = crowd->writables;
+    pthread_mutex_unlock(&crowd->fixture->lock);
+    return writables;
+}
+
+// False: `writable` did not follow a refusal.
+static bool
+crowd_wait_writable(struct crowd *crowd, unsigned seen)
+{
+    uint64_t deadline = test_deadline();
+    bool came;
+
+    pthread_mutex_lock(&crowd->fixture->lock);
+    while (crowd->writables == seen && weir_now_ns() < deadline) {
+        struct timespec until;
+
+        clock_gettime(CLOCK_REALTIME, &until);
+        until.tv_sec++;
+        pthread_cond_timedwait(&crowd->fixture->changed, &crowd->fixture->lock, &until);
+    }
+    came = crowd->writables != seen;
+    pthread_mutex_unlock(&crowd->fixture->lock);
+    return came;
+}
+
+static void
+crowd_write_foreign(void *arg)
+{
+    struct crowd *crowd = arg;
+    unsigned writer;
+
+    pthread_mutex_lock(&crowd->fixture->lock);
+    writer = ++crowd->next;
+    pthread_mutex_unlock(&crowd->fixture->lock);
+    for (unsigned number = 0; number < RECORDS;) {
+        unsigned seen = crowd_writables(crowd);
+        int result = crowd_write(crowd, writer, number);
+
+        if (result == 0) {
+            number++;
+        } else if (result != -WEIR_ESTREAMFULL || !crowd_wait_writable(crowd, seen)) {
+            crowd_fail(crowd);
+            return;
+        }
+    }
+}
+
+static size_t
+crowd_total(unsigned writer)
+{
+    size_t total = 0;
+
+    for (unsigned number = 0; number < RECORDS; number++) {
+        total += 1 + (number * 37 + writer) % RECORD;
+    }
+    return total;
+}
+
+static bool
+crowd_has_completed(void *arg)
+{
+    struct crowd *crowd = arg;
+    bool all;
+
+    pthread_mutex_lock(&crowd->fixture->lock);
+    all = crowd->completed == WRITERS * RECORDS || crowd->failed != 0;
+    pthread_mutex_unlock(&crowd->fixture->lock);
+    return all;
+}
+
+// Whoever was refused is told, wherever it wrote from; the queue stays below the mark; every byte
+// arrives, and in the end nothing is queued.
+static void
+writers_everywhere_share_a_high_mark(void **state)
+{
+    struct fixture *fixture = fixture_threads(state, 1);
+    struct crowd *crowd = fixture_memory(fixture, sizeof(*crowd));
+    struct reader *reader = reader_make(fixture);
+    struct thread *threads[WRITERS - 1];
+    size_t got[WRITERS] = {0};
+    size_t left = 0;
+
+    crowd->fixture = fixture;
+    reader->arg = crowd;
+    reader->handlers.writable = crowd_writable;
+    crowd->pair = reader_open(
+        reader,
+        &(struct pair_options){.stream = {.queue_high = HIGH, .queue_low = 1000}, .small = true});
+    for (unsigned writer = 0; writer < WRITERS; writer++) {
+        memset(crowd->bytes[writer], (int)writer, RECORD);
+        left += crowd_total(writer);
+    }
+    for (unsigned index = 0; index < WRITERS - 1; index++) {
+        threads[index] = thread_start(fixture, crowd_write_foreign, crowd);
+    }
+    while (left > 0) {
+        unsigned char piece[997];
+        size_t size = left < sizeof(piece) ? left : sizeof(piece);
+
+        peer_read_exact(fixture, crowd->pair->peer, piece, size);
+        assert_true(weir_queued(crowd->pair->stream) <= HIGH);
+        for (size_t index = 0; index < size; index++) {
+            assert_true(piece[index] < WRITERS);
+            got[piece[index]]++;
+        }
+        left -= size;
+    }
+    for (unsigned index = 0; index < WRITERS - 1; index++) {
+        thread_join(fixture, threads[index]);
+    }
+    fixture_turn_until(fixture, crowd_has_completed, crowd);
+    assert_int_equal(crowd->failed, 0);
+    for (unsigned writer = 0; writer < WRITERS; writer++) {
+        assert_int_equal(got[writer], crowd_total(writer));
+    }
+    assert_int_equal(weir_queued(crowd->pair->stream), 0);
 }
 
 // ---- the lane ---------------------------------------------------------------------------------
@@ -561,6 +777,7 @@ main(void)
         EACH(writable_comes_once_at_the_low_mark),
         EACH(writable_does_not_come_without_a_refusal),
         EACH(the_high_mark_holds_on_the_loop_and_on_other_threads),
+        EACH(writers_everywhere_share_a_high_mark),
         EACH(a_full_lane_refuses_by_its_name),
         ONCE(a_full_lane_refuses_its_own_thread_only),
         EACH(what_a_release_submits_takes_no_place_that_is_reserved),

@@ -3,6 +3,7 @@
 // Order: a submit that returned before another began goes first, in whatever threads; one
 // operation is contiguous on the wire; completions come in wire order.
 #include "tests/lib/fixture.h"
+#include "tests/lib/reader.h"
 
 #include <string.h>
 
@@ -385,6 +386,317 @@ records_sent_inside_the_submit_are_whole_and_in_order(void **state)
     many_threads_write_records(fixture_threads(state, 2), WEIR_STREAM_INLINE, WEIR_INLINE_OK);
 }
 
+// ---- all kinds of writes at once ---------------------------------------------------------------
+
+enum kind {
+    BORROWED,
+    COPY_SMALL,
+    COPY_LARGER,
+    COPY_LARGE,
+    NAMED,
+    CHAIN,
+    CHAIN_OF_MANY,
+    BARRIER,
+    PRIORITY,
+    TOKEN,
+    DEADLINE,
+    GIVEN,
+    PIECES,
+    SHARED,
+    TIMED,
+    KINDS,
+};
+
+static const size_t kind_sizes[KINDS] = {
+    [BORROWED] = 100, [COPY_SMALL] = 60, [COPY_LARGER] = 500,    [COPY_LARGE] = 6000, [NAMED] = 300,
+    [CHAIN] = 700,    [BARRIER] = 0,     [CHAIN_OF_MANY] = 9000, [PRIORITY] = 80,     [TOKEN] = 90,
+    [DEADLINE] = 110, [GIVEN] = 120,     [PIECES] = 130,         [SHARED] = 140,      [TIMED] = 150,
+};
+
+enum { MIXED = 60, MIXTURES = 12, PRIORITY_RUN = 16 };
+
+struct mixture {
+    struct pair *pair;
+    struct recorder *recorder;
+    struct released *released;
+    weir_token token;
+    enum kind kinds[MIXED];
+    unsigned order[MIXED]; // tags as they must go
+    int result;
+};
+
+static enum kind
+kind_of(unsigned mixture, unsigned tag)
+{
+    uint32_t x = mixture * 2654435761u + tag * 40503u + 12345u;
+
+    x ^= x >> 13;
+    x *= 2246822519u;
+    x ^= x >> 16;
+    // Half of them the commonest kinds, for long runs of these.
+    return x % 2 == 0 ? (x / 2 % 2 == 0 ? BORROWED : CHAIN) : (enum kind)(x / 2 % KINDS);
+}
+
+static unsigned
+flags_of(enum kind kind)
+{
+    switch (kind) {
+    case COPY_SMALL:
+    case COPY_LARGER:
+    case COPY_LARGE:
+        return WEIR_COPY;
+    case PRIORITY:
+        return WEIR_PRIORITY;
+    case GIVEN:
+        return WEIR_GIVE;
+    case TIMED:
+        return WEIR_TIMED;
+    default:
+        return 0;
+    }
+}
+
+static int
+write_shared(struct mixture *mixture, unsigned tag, size_t size)
+{
+    struct weir_write request = request_make(mixture->recorder, tag, 0);
+    int result;
+
+    request.shared = weir_shared_create(pattern_make(mixture->pair->fixture, size, tag), size);
+    result = submit(mixture->pair->fixture, mixture->pair->stream, &request, NULL);
+    weir_shared_unref(request.shared);
+    return result;
+}
+
+static int
+write_kind(struct mixture *mixture, unsigned tag)
+{
+    enum kind kind = mixture->kinds[tag];
+    size_t size = kind_sizes[kind];
+    struct weir_write request;
+    struct iovec pieces[3];
+    weir_op op;
+
+    if (kind == CHAIN || kind == CHAIN_OF_MANY) {
+        struct weir_chain chain = request_chain(size, tag);
+
+        return weir_write_chain(mixture->pair->stream, &chain, recorder_done,
+                                recorder_tag(mixture->recorder, tag));
+    }
+    if (kind == SHARED) {
+        return write_shared(mixture, tag, size);
+    }
+    request = request_make(mixture->recorder, tag, size);
+    request.flags = flags_of(kind);
+    request.token = kind == TOKEN ? mixture->token : (weir_token){0};
+    request.deadline_ns = kind == DEADLINE ? WEIR_NEVER - 1 : 0;
+    request.release = kind == GIVEN ? request_release : NULL;
+    request.release_arg = mixture->released;
+    if (kind == PIECES) {
+        for (unsigned index = 0; index < 3; index++) {
+            pieces[index] = *request.iov;
+            pieces[index].iov_base = (char *)request.iov->iov_base + (size_t)index * 40;
+            pieces[index].iov_len = index < 2 ? 40 : size - 80;
+        }
+        request.iov = pieces;
+        request.iov_count = 3;
+    }
+    return submit(mixture->pair->fixture, mixture->pair->stream, &request,
+                  kind == NAMED ? &op : NULL);
+}
+
+static void
+write_mixture(void *arg)
+{
+    struct mixture *mixture = arg;
+
+    for (unsigned tag = 0; tag < MIXED; tag++) {
+        mixture->result += write_kind(mixture, tag);
+    }
+}
+
+static void
+write_mixture_in_data(struct reader *reader, weir_stream stream)
+{
+    (void)stream;
+    write_mixture(reader->arg);
+    reader->inside = NULL;
+}
+
+// docs/states.md: PRIORITY passes what has not started, but no barrier and no other PRIORITY, and
+// at most 16 times in a row.
+static void
+order_mixture(struct mixture *mixture)
+{
+    const enum kind *kinds = mixture->kinds;
+    unsigned *order = mixture->order;
+
+    for (unsigned tag = 0; tag < MIXED; tag++) {
+        unsigned place = tag;
+        unsigned run = 0;
+
+        if (kinds[tag] == PRIORITY) {
+            while (place > 0 && kinds[order[place - 1]] != PRIORITY &&
+                   kinds[order[place - 1]] != BARRIER) {
+                place--;
+            }
+            while (run < place && kinds[order[place - 1 - run]] == PRIORITY) {
+                run++;
+            }
+            place = run < PRIORITY_RUN ? place : tag;
+        }
+        memmove(order + place + 1, order + place, (tag - place) * sizeof(order[0]));
+        order[place] = tag;
+    }
+}
+
+enum mixed_from { FROM_OUTSIDE, FROM_A_POST, FROM_DATA, FROM_PLACES };
+
+static void
+expect_mixture(struct mixture *mixture)
+{
+    struct fixture *fixture = mixture->pair->fixture;
+
+    assert_status(mixture->result, 0);
+    pair_unstuff(mixture->pair);
+    for (unsigned index = 0; index < MIXED; index++) {
+        unsigned tag = mixture->order[index];
+
+        peer_read_pattern(fixture, mixture->pair->peer, kind_sizes[mixture->kinds[tag]], 0, tag);
+    }
+    recorder_wait(mixture->recorder, MIXED);
+    for (unsigned index = 0; index < MIXED; index++) {
+        struct recorded recorded = recorder_at(mixture->recorder, index);
+
+        if (recorded.tag != mixture->order[index]) {
+            fixture_fail(fixture, "completion %u is of write %u (kind %d), not of %u (kind %d)",
+                         index, recorded.tag, (int)mixture->kinds[recorded.tag],
+                         mixture->order[index], (int)mixture->kinds[mixture->order[index]]);
+        }
+        expect_result(recorded.result, 0, WEIR_ORIGIN_NONE,
+                      kind_sizes[mixture->kinds[recorded.tag]]);
+        assert_int_equal(recorded.result.op.bits != 0, mixture->kinds[recorded.tag] == NAMED);
+        assert_int_equal(recorded.result.submit_ns != 0, mixture->kinds[recorded.tag] == TIMED);
+    }
+}
+
+static void
+write_mixture_from(struct fixture *fixture, enum mixed_from from, unsigned number, bool stuffed)
+{
+    struct mixture *mixture = fixture_memory(fixture, sizeof(*mixture));
+    struct reader *reader = reader_make(fixture);
+
+    mixture->pair = reader_open(reader, &(struct pair_options){.stuffed = stuffed});
+    mixture->recorder = recorder_make(fixture);
+    mixture->released = released_make(fixture);
+    assert_status(weir_token_create(fixture->runtime, (weir_token){0}, &mixture->token), 0);
+    for (unsigned tag = 0; tag < MIXED; tag++) {
+        mixture->kinds[tag] = kind_of(number, tag);
+    }
+    order_mixture(mixture);
+    reader->arg = mixture;
+    if (from == FROM_OUTSIDE) {
+        write_mixture(mixture);
+    } else if (from == FROM_A_POST) {
+        loop_call(fixture, fixture->loop, write_mixture, mixture);
+    } else {
+        reader->inside = write_mixture_in_data;
+        peer_write_pattern(fixture, mixture->pair->peer, 1, 0, 0);
+        reader_wait_calls(reader, 1);
+    }
+    expect_mixture(mixture);
+    assert_status(weir_token_free(mixture->token), 0);
+    close_anyhow(mixture->pair);
+}
+
+// Whatever a write asks for besides its bytes, and whichever way inside it takes.
+static void
+completions_of_all_kinds_follow_the_wire(void **state)
+{
+    struct fixture *fixture = fixture_manual(state);
+
+    for (unsigned number = 0; number < MIXTURES; number++) {
+        write_mixture_from(fixture, number % FROM_PLACES, number, false);
+    }
+}
+
+static void
+completions_of_all_kinds_follow_the_wire_when_it_was_full(void **state)
+{
+    struct fixture *fixture = fixture_manual(state);
+
+    for (unsigned number = 0; number < FROM_PLACES; number++) {
+        write_mixture_from(fixture, number, MIXTURES + number, true);
+    }
+}
+
+// ---- what ended without being sent -------------------------------------------------------------
+
+struct crossing {
+    struct pair *pair;
+    struct pair *other;
+    struct recorder *recorder;
+    struct recorder *elsewhere;
+    int result;
+};
+
+static void
+write_and_cancel(void *arg)
+{
+    struct crossing *crossing = arg;
+    struct weir_write request = request_make(crossing->recorder, 2, 10);
+    weir_op op;
+
+    crossing->result += submit(crossing->pair->fixture, crossing->pair->stream, &request, &op);
+    crossing->result += weir_cancel(op) == WEIR_CANCEL_WON ? 0 : 1000;
+}
+
+// The first of two completions: one write more, from elsewhere and cancelled, and one from here.
+static void
+write_behind_a_cancelled_one(weir_stream stream, const struct weir_result *result, void *arg)
+{
+    struct crossing *crossing = arg;
+    struct weir_chain chain = request_chain(10, 9);
+
+    recorder_done(stream, result, recorder_tag(crossing->recorder, 0));
+    crossing->result += weir_write_chain(crossing->other->stream, &chain, recorder_done,
+                                         recorder_tag(crossing->elsewhere, 9));
+    thread_call(crossing->pair->fixture, write_and_cancel, crossing);
+    chain = request_chain(10, 3);
+    crossing->result +=
+        weir_write_chain(stream, &chain, recorder_done, recorder_tag(crossing->recorder, 3));
+}
+
+static void
+what_ended_before_a_write_is_told_before_it(void **state)
+{
+    struct fixture *fixture = fixture_manual(state);
+    struct crossing *crossing = fixture_memory(fixture, sizeof(*crossing));
+    struct weir_write request;
+    weir_op ops[2];
+
+    crossing->pair = pair_open(fixture, &(struct pair_options){0});
+    crossing->other = pair_open(fixture, &(struct pair_options){0});
+    crossing->recorder = recorder_make(fixture);
+    crossing->elsewhere = recorder_make(fixture);
+    request = request_make(crossing->recorder, 0, 10);
+    request.done = write_behind_a_cancelled_one;
+    request.arg = crossing;
+    assert_status(submit(fixture, crossing->pair->stream, &request, &ops[0]), 0);
+    request = request_make(crossing->recorder, 1, 10);
+    assert_status(submit(fixture, crossing->pair->stream, &request, &ops[1]), 0);
+    recorder_wait(crossing->recorder, 4);
+    recorder_wait(crossing->elsewhere, 1);
+    assert_status(crossing->result, 0);
+    for (unsigned tag = 0; tag < 4; tag++) {
+        assert_int_equal(recorder_at(crossing->recorder, tag).tag, tag);
+    }
+    expect_result(recorder_of(crossing->recorder, 2), -ECANCELED, WEIR_ORIGIN_LOCAL_CANCEL, 0);
+    peer_read_pattern(fixture, crossing->pair->peer, 10, 0, 0);
+    peer_read_pattern(fixture, crossing->pair->peer, 10, 0, 1);
+    peer_read_pattern(fixture, crossing->pair->peer, 10, 0, 3);
+}
+
 int
 main(void)
 {
@@ -398,6 +710,9 @@ main(void)
         EACH(a_close_takes_its_place_in_the_order),
         EACH(records_of_sixteen_threads_are_whole_and_in_order),
         EACH(records_sent_inside_the_submit_are_whole_and_in_order),
+        EACH(completions_of_all_kinds_follow_the_wire),
+        EACH(completions_of_all_kinds_follow_the_wire_when_it_was_full),
+        EACH(what_ended_before_a_write_is_told_before_it),
     };
 
     return RUN_CASES("conformance.write_order", cases);

@@ -130,8 +130,8 @@ os_fake_call_name(enum os_call call)
         "report",        "socket",        "bind",        "listen",       "accept",
         "connect",       "shutdown",      "close",       "set_option",   "get_option",
         "linger",        "address",       "nonblocking", "unsent",       "window",
-        "unlink",        "signal_create", "signal_take", "spare_create", "thread_start",
-        "pin",           "fork_hook",     "none",
+        "unlink",        "signal_create", "signal_take", "thread_start", "pin",
+        "fork_hook",     "none",
     };
 
     return names[call];

@@ -36,7 +36,6 @@
 #define wi_os_unlink           real_unlink
 #define wi_os_signal_create    real_signal_create
 #define wi_os_signal_take      real_signal_take
-#define wi_os_spare_create     real_spare_create
 #define wi_os_thread_start     real_thread_start
 #define wi_os_pin              real_pin
 #define wi_os_at_fork_child    real_at_fork_child
@@ -76,7 +75,6 @@
 #undef wi_os_unlink
 #undef wi_os_signal_create
 #undef wi_os_signal_take
-#undef wi_os_spare_create
 #undef wi_os_thread_start
 #undef wi_os_pin
 #undef wi_os_at_fork_child
@@ -123,7 +121,6 @@ static const struct {
     [COUNT_UNLINK] = {"unlink", {ENOENT, EACCES}},
     [COUNT_SIGNAL_CREATE] = {"signalfd", {EMFILE, ENOMEM}},
     [COUNT_SIGNAL_TAKE] = {"read of a signalfd", {EAGAIN}},
-    [COUNT_SPARE_CREATE] = {"open", {EMFILE}},
     [COUNT_THREAD_START] = {"pthread_create", {EAGAIN}},
     [COUNT_PIN] = {"sched_setaffinity", {EINVAL}},
     [COUNT_FORK_HOOK] = {"pthread_atfork", {ENOMEM}},
@@ -226,7 +223,6 @@ COUNTED(COUNT_WINDOW, window, (int fd, size_t *ret_size), (fd, ret_size))
 COUNTED(COUNT_UNLINK, unlink, (const char *path), (path))
 COUNTED(COUNT_SIGNAL_CREATE, signal_create, (const int *signals, unsigned count), (signals, count))
 COUNTED(COUNT_SIGNAL_TAKE, signal_take, (int fd), (fd))
-COUNTED(COUNT_SPARE_CREATE, spare_create, (void), ())
 COUNTED(COUNT_THREAD_START, thread_start, (void **ret_thread, void *(*body)(void *), void *arg),
         (ret_thread, body, arg))
 COUNTED(COUNT_PIN, pin, (unsigned index), (index))

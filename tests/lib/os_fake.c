@@ -366,12 +366,6 @@ wi_os_signal_take(int fd)
 }
 
 int
-wi_os_spare_create(void)
-{
-    return open_scripted(OS_SPARE_CREATE, FAKE_FILE_SPARE);
-}
-
-int
 wi_os_thread_start(void **ret_thread, void *(*body)(void *), void *arg)
 {
     pthread_t thread;

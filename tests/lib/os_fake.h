@@ -47,7 +47,6 @@ enum os_call {
     OS_UNLINK,
     OS_SIGNAL_CREATE,
     OS_SIGNAL_TAKE,
-    OS_SPARE_CREATE,
     OS_THREAD_START,
     OS_PIN,
     OS_FORK_HOOK,

@@ -23,7 +23,7 @@ static void
 table_init(struct wi_slots *slots)
 {
     assert_int_equal(
-        wi_slots_init(slots, OBJECTS, sizeof(struct object), 0, offsetof(struct object, next_free)),
+        wi_slots_init(slots, OBJECTS, sizeof(struct object), offsetof(struct object, next_free)),
         0);
 }
 
@@ -86,23 +86,6 @@ fresh_objects_are_zero_and_never_move(void **state)
 }
 
 static void
-a_tail_is_found_by_a_mask(void **state)
-{
-    struct wi_slots slots;
-    uint32_t first;
-    void *segment;
-
-    (void)state;
-    assert_int_equal(wi_slots_init(&slots, OBJECTS, sizeof(struct object), 40, 0), 0);
-    segment = wi_slots_grow(&slots, &first);
-    assert_non_null(segment);
-    assert_true(slots.segment_align >= slots.segment_size);
-    assert_int_equal((uintptr_t)segment & (slots.segment_align - 1), 0);
-    wi_slots_publish(&slots, first, segment);
-    wi_slots_fini(&slots);
-}
-
-static void
 running_out_of_memory_changes_nothing(void **state)
 {
     struct wi_slots slots;
@@ -110,7 +93,7 @@ running_out_of_memory_changes_nothing(void **state)
 
     (void)state;
     wi_heap_fail(1, 0);
-    assert_int_equal(wi_slots_init(&slots, OBJECTS, sizeof(struct object), 0, 0), -ENOMEM);
+    assert_int_equal(wi_slots_init(&slots, OBJECTS, sizeof(struct object), 0), -ENOMEM);
     wi_slots_fini(&slots);
     table_init(&slots);
     wi_heap_fail(1, 0);
@@ -127,7 +110,7 @@ numbers_run_out_at_the_end_of_the_table(void **state)
     uint32_t first;
 
     (void)state;
-    assert_int_equal(wi_slots_init(&slots, 1u << 20, 4, 0, 0), 0);
+    assert_int_equal(wi_slots_init(&slots, 1u << 20, 4, 0), 0);
     for (unsigned i = 0; i < WI_SLOTS_MAX >> 20; i++) {
         void *segment = wi_slots_grow(&slots, &first);
 
@@ -276,7 +259,6 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_number_names_nothing_until_its_segment_is_published),
         cmocka_unit_test(fresh_objects_are_zero_and_never_move),
-        cmocka_unit_test(a_tail_is_found_by_a_mask),
         cmocka_unit_test(running_out_of_memory_changes_nothing),
         cmocka_unit_test(numbers_run_out_at_the_end_of_the_table),
         cmocka_unit_test(the_free_list_is_a_stack),

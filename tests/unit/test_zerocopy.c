@@ -244,6 +244,50 @@ completions_stay_in_the_order_of_the_wire(void **state)
     expect_told("abcdefgh");
 }
 
+static int
+submit_accepted(unsigned tag, size_t size)
+{
+    struct iovec piece = {memory[tag], size};
+    struct weir_write request = {.iov = &piece,
+                                 .iov_count = 1,
+                                 .flags = WEIR_ZEROCOPY | WEIR_GIVE,
+                                 .level = WEIR_ACCEPTED,
+                                 .done = on_done,
+                                 .arg = (void *)(uintptr_t)tag,
+                                 .release = on_release};
+
+    return weir_write(world.stream, &request, NULL);
+}
+
+// Level ACCEPTED says nothing of memory: only the release waits.
+static void
+accepted_completions_do_not_wait(void **state)
+{
+    struct weir_stream_options options = {.handlers = &handlers,
+                                          .write_behind = WEIR_WRITE_BEHIND_NONE};
+    int peer = world.peer;
+    weir_stream first = world.stream;
+
+    (void)state;
+    connect_pair(&world.fd, &world.peer);
+    assert_int_equal(weir_adopt(world.loop, world.fd, &options, &world.stream), 0);
+    loop_settle(world.loop);
+    assert_int_equal(submit_accepted(0, LARGE), 0); // told when it is sent
+    assert_int_equal(submit_accepted(1, 100), 0);
+    assert_int_equal(submit_accepted(2, LARGE), 0);
+    loop_settle(world.loop);
+    expect_told("abc");
+    assert_int_equal(world.told[0].sent, LARGE);
+    assert_int_equal(world.released, 1);
+    let_go(0, 0);
+    assert_int_equal(world.released, 2);
+    let_go(1, 1);
+    assert_int_equal(world.released, 3);
+    expect_told("abc");
+    assert_int_equal(weir_close(first, WEIR_CLOSE_ABORT, 0, 0), 0);
+    assert_int_equal(wi_os_close(peer), 0);
+}
+
 static void
 ranges_may_come_in_any_order(void **state)
 {
@@ -573,6 +617,7 @@ main(void)
         CASE(done_comes_when_the_kernel_lets_go),
         CASE(a_small_write_is_copied),
         CASE(completions_stay_in_the_order_of_the_wire),
+        CASE(accepted_completions_do_not_wait),
         CASE(ranges_may_come_in_any_order),
         CASE(a_report_of_no_send_is_nothing),
         CASE(every_send_of_a_write_is_waited_for),
