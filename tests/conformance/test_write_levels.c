@@ -685,8 +685,8 @@ the_budget_goes_on_behind_a_cancelled_write(void **state)
     recorder_wait(above->recorder, 4);
 }
 
-// What was sent from the writer's own memory is told when the kernel has let go of it. A later one of
-// the same level is not told before, though the budget has room.
+// What was sent from the writer's own memory is told when the kernel has let go of it. A later one
+// of the same level is not told before, though the budget has room.
 static void
 accepted_completions_wait_for_one_from_the_writers_memory(void **state)
 {
