@@ -45,7 +45,7 @@ wi_stream_admit(struct wi_loop *loop, struct wi_stream *stream)
     }
     while (write != NULL) {
         if (wi_write_level(write) == WEIR_ACCEPTED && !(write->flags & WI_WRITE_EARLY)) {
-            if (!fits_budget(extra, write) || wi_zerocopy_holds_accepted(stream)) {
+            if (!fits_budget(extra, write)) {
                 break; // FIFO: smaller ones behind it wait too
             }
             if (wi_op_is_claimed(&write->op) || wi_op_claim(&write->op)) {

@@ -100,18 +100,13 @@ end_of(const struct wi_write *write)
     return write->flags & WEIR_ZEROCOPY ? write->kernel_end : 0;
 }
 
-static bool
-counts_as_accepted(const struct wi_write *write)
-{
-    return wi_write_level(write) == WEIR_ACCEPTED && !(write->flags & WI_WRITE_EARLY);
-}
-
 bool
 wi_zerocopy_reads(const struct wi_stream *stream, const struct wi_write *write)
 {
     return end_of(write) > stream->extra->zerocopy->released;
 }
 
+// One of level ACCEPTED has been told by now: it is here for its memory, and in nobody's way.
 bool
 wi_zerocopy_keep(struct wi_loop *loop, struct wi_stream *stream, struct wi_write *write,
                  bool in_order)
@@ -123,7 +118,6 @@ wi_zerocopy_keep(struct wi_loop *loop, struct wi_stream *stream, struct wi_write
         return false;
     }
     wi_sendq_append(&zerocopy->waiting, write);
-    zerocopy->accepted += counts_as_accepted(write);
     if (is_first) {
         wi_stream_judge(stream); // the short ways do not ask who waits
         wi_wheel_arm(&loop->wheel, &zerocopy->timer, WI_TIMER_ZEROCOPY,
@@ -140,11 +134,9 @@ tell_released(struct wi_loop *loop, struct wi_stream *stream, struct wi_zerocopy
         struct wi_write *write = zerocopy->waiting.head;
 
         wi_sendq_remove(&zerocopy->waiting, write);
-        zerocopy->accepted -= counts_as_accepted(write);
         stream->flags |= WI_S_UNTOLD;
         wi_net_done(loop, &write->op.task);
     }
-    wi_stream_admit(loop, stream); // smaller ones may have waited behind one of these
     if (wi_sendq_is_empty(&zerocopy->waiting)) {
         wi_wheel_disarm(&loop->wheel, &zerocopy->timer);
         wi_stream_judge(stream);

@@ -24,7 +24,6 @@ struct wi_zerocopy {
     uint64_t next;                          // number of the next send
     uint64_t released;                      // of all before it the kernel has told
     uint64_t told[WI_ZEROCOPY_WINDOW / 64]; // of those behind, by number modulo the window
-    unsigned accepted;                      // of those waiting: level ACCEPTED, and not told early
     unsigned copied;                        // reports in a row that said so
     bool is_off;
     struct wi_timer timer; // the slow look; armed only while something waits
@@ -46,17 +45,11 @@ wi_zerocopy_waits(const struct wi_stream *stream)
            stream->extra->zerocopy->waiting.head != NULL;
 }
 
-/** Loop thread. Does one of level ACCEPTED wait there? Those behind it are not told before it. */
-WI_INLINE bool
-wi_zerocopy_holds_accepted(const struct wi_stream *stream)
-{
-    return stream->extra->zerocopy != NULL && stream->extra->zerocopy->accepted != 0;
-}
-
 /** Loop thread, of a stream that has sent so. Does the kernel refer to memory of the write? */
 bool wi_zerocopy_reads(const struct wi_stream *stream, const struct wi_write *write);
 
-/** Loop thread. The write has ended. True: it waits here, and is told later. @p in_order: it has a
+/** Loop thread. The write has ended. True: it waits here, and is told
+ *  later; at level ACCEPTED only its memory waits. @p in_order: it has a
  *  place in the order, behind what waits already. */
 bool wi_zerocopy_keep(struct wi_loop *loop, struct wi_stream *stream, struct wi_write *write,
                       bool in_order);

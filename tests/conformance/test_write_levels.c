@@ -685,10 +685,10 @@ the_budget_goes_on_behind_a_cancelled_write(void **state)
     recorder_wait(above->recorder, 4);
 }
 
-// What was sent from the writer's own memory is told when the kernel has let go of it. A later one
-// of the same level is not told before, though the budget has room.
+// One above the budget, sent from the writer's own memory, is told when it is sent: only its
+// release waits for the kernel. A later one is not told before, though the budget has room.
 static void
-accepted_completions_wait_for_one_from_the_writers_memory(void **state)
+accepted_completions_keep_their_order_behind_the_writers_memory(void **state)
 {
     enum { LARGE = 64 * KIB };
     struct fixture *fixture = fixture_manual(state);
@@ -736,7 +736,7 @@ main(void)
         EACH(cancel_after_accepted_is_late),
         EACH(a_cancelled_write_gives_way_to_those_behind_it),
         EACH(the_budget_goes_on_behind_a_cancelled_write),
-        EACH_TCP(accepted_completions_wait_for_one_from_the_writers_memory),
+        EACH_TCP(accepted_completions_keep_their_order_behind_the_writers_memory),
         EACH_TCP(acked_without_the_streams_option_is_enotsup),
         EACH_UNIX(acked_on_a_unix_socket_is_enotsup),
         EACH_TCP(acked_completes_when_the_peers_kernel_has_the_bytes),
