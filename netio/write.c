@@ -311,11 +311,13 @@ write_cancel(struct wi_loop *loop, struct wi_op *op, int status, enum weir_origi
 static void
 note_level_accepted(struct wi_loop *loop, struct wi_stream *stream, struct wi_write *write)
 {
-    bool first = stream->extra == NULL; // then earlier ones may have found no memory: they go first
+    // Without an extra part earlier ones may have found no memory: they go first. And with PRIORITY
+    // it has passed some that wait.
+    bool from_head = stream->extra == NULL || (write->flags & WEIR_PRIORITY);
     struct wi_stream_extra *extra = wi_stream_need_extra(stream);
 
-    if (extra != NULL && extra->behind_next == NULL) {
-        extra->behind_next = first ? stream->queue.head : write;
+    if (extra != NULL && (extra->behind_next == NULL || (write->flags & WEIR_PRIORITY))) {
+        extra->behind_next = from_head ? stream->queue.head : write;
         wi_stream_admit(loop, stream);
     } // without memory for the account it completes when it is sent: later, not wrongly
 }

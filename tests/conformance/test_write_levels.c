@@ -427,6 +427,35 @@ a_tear_gives_the_budget_back(void **state)
     assert_int_equal(recorder_count(recorder), 2);
 }
 
+// FIFO is that of the wire: what passes another write with PRIORITY passes it in the budget too.
+static void
+priority_comes_first_in_the_budget_too(void **state)
+{
+    struct fixture *fixture = fixture_manual(state);
+    struct pair *pair =
+        pair_open(fixture, &(struct pair_options){.stream.write_behind = 1000, .small = true});
+    struct recorder *recorder = recorder_make(fixture);
+    struct recorder *blocking = recorder_make(fixture);
+    struct weir_write request = request_make(blocking, 0, MIB);
+
+    assert_status(weir_write(pair->stream, &request, NULL), 0);
+    pair_block(pair);
+    for (unsigned tag = 0; tag < 3; tag++) {
+        request = request_make(recorder, tag, tag == 2 ? 100 : 900); // the second one must wait
+        request.level = WEIR_ACCEPTED;
+        request.flags = WEIR_COPY | (tag == 2 ? (unsigned)WEIR_PRIORITY : 0);
+        assert_status(weir_write(pair->stream, &request, NULL), 0);
+        fixture_settle(fixture);
+    }
+    assert_int_equal(recorder_count(recorder), 2);
+    expect_result(recorder_of(recorder, 2), 0, WEIR_ORIGIN_NONE, 0);
+    peer_read_pattern(fixture, pair->peer, MIB, 0, 0);
+    peer_read_pattern(fixture, pair->peer, 100, 0, 2);
+    peer_read_pattern(fixture, pair->peer, 900, 0, 0);
+    peer_read_pattern(fixture, pair->peer, 900, 0, 1);
+    recorder_wait(recorder, 3);
+}
+
 // What has completed as accepted is sent whole: "some" was answered before a byte went.
 static void
 accepted_with_some_goes_out_whole(void **state)
@@ -743,6 +772,7 @@ main(void)
         EACH_TCP(acked_works_on_a_dialled_stream),
         EACH(a_tear_gives_the_budget_back),
         EACH(accepted_with_some_goes_out_whole),
+        EACH(priority_comes_first_in_the_budget_too),
         EACH_TCP(acked_completions_come_in_order),
         EACH_TCP(acked_is_told_of_what_failed_too),
         EACH_TCP(acked_is_told_of_what_was_cancelled),
