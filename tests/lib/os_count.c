@@ -126,10 +126,24 @@ static const struct {
     [COUNT_FORK_HOOK] = {"pthread_atfork", {ENOMEM}},
 };
 
-static wi_atomic_u32 failing; // an os_counted
-static wi_atomic_u32 failing_error;
-static wi_atomic_u64 failing_nth; // 0: none
+struct failing {
+    wi_atomic_u32 call; // an os_counted
+    wi_atomic_u32 error;
+    wi_atomic_u32 forever;
+    wi_atomic_u64 nth; // 0: none
+};
+
+static struct failing failing[2];
 static wi_atomic_u64 counts[COUNT_CALLS];
+
+static void
+fail(struct failing *one, enum os_counted call, unsigned long nth, int error)
+{
+    wi_store_relaxed(&one->call, (uint32_t)call);
+    wi_store_relaxed(&one->error, (uint32_t)error);
+    wi_store_relaxed(&one->forever, 0);
+    wi_store_release(&one->nth, nth);
+}
 
 void
 os_count_fail(enum os_counted call, unsigned long nth, int error)
@@ -138,15 +152,26 @@ os_count_fail(enum os_counted call, unsigned long nth, int error)
     for (unsigned i = 0; i < COUNT_CALLS; i++) {
         wi_store_relaxed(&counts[i], 0);
     }
-    wi_store_relaxed(&failing, (uint32_t)call);
-    wi_store_relaxed(&failing_error, (uint32_t)error);
-    wi_store_release(&failing_nth, nth);
+    fail(&failing[0], call, nth, error);
+}
+
+void
+os_count_fail_forever(void)
+{
+    wi_store_relaxed(&failing[0].forever, 1);
+}
+
+void
+os_count_fail_also(enum os_counted call, unsigned long nth, int error)
+{
+    fail(&failing[1], call, nth, error);
 }
 
 void
 os_count_off(void)
 {
-    wi_store_release(&failing_nth, 0);
+    wi_store_release(&failing[0].nth, 0);
+    wi_store_release(&failing[1].nth, 0);
 }
 
 unsigned long
@@ -167,16 +192,25 @@ os_count_errors(enum os_counted call)
     return calls[call].errors;
 }
 
-// What this call has to fail with; 0: nothing.
+// What the number-th call of a kind has to fail with; 0: nothing.
+static int
+due_by(const struct failing *one, enum os_counted call, uint64_t number)
+{
+    uint64_t nth = wi_load_acquire(&one->nth);
+    bool is_due = nth == number || (nth != 0 && nth < number && wi_load_relaxed(&one->forever));
+
+    return is_due && wi_load_relaxed(&one->call) == (uint32_t)call
+               ? (int)wi_load_relaxed(&one->error)
+               : 0;
+}
+
 static int
 due(enum os_counted call)
 {
     uint64_t number = wi_add_relaxed(&counts[call], 1) + 1;
-    uint64_t nth = wi_load_acquire(&failing_nth);
+    int error = due_by(&failing[0], call, number);
 
-    return nth == number && wi_load_relaxed(&failing) == (uint32_t)call
-               ? (int)wi_load_relaxed(&failing_error)
-               : 0;
+    return error != 0 ? error : due_by(&failing[1], call, number);
 }
 
 // ---- the calls --------------------------------------------------------------------------------

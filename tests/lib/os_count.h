@@ -52,6 +52,9 @@ enum os_counted {
 
 // From now on the nth call of the kind (1: the next) fails, once; 0: none. All counts start anew.
 void os_count_fail(enum os_counted call, unsigned long nth, int error);
+// Besides: that one from there on, or a second one. Before any call that may count.
+void os_count_fail_forever(void);
+void os_count_fail_also(enum os_counted call, unsigned long nth, int error);
 void os_count_off(void);
 unsigned long os_count_of(enum os_counted call);
 const char *os_count_name(enum os_counted call);

@@ -165,9 +165,9 @@ torture_release(void *arg)
 int
 torture_result_at(struct torture *torture, int line, int result)
 {
-    if (result < 0 && result != torture->seam->status && result != -WEIR_ESTALE &&
-        result != -WEIR_EENDED && result != -ECONNABORTED && result != -ENOMEM &&
-        result != -EPIPE && result != -ECONNRESET && result != -ETIMEDOUT) {
+    if (result < 0 && result != torture->seam->status && result != torture->seam->status_also &&
+        result != -WEIR_ESTALE && result != -WEIR_EENDED && result != -ECONNABORTED &&
+        result != -ENOMEM && result != -EPIPE && result != -ECONNRESET && result != -ETIMEDOUT) {
         torture->bad = result; // told by the test's thread
         torture->bad_line = line;
     }

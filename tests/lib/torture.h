@@ -37,7 +37,8 @@ struct seam {
     void (*begin)(void *arg);
     void (*end)(void *arg);
     void *arg;
-    int status;    // what a refusal may say
+    int status; // what a refusal may say
+    int status_also;
     bool lasting;  // it goes on failing: the runtime is stopped meanwhile
     bool deceives; // the kernel does other than it says: bytes and ends are not compared
 };
