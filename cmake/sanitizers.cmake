@@ -22,7 +22,7 @@ if(WEIR_SANITIZE)
     set(WEIR_TEST_ENVIRONMENT
         "ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1"
         "UBSAN_OPTIONS=print_stacktrace=1"
-        "TSAN_OPTIONS=halt_on_error=1:exitcode=66:second_deadlock_stack=1")
+        "TSAN_OPTIONS=halt_on_error=1:exitcode=66:second_deadlock_stack=1${WEIR_TSAN_OPTIONS}")
 endif()
 
 if(WEIR_FUZZ)
