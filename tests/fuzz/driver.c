@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Drives a fuzz target without libFuzzer, for gcc and valgrind: every file that is named, or is in a
-// folder that is named, then so many inputs made at random.
+// Drives a fuzz target without libFuzzer, for gcc and valgrind: every file that is named, or is in
+// a folder that is named, then so many inputs made at random.
 //
 //     fuzz_<target> [--seed N] [--random COUNT] PATH...
 

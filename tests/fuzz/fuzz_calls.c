@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: MIT
 // Calls of the public interface in any order, read from bytes, on loops turned by hand over the
 // scripted kernel: from outside, and from inside callbacks; while system calls and allocations
-// fail. Whatever they are, nothing may crash or leak, no callback may nest, and at the end all that was
-// accepted has completed once, with the counts that the peers confirm (calls_world.h).
+// fail. Whatever they are, nothing may crash or leak, no callback may nest, and at the end all that
+// was accepted has completed once, with the counts that the peers confirm (calls_world.h).
 
 #include "mem/block.h"
 #include "mem/heap.h"
