@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: MIT
+#include "tests/sched/mutate.h"
+
+#include "tests/sched/explore.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#undef memcpy
+#undef memset
+
+#define PLACES_MAX    512u
+#define SCENARIOS_MAX 32u
+#define NAME_SIZE     160u
+#define LIST_MAX      256u
+#define RUNS_MAX      12000u // of one scenario, of one mutation
+#define RANDOM_RUNS   1500u
+
+struct place {
+    char name[NAME_SIZE];
+    const char *file;
+    unsigned line;
+    unsigned bits;
+    bool is_hit_by[SCENARIOS_MAX];
+};
+
+// Not among the data that each run restores.
+struct mutations {
+    struct place places[PLACES_MAX];
+    unsigned count;
+    char listed[LIST_MAX][NAME_SIZE];
+    unsigned listed_count;
+};
+
+static const struct {
+    unsigned bits;
+    const char *name;
+} parts[] = {
+    {SCHED_FULL | SCHED_ACQUIRE | SCHED_RELEASE, "fence"},
+    {SCHED_ACQUIRE, "acquire"},
+    {SCHED_RELEASE, "release"},
+};
+
+// The file and the folder it is in.
+static const char *
+short_path(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    while (slash != NULL && slash > path && slash[-1] != '/') {
+        slash--;
+    }
+    return slash == NULL ? path : slash;
+}
+
+static bool
+is_of(const struct place *place, const struct sched_site *site)
+{
+    return place->line == site->line && strcmp(place->file, site->file) == 0;
+}
+
+static void
+add_place(struct mutations *all, const struct sched_site *site, unsigned bits, const char *what)
+{
+    struct place *place = &all->places[all->count];
+    char name[NAME_SIZE - 8];
+    unsigned same = 1;
+
+    snprintf(name, sizeof(name), "%s %s:%s", what, short_path(site->file), site->function);
+    for (unsigned i = 0; i < all->count; i++) {
+        size_t length = strlen(name);
+
+        if (is_of(&all->places[i], site) && all->places[i].bits == bits) {
+            return; // the same header in another source
+        }
+        same += strncmp(all->places[i].name, name, length) == 0 &&
+                (all->places[i].name[length] == '\0' || all->places[i].name[length] == '#');
+    }
+    if (all->count++ == PLACES_MAX) {
+        fprintf(stderr, "weir-sched: more than %u places\n", PLACES_MAX);
+        exit(2);
+    }
+    *place = (struct place){.file = site->file, .line = site->line, .bits = bits};
+    snprintf(place->name, sizeof(place->name), same == 1 ? "%s" : "%s#%u", name, same);
+}
+
+// The library's places, in the order of the sources.
+static struct mutations *
+find_places(void)
+{
+    struct mutations *all = calloc(1, sizeof(*all));
+
+    if (all == NULL) {
+        perror("weir-sched");
+        exit(2);
+    }
+    for (struct sched_site *site = __start_sched_sites; site != __stop_sched_sites; site++) {
+        if (strstr(site->file, "tests/") != NULL) {
+            continue;
+        }
+        if (site->order & SCHED_FULL) {
+            add_place(all, site, parts[0].bits, parts[0].name);
+            continue;
+        }
+        for (unsigned i = 1; i < 3; i++) {
+            if (site->order & parts[i].bits) {
+                add_place(all, site, parts[i].bits, parts[i].name);
+            }
+        }
+    }
+    return all;
+}
+
+static void
+set_weakened(const struct place *place, bool is_weak)
+{
+    sched_machine_restore();
+    for (struct sched_site *site = __start_sched_sites; site != __stop_sched_sites; site++) {
+        if (is_of(place, site)) {
+            site->weakened = is_weak ? place->bits : 0;
+        }
+    }
+    sched_machine_keep();
+}
+
+bool
+sched_weaken(const char *mutation)
+{
+    struct mutations *all = find_places();
+    bool is_found = false;
+
+    for (unsigned i = 0; i < all->count && !is_found; i++) {
+        is_found = strcmp(all->places[i].name, mutation) == 0;
+        if (is_found) {
+            set_weakened(&all->places[i], true);
+        }
+    }
+    free(all);
+    return is_found;
+}
+
+static void
+read_list(struct mutations *all, const char *path)
+{
+    FILE *file = fopen(path, "r");
+    char line[NAME_SIZE];
+
+    if (file == NULL) {
+        perror(path);
+        exit(2);
+    }
+    while (fgets(line, sizeof(line), file) != NULL) {
+        line[strcspn(line, "\n")] = '\0';
+        if (line[0] == '#' || line[0] == '\0') {
+            continue;
+        }
+        if (all->listed_count == LIST_MAX) {
+            fprintf(stderr, "%s: more than %u lines\n", path, LIST_MAX);
+            exit(2);
+        }
+        snprintf(all->listed[all->listed_count++], NAME_SIZE, "%s", line);
+    }
+    fclose(file);
+}
+
+static bool
+is_listed(const struct mutations *all, const struct place *place)
+{
+    for (unsigned i = 0; i < all->listed_count; i++) {
+        if (strcmp(all->listed[i], place->name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+// Which scenarios come by a place at all.
+static void
+look_where_scenarios_go(struct mutations *all)
+{
+    for (unsigned i = 0; sched_scenarios[i] != NULL && i < SCENARIOS_MAX; i++) {
+        struct sched_verdict verdict = {0};
+
+        for (unsigned seed = 0; seed < 64 && !verdict.has_failed; seed++) {
+            sched_random(sched_scenarios[i], seed, &verdict);
+            for (struct sched_site *site = __start_sched_sites; site != __stop_sched_sites;
+                 site++) {
+                for (unsigned j = 0; site->was_hit && j < all->count; j++) {
+                    all->places[j].is_hit_by[i] |= is_of(&all->places[j], site);
+                }
+            }
+        }
+    }
+}
+
+static bool
+try_scenario(const struct sched_scenario *scenario, struct sched_verdict *verdict)
+{
+    sched_enumerate(scenario, 1, RUNS_MAX, verdict);
+    for (unsigned seed = 0; seed < RANDOM_RUNS && !verdict->has_failed; seed++) {
+        sched_random(scenario, seed, verdict);
+    }
+    if (!verdict->has_failed) {
+        sched_enumerate(scenario, 2, RUNS_MAX, verdict);
+    }
+    return verdict->has_failed;
+}
+
+// NULL: no scenario catches it.
+static const struct sched_scenario *
+who_catches(const struct place *place, struct sched_verdict *ret_verdict)
+{
+    const struct sched_scenario *who = NULL;
+
+    set_weakened(place, true);
+    for (unsigned i = 0; sched_scenarios[i] != NULL && who == NULL && i < SCENARIOS_MAX; i++) {
+        if (place->is_hit_by[i] && try_scenario(sched_scenarios[i], ret_verdict)) {
+            who = sched_scenarios[i];
+        }
+    }
+    set_weakened(place, false);
+    return who;
+}
+
+static bool
+is_hit(const struct place *place)
+{
+    bool hit = false;
+
+    for (unsigned i = 0; i < SCENARIOS_MAX; i++) {
+        hit |= place->is_hit_by[i];
+    }
+    return hit;
+}
+
+unsigned
+sched_mutations(const char *list_path, bool is_thorough)
+{
+    struct mutations *all = find_places();
+    unsigned wrong = 0, caught = 0, listed = 0;
+
+    read_list(all, list_path);
+    look_where_scenarios_go(all);
+    for (unsigned i = 0; i < all->count; i++) {
+        struct place *place = &all->places[i];
+        struct sched_verdict verdict = {0};
+        const struct sched_scenario *who = NULL;
+        bool expected = !is_listed(all, place);
+
+        listed += !expected;
+        if (!expected && !is_thorough) {
+            continue;
+        }
+        who = who_catches(place, &verdict);
+        caught += who != NULL;
+        wrong += (who != NULL) != expected;
+        printf("%s %-56s %s%s%s\n", (who != NULL) == expected ? "  " : "! ", place->name,
+               who == NULL ? (is_hit(place) ? "not caught" : "no scenario comes by") : who->name,
+               who == NULL ? "" : ": ", who == NULL ? "" : verdict.failure);
+        fflush(stdout);
+    }
+    printf("%u places weakened one by one: %u caught, %u listed in %s, %u other than listed\n",
+           all->count, caught, listed, list_path, wrong);
+    free(all);
+    return wrong;
+}
