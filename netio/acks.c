@@ -144,7 +144,8 @@ wi_acks_timer_fired(struct wi_loop *loop, struct wi_timer *timer)
 bool
 wi_acks_has(const struct wi_stream *stream, const struct wi_write *write)
 {
-    return wi_write_level(write) == WEIR_ACKED && write->size != 0 &&
+    // A barrier waits too, for what was sent before it.
+    return wi_write_level(write) == WEIR_ACKED && write->end != 0 &&
            write->op.owner == write->size && wi_stream_waits_for_acks(stream);
 }
 
