@@ -348,6 +348,16 @@ deadline_of(struct wi_loop *loop, const struct wi_stream *stream, const struct w
 }
 
 static void
+start_by_write(struct wi_loop *loop, struct wi_stream *stream, unsigned flags)
+{
+    if (stream->phase == WI_PHASE_NEW && stream->extra != NULL &&
+        stream->extra->dialling != NULL) { // else adopted, and not quite here: it will start
+        stream->extra->dialling->notifies |= (flags & WEIR_NOTIFY) != 0;
+        wi_stream_connect(loop, stream);
+    }
+}
+
+static void
 enqueue(struct wi_loop *loop, struct wi_stream *stream, struct wi_write *write)
 {
     unsigned flags = write->flags;
@@ -359,14 +369,9 @@ enqueue(struct wi_loop *loop, struct wi_stream *stream, struct wi_write *write)
     } else {
         wi_sendq_insert_priority(&stream->queue, write);
     }
-    if (flags & (WEIR_FIN | WEIR_NOWAIT | WEIR_START)) {
+    if (flags & (WEIR_FIN | WEIR_NOWAIT)) {
         stream->flags |= flags & WEIR_FIN ? (unsigned)WI_S_FIN_QUEUED : 0;
         stream->flags |= flags & WEIR_NOWAIT ? (unsigned)WI_S_NOWAITS : 0;
-        if ((flags & WEIR_START) && stream->phase == WI_PHASE_NEW && stream->extra != NULL &&
-            stream->extra->dialling != NULL) { // else adopted, and not quite here: it will start
-            stream->extra->dialling->notifies |= (flags & WEIR_NOTIFY) != 0;
-            wi_stream_connect(loop, stream);
-        }
     }
     if ((flags & WEIR_MORE) && !(wi_load_relaxed(&write->op.word) & WI_OP_AWAITED)) {
         stream->flags |= WI_S_CORKED;
@@ -375,6 +380,9 @@ enqueue(struct wi_loop *loop, struct wi_stream *stream, struct wi_write *write)
     }
     if (wi_unlikely(wi_write_level(write) == WEIR_ACCEPTED)) {
         note_level_accepted(loop, stream, write);
+    }
+    if (wi_unlikely(flags & WEIR_START)) {
+        start_by_write(loop, stream, flags); // last: a connect that fails at once ends the write
     }
 }
 

@@ -470,6 +470,25 @@ dial_wait_returns_a_started_stream_or_the_reason(void **state)
     assert_int_equal(fixture_stats(fixture).streams_now, 1);
 }
 
+// A connect that fails at once (Unix) ends the write inside its own arrival: it completes once, and
+// the runtime's stop, at the test's end, finds its count right.
+static void
+an_accepted_write_whose_start_fails_at_once_completes_once(void **state)
+{
+    struct fixture *fixture = fixture_manual(state);
+    struct weir_address address = refusing_address(fixture);
+    struct dialled *dialled = dial(fixture, &address, WEIR_DIAL_LAZY, 0);
+    struct weir_write request = request_make(dialled->recorder, 0, 100);
+
+    request.level = WEIR_ACCEPTED;
+    request.flags = WEIR_COPY | WEIR_START;
+    assert_status(submit(fixture, dialled->stream, &request, NULL), 0);
+    events_wait(dialled->events, "closed");
+    assert_int_equal(recorder_count(dialled->recorder), 1);
+    assert_int_equal(dialled->events->closed.status, -ECONNREFUSED);
+    assert_int_equal(dialled->events->closed.bytes_lost, 100);
+}
+
 int
 main(void)
 {
@@ -491,6 +510,7 @@ main(void)
         EACH(a_start_without_notify_tells_no_peer_accepted),
         EACH_TCP(a_stream_that_connects_can_be_aborted),
         EACH_TCP(fast_open_delivers_the_first_bytes_either_way),
+        EACH(an_accepted_write_whose_start_fails_at_once_completes_once),
         EACH(dial_wait_returns_a_started_stream_or_the_reason),
     };
 
