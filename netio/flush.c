@@ -161,8 +161,8 @@ send_fin(struct wi_loop *loop, struct wi_stream *stream)
         return;
     }
     stream->flags |= WI_S_FIN_SENT;
-    wi_os_shutdown(stream->fd, SHUT_WR); // fails only if the peer is gone, which reading will tell
-    send_over(loop, stream, true);
+    // Fails only if the peer is gone, which reading will tell.
+    send_over(loop, stream, wi_os_shutdown(stream->fd, SHUT_WR) == 0);
 }
 
 // The head has got what it wanted.

@@ -96,7 +96,8 @@ note_reset(struct wi_loop *loop, struct wi_stream *stream)
 static void
 peek_fin(struct wi_loop *loop, struct wi_stream *stream)
 {
-    if (!(stream->flags & (WI_S_EOF | WI_S_PAUSED)) && wi_os_is_at_end(stream->fd)) {
+    // A reset that has been told leaves nothing to read either, and is no end.
+    if (!(stream->flags & (WI_S_EOF | WI_S_PAUSED | WI_S_RESET)) && wi_os_is_at_end(stream->fd)) {
         stream->flags |= WI_S_EOF;
         stream->flags &= ~(unsigned)WI_S_READABLE;
         if (wi_stream_eof_is_due(stream)) { // else a pull still has something to take before it
@@ -373,8 +374,8 @@ static void
 input_ended(struct wi_loop *loop, struct wi_stream *stream, ssize_t result)
 {
     stream->flags &= ~(unsigned)WI_S_READABLE;
-    if (result == 0 && stream->status == -ECONNRESET) {
-        tell_reset(loop, stream, -ECONNRESET); // a send had taken the error away
+    if (result == 0 && ((stream->flags & WI_S_RESET) || stream->status == -ECONNRESET)) {
+        tell_reset(loop, stream, -ECONNRESET); // a send had taken the error away, or it was told
     } else if (result == 0) {
         stream->flags |= WI_S_EOF;
     } else if (result == -ENOMEM) {

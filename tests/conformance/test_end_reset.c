@@ -309,6 +309,37 @@ writes_of_a_paused_stream_end_with_the_reset(void **state)
     close_anyhow(pair);
 }
 
+// Nobody reads, and this side has ended: the reset is told, and no end behind it.
+static void
+a_reset_is_not_told_as_an_end_too(void **state)
+{
+    struct fixture *fixture = fixture_manual(state);
+    struct pair *pair = pair_open(fixture, &(struct pair_options){.pull = true});
+
+    send_unread_byte(pair);
+    assert_status(weir_end(pair->stream), 0);
+    events_wait(pair->events, "send_closed");
+    peer_reset(fixture, pair->peer);
+    events_wait(pair->events, "peer_reset");
+    fixture_settle(fixture);
+    assert_int_equal(events_count(pair->events, "peer_fin"), 0);
+    close_anyhow(pair);
+    assert_int_equal(events_count(pair->events, "peer_fin"), 0);
+}
+
+// The end that a close would have sent finds the connection gone before it was ever looked at.
+static void
+an_end_that_did_not_leave_is_not_graceful(void **state)
+{
+    struct fixture *fixture = fixture_manual(state);
+    struct pair *pair = pair_open(fixture, &(struct pair_options){.unstarted = true});
+
+    peer_reset(fixture, pair->peer);
+    assert_status(weir_close(pair->stream, WEIR_CLOSE_DRAIN, 0, 0), 0);
+    pair_wait_closed(pair);
+    assert_int_equal(events_count(pair->events, "send_closed:1"), 0);
+}
+
 // ---- many -------------------------------------------------------------------------------------
 
 // 5.9-6 with threads, over and over: whatever the race, every accepted write ends once.
@@ -356,6 +387,8 @@ main(void)
         EACH(a_reset_while_paused_is_told_at_once_and_keeps_the_bytes),
         EACH(a_reset_with_an_answer_pending_is_told_at_once),
         EACH(writes_of_a_paused_stream_end_with_the_reset),
+        EACH_TCP(a_reset_is_not_told_as_an_end_too),
+        EACH_TCP(an_end_that_did_not_leave_is_not_graceful),
         EACH(resets_that_race_with_writes_leave_nothing_open),
     };
 
