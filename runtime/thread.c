@@ -87,6 +87,22 @@ leave(void)
     wi_tls.lanes = NULL;
 }
 
+void
+wi_thread_swap(struct wi_thread_self *self)
+{
+    struct wi_thread_self now = {.tls = wi_tls, .threads = own_threads};
+
+    wi_tls = self->tls;
+    own_threads = self->threads;
+    *self = now;
+}
+
+void
+wi_thread_leave(void)
+{
+    leave();
+}
+
 // Records of runtimes that were freed.
 static void
 prune(void)

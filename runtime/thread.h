@@ -23,6 +23,18 @@ struct wi_thread {
     struct wi_lane *lanes[];
 };
 
+/** What a thread is to runtimes. */
+struct wi_thread_self {
+    struct wi_tls tls;
+    struct wi_thread *threads;
+};
+
+/** Test seam, always compiled in: exchange what the calling thread is with what @p self says, so
+ *  that one thread can play many, one inside a call of another's. All zero: a fresh thread. */
+void wi_thread_swap(struct wi_thread_self *self);
+/** Test seam, always compiled in: what happens when the calling thread ends. */
+void wi_thread_leave(void);
+
 void wi_cold_lock(void);
 void wi_cold_unlock(void);
 

@@ -1,0 +1,391 @@
+// SPDX-License-Identifier: MIT
+
+// weir-sim: runs seeds, each in a process of its own, on all cores; shortens the first that fails
+// and shows what it does.
+
+#include "tests/sim/model.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define WORKERS_MAX 64
+#define RUN_SECONDS 20 // a run that takes longer hangs
+
+struct worker {
+    struct sim_verdict verdict;
+    struct sim_coverage coverage;
+    uint64_t seed;
+    bool failed;
+    int signal;
+};
+
+static struct {
+    uint64_t from, count;
+    bool one; // --seed
+    unsigned workers;
+    double seconds;
+    bool table, keep_going;
+    const char *program;
+} options = {.from = 1, .count = 1000};
+
+static struct worker *workers;
+
+static double
+now_seconds(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+static void *
+share(size_t size)
+{
+    void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+    if (memory == MAP_FAILED) {
+        perror("weir-sim: memory");
+        exit(3);
+    }
+    return memory;
+}
+
+// ---- one run ------------------------------------------------------------------------------------
+
+// In a process of its own. True: it came to its end and found nothing.
+static bool
+run_apart(const struct sim_run *run, struct worker *worker)
+{
+    int status = 0;
+    pid_t child;
+
+    memset(&worker->verdict, 0, sizeof(worker->verdict));
+    worker->seed = run->seed;
+    fflush(stdout);
+    child = fork();
+    if (child < 0) {
+        perror("weir-sim: fork");
+        exit(3);
+    }
+    if (child == 0) {
+        if (!run->tracing) {
+            int sink = fileno(tmpfile()); // what an assertion says is shown by the replay
+
+            dup2(sink, STDERR_FILENO);
+        }
+        alarm(RUN_SECONDS);
+        sim_verdict = &worker->verdict;
+        sim_coverage = &worker->coverage;
+        sim_run(run);
+    }
+    while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
+    }
+    worker->signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+    if (!worker->verdict.failed && !worker->verdict.over) {
+        snprintf(worker->verdict.reason, sizeof(worker->verdict.reason), "%s (%s %d)",
+                 worker->signal == SIGALRM ? "hang" : "crash",
+                 worker->signal != 0 ? "signal" : "exit status",
+                 worker->signal != 0 ? worker->signal : WEXITSTATUS(status));
+        return false;
+    }
+    return worker->verdict.over;
+}
+
+// ---- shortening ---------------------------------------------------------------------------------
+
+// What kind of failure: up to the first number, for the numbers change as steps are left out.
+static size_t
+kind_length(const char *reason)
+{
+    return strcspn(reason, "0123456789:");
+}
+
+static bool
+fails_alike(const struct sim_run *run, struct worker *worker, const char *reason)
+{
+    return !run_apart(run, worker) && kind_length(worker->verdict.reason) == kind_length(reason) &&
+           strncmp(worker->verdict.reason, reason, kind_length(reason)) == 0;
+}
+
+// Leave out as many steps as can be: large pieces first, then single ones.
+static unsigned
+shorten(struct sim_run *run, struct worker *worker, unsigned steps, double seconds)
+{
+    char reason[sizeof(worker->verdict.reason)];
+    double end = now_seconds() + seconds;
+    unsigned left = 0;
+
+    memcpy(reason, worker->verdict.reason, sizeof(reason));
+    for (unsigned i = steps; i < SIM_STEPS; i++) {
+        run->skipped[i] = true;
+    }
+    for (unsigned size = steps; size != 0; size /= 2) {
+        for (unsigned at = 0; at < steps && now_seconds() < end; at += size) {
+            struct sim_run tried = *run;
+            bool any = false;
+
+            for (unsigned i = at; i < at + size && i < steps; i++) {
+                any |= !tried.skipped[i];
+                tried.skipped[i] = true;
+            }
+            if (any && fails_alike(&tried, worker, reason)) {
+                *run = tried;
+            }
+        }
+    }
+    for (unsigned i = 0; i < SIM_STEPS; i++) {
+        left += !run->skipped[i];
+    }
+    return left;
+}
+
+static void
+show_failure(struct worker *worker)
+{
+    struct sim_run run = {.seed = worker->seed};
+    unsigned steps = worker->verdict.steps;
+    unsigned left;
+
+    printf("\nseed %llu: %s\n", (unsigned long long)worker->seed, worker->verdict.reason);
+    printf("again: %s --seed %llu\n", options.program, (unsigned long long)worker->seed);
+    left = shorten(&run, worker, steps, 30);
+    printf("%u of %u steps are enough:\n\n", left, steps);
+    run.tracing = true;
+    run_apart(&run, worker);
+    printf("\nseed %llu: %s\n", (unsigned long long)worker->seed, worker->verdict.reason);
+}
+
+// ---- many runs ----------------------------------------------------------------------------------
+
+static void
+work(unsigned number, double end)
+{
+    struct worker *worker = &workers[number];
+
+    for (uint64_t i = number; i < options.count && now_seconds() < end; i += options.workers) {
+        struct sim_run run = {.seed = options.from + i};
+
+        if (!run_apart(&run, worker)) {
+            worker->failed = true;
+            if (!options.keep_going) {
+                return;
+            }
+            printf("seed %llu: %s\n", (unsigned long long)run.seed, worker->verdict.reason);
+            fflush(stdout);
+        }
+    }
+}
+
+static struct worker *
+run_all(void)
+{
+    double end = options.seconds == 0 ? 1e18 : now_seconds() + options.seconds;
+    struct worker *first = NULL;
+    pid_t children[WORKERS_MAX];
+
+    fflush(stdout);
+    for (unsigned i = 0; i < options.workers; i++) {
+        children[i] = fork();
+        if (children[i] < 0) {
+            perror("weir-sim: fork");
+            exit(3);
+        }
+        if (children[i] == 0) {
+            work(i, end);
+            _exit(0);
+        }
+    }
+    for (unsigned i = 0; i < options.workers; i++) {
+        while (waitpid(children[i], NULL, 0) < 0 && errno == EINTR) {
+        }
+    }
+    for (unsigned i = 0; i < options.workers; i++) {
+        if (workers[i].failed && (first == NULL || workers[i].seed < first->seed)) {
+            first = &workers[i];
+        }
+    }
+    return first;
+}
+
+// ---- the table ----------------------------------------------------------------------------------
+
+static void
+add_up(struct sim_coverage *sum)
+{
+    for (unsigned i = 0; i < options.workers; i++) {
+        const struct sim_coverage *one = &workers[i].coverage;
+
+        for (int place = 0; place < SIM_PLACES; place++) {
+            for (int by = 0; by < SIM_DISTURBANCES; by++) {
+                sum->cells[place][by] += one->cells[place][by];
+            }
+        }
+        for (int path = 0; path < SIM_PATH_COUNT; path++) {
+            sum->paths[path] += one->paths[path];
+        }
+        sum->runs += one->runs;
+        sum->steps += one->steps;
+        sum->operations += one->operations;
+        sum->bytes += one->bytes;
+    }
+}
+
+static void
+print_table(const struct sim_coverage *sum)
+{
+    static const char *const places[] = {"in a lane", "starting", "queued", "tried",
+                                         "partly",    "wired",    "done"};
+    static const char *const disturbances[] = {"cancel", "token", "deadline", "drain",    "flush",
+                                               "abort",  "reset", "short",    "no memory"};
+    static const char *const paths[] = {
+#define SIM_PATH_TEXT(name, text) text,
+        SIM_PATHS(SIM_PATH_TEXT)
+#undef SIM_PATH_TEXT
+    };
+
+    printf("\n%-10s", "");
+    for (int by = 0; by < SIM_DISTURBANCES; by++) {
+        printf(" %10s", disturbances[by]);
+    }
+    putchar('\n');
+    for (int place = 0; place < SIM_PLACES; place++) {
+        printf("%-10s", places[place]);
+        for (int by = 0; by < SIM_DISTURBANCES; by++) {
+            printf(" %10llu", (unsigned long long)sum->cells[place][by]);
+        }
+        putchar('\n');
+    }
+    putchar('\n');
+    for (int path = 0; path < SIM_PATH_COUNT; path++) {
+        printf("%10llu  %s\n", (unsigned long long)sum->paths[path], paths[path]);
+    }
+}
+
+// ---- the command --------------------------------------------------------------------------------
+
+static void
+usage(FILE *to)
+{
+    fprintf(to, "usage: weir-sim [--seeds N] [--from S] [--seed S] [--seconds T] [--jobs J]\n"
+                "                [--keep-going] [--table]\n\n"
+                "  --seeds N    run N seeds, 1000 unless said\n"
+                "  --from S     from seed S on, 1 unless said\n"
+                "  --seed S     run one seed and show all that happens\n"
+                "  --seconds T  begin no seed after T seconds\n"
+                "  --jobs J     processes, as many as processors unless said\n"
+                "  --keep-going name each seed that fails, and shorten none\n"
+                "  --table      at the end: what was met, how often\n");
+}
+
+static uint64_t
+number_of(const char *text)
+{
+    char *end;
+    uint64_t value = strtoull(text, &end, 10);
+
+    if (end == text || *end != '\0') {
+        fprintf(stderr, "weir-sim: '%s' is no number\n", text);
+        exit(3);
+    }
+    return value;
+}
+
+static void
+read_options(int argc, char **argv)
+{
+    static const struct option known[] = {
+        {"seeds", required_argument, NULL, 'n'},
+        {"from", required_argument, NULL, 'f'},
+        {"seed", required_argument, NULL, 's'},
+        {"seconds", required_argument, NULL, 't'},
+        {"jobs", required_argument, NULL, 'j'},
+        {"table", no_argument, NULL, 'T'},
+        {"keep-going", no_argument, NULL, 'k'},
+        {"help", no_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0},
+    };
+    long processors = sysconf(_SC_NPROCESSORS_ONLN);
+    int option;
+
+    options.program = argv[0];
+    options.workers = processors < 1 ? 1 : (unsigned)processors;
+    while ((option = getopt_long(argc, argv, "", known, NULL)) != -1) {
+        switch (option) {
+        case 'n':
+            options.count = number_of(optarg);
+            break;
+        case 'f':
+            options.from = number_of(optarg);
+            break;
+        case 's':
+            options.from = number_of(optarg);
+            options.one = true;
+            break;
+        case 't':
+            options.seconds = (double)number_of(optarg);
+            break;
+        case 'j':
+            options.workers = (unsigned)number_of(optarg);
+            break;
+        case 'T':
+            options.table = true;
+            break;
+        case 'k':
+            options.keep_going = true;
+            break;
+        case 'h':
+            usage(stdout);
+            exit(0);
+        default:
+            usage(stderr);
+            exit(3);
+        }
+    }
+    if (options.workers == 0 || options.workers > WORKERS_MAX) {
+        options.workers = options.workers == 0 ? 1 : WORKERS_MAX;
+    }
+}
+
+int
+main(int argc, char **argv)
+{
+    struct sim_coverage sum = {0};
+    struct worker *failed;
+    double begun = now_seconds();
+
+    read_options(argc, argv);
+    workers = share(sizeof(*workers) * WORKERS_MAX);
+    if (options.one) {
+        struct sim_run run = {.seed = options.from, .tracing = true};
+        bool good = run_apart(&run, &workers[0]);
+
+        printf("seed %llu: %s, digest %016llx\n", (unsigned long long)run.seed,
+               good ? "good" : workers[0].verdict.reason,
+               (unsigned long long)workers[0].verdict.digest);
+        return good ? 0 : 1;
+    }
+    printf("seeds %llu to %llu\n", (unsigned long long)options.from,
+           (unsigned long long)(options.from + options.count - 1));
+    failed = run_all();
+    add_up(&sum);
+    if (options.table) {
+        print_table(&sum);
+    }
+    printf("%llu runs, %llu steps, %llu operations, %llu bytes, %.1f s: %s\n",
+           (unsigned long long)sum.runs, (unsigned long long)sum.steps,
+           (unsigned long long)sum.operations, (unsigned long long)sum.bytes, now_seconds() - begun,
+           failed == NULL ? "good" : "FAILED");
+    if (failed != NULL && !options.keep_going) {
+        show_failure(failed);
+    }
+    return failed == NULL ? 0 : 1;
+}
