@@ -4,8 +4,8 @@
 // one call fails; it and all of its kind after it fail; two calls fail, or a call and an
 // allocation.
 //
-// WEIR_STEPS=all makes all of these, which takes minutes; else the first is made in full, and of the
-// others a sample by WEIR_SEED.
+// WEIR_STEPS=all makes all of these, which takes minutes; else the first is made in full, and of
+// the others a sample by WEIR_SEED.
 
 #include "mem/heap.h"
 #include "tests/lib/os_count.h"
@@ -131,8 +131,8 @@ run(struct fixture *fixture, const struct scenario *scenario, struct failing *fa
 
 // ---- one ----------------------------------------------------------------------------------------
 
-// For ever an error can be only if it does not promise an event that then does not come; and without
-// any report nobody can say when the kernel lets go of the writer's memory.
+// For ever an error can be only if it does not promise an event that then does not come; and
+// without any report nobody can say when the kernel lets go of the writer's memory.
 static bool
 can_last(enum os_counted call, int error)
 {
@@ -209,8 +209,8 @@ from_any_system_call_on_its_kind_may_fail(void **state)
 
 // ---- two ----------------------------------------------------------------------------------------
 
-// Each call of a scenario but its waits, with the first error of its kind, and its allocations. More
-// than POINTS_MAX: it is too long for pairs.
+// Each call of a scenario but its waits, with the first error of its kind. More than POINTS_MAX: it
+// is too long for pairs.
 static unsigned
 list_points(const unsigned long *counts, struct point *points)
 {
