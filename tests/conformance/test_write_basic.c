@@ -415,6 +415,75 @@ write_and_wait(void *arg)
     waiting->status = weir_write_wait(waiting->pair->stream, &request, &waiting->result);
 }
 
+struct waiting_inline {
+    struct pair *pair;
+    struct weir_write request;
+    unsigned completions; // of the request's own function
+    uint64_t told;        // what it was told is sent
+    int status;
+    struct weir_result result;
+};
+
+static void
+count_completion(weir_stream stream, const struct weir_result *result, void *arg)
+{
+    struct waiting_inline *waiting = arg;
+
+    (void)stream;
+    waiting->completions++;
+    waiting->told = result->sent;
+}
+
+static void
+write_inline_and_wait(void *arg)
+{
+    struct waiting_inline *waiting = arg;
+
+    waiting->status = weir_write_wait(waiting->pair->stream, &waiting->request, &waiting->result);
+}
+
+// Whether it is sent inside the call or not is not to be seen.
+static void
+waiting_inline_as(void **state, unsigned flags)
+{
+    static char bytes[500];
+    static const struct iovec iov = {bytes, sizeof(bytes)};
+    struct fixture *fixture = fixture_manual(state);
+    struct waiting_inline *waiting = fixture_memory(fixture, sizeof(*waiting));
+
+    waiting->pair = pair_open(fixture, &(struct pair_options){.stream.flags = WEIR_STREAM_INLINE});
+    waiting->request = (struct weir_write){.iov = &iov,
+                                           .iov_count = 1,
+                                           .flags = flags,
+                                           .deadline_ns = test_deadline(),
+                                           .done = count_completion,
+                                           .arg = waiting};
+    thread_join(fixture, thread_start(fixture, write_inline_and_wait, waiting));
+    assert_status(waiting->status, 0);
+    assert_status(waiting->result.status, 0);
+    assert_int_equal(waiting->result.origin, WEIR_ORIGIN_NONE);
+    assert_int_equal(waiting->result.accepted, sizeof(bytes));
+    assert_int_equal(waiting->result.sent, sizeof(bytes));
+    assert_int_equal(waiting->completions, 1);
+    assert_int_equal(waiting->told, sizeof(bytes));
+    waiting->request.iov = NULL;
+    thread_join(fixture, thread_start(fixture, write_inline_and_wait, waiting));
+    assert_status(waiting->status, -EINVAL);
+    assert_int_equal(waiting->completions, 1);
+}
+
+static void
+the_waiting_form_tells_what_was_sent_inside_the_call(void **state)
+{
+    waiting_inline_as(state, WEIR_INLINE_OK);
+}
+
+static void
+the_waiting_form_tells_how_much_of_some_was_sent(void **state)
+{
+    waiting_inline_as(state, WEIR_INLINE_OK | WEIR_SOME);
+}
+
 // K5, N6
 static void
 the_waiting_form_returns_the_result(void **state)
@@ -701,6 +770,8 @@ main(void)
         ONCE(a_timed_write_carries_the_time_of_its_submit),
         ONCE(an_operation_is_busy_until_its_callback_has_returned),
         EACH(the_waiting_form_returns_the_result),
+        EACH(the_waiting_form_tells_what_was_sent_inside_the_call),
+        EACH(the_waiting_form_tells_how_much_of_some_was_sent),
         ONCE(the_handle_is_written_before_the_completion_can_run),
         EACH(a_refused_write_leaves_memory_with_the_caller),
         ONCE(impossible_memory_is_refused),

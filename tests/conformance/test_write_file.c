@@ -560,7 +560,8 @@ a_file_has_a_deadline(void **state)
 {
     struct fixture *fixture = fixture_manual(state);
     struct recorder *recorder = recorder_make(fixture);
-    struct weir_write request = {.deadline_ns = weir_deadline_after(MS(20))};
+    uint64_t wait = MS(200) * test_slow_factor(); // the file has to have begun by then
+    struct weir_write request = {.deadline_ns = weir_deadline_after(wait)};
     size_t taken;
 
     begin_file(fixture, recorder, &request, &taken, NULL);
