@@ -18,7 +18,7 @@
 #undef memset
 
 #define BUFFER_MAX  8u
-#define WORDS_MAX   4096u
+#define WORDS_MAX   16384u
 #define ARENA_SIZE  (UINT64_C(64) << 20)
 #define GRANULE     4u
 #define FREED_BLOCK 64u
@@ -291,7 +291,7 @@ static struct word *
 word_of(const volatile void *at, size_t size)
 {
     uintptr_t key = (uintptr_t)at;
-    size_t i = (key >> 2) * UINT64_C(0x9e3779b97f4a7c15) >> 52;
+    size_t i = (key >> 2) * UINT64_C(0x9e3779b97f4a7c15) >> 50;
 
     while (memory->words[i].run == memory->run && memory->words[i].at != key) {
         i = (i + 1) % WORDS_MAX;

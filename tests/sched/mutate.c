@@ -17,7 +17,8 @@
 #define RANDOM_RUNS   1500u
 
 struct place {
-    char name[NAME_SIZE];
+    char base[NAME_SIZE - 8];
+    char name[NAME_SIZE]; // and which of them
     const char *file;
     unsigned line;
     unsigned bits;
@@ -63,25 +64,36 @@ static void
 add_place(struct mutations *all, const struct sched_site *site, unsigned bits, const char *what)
 {
     struct place *place = &all->places[all->count];
-    char name[NAME_SIZE - 8];
-    unsigned same = 1;
 
-    snprintf(name, sizeof(name), "%s %s:%s", what, short_path(site->file), site->function);
     for (unsigned i = 0; i < all->count; i++) {
-        size_t length = strlen(name);
-
         if (is_of(&all->places[i], site) && all->places[i].bits == bits) {
             return; // the same header in another source
         }
-        same += strncmp(all->places[i].name, name, length) == 0 &&
-                (all->places[i].name[length] == '\0' || all->places[i].name[length] == '#');
     }
     if (all->count++ == PLACES_MAX) {
         fprintf(stderr, "weir-sched: more than %u places\n", PLACES_MAX);
         exit(2);
     }
     *place = (struct place){.file = site->file, .line = site->line, .bits = bits};
-    snprintf(place->name, sizeof(place->name), same == 1 ? "%s" : "%s#%u", name, same);
+    snprintf(place->base, sizeof(place->base), "%s %s:%s", what, short_path(site->file),
+             site->function);
+}
+
+// Places of one kind in one function are numbered by their lines, whatever the compiler's order.
+static void
+name_places(struct mutations *all)
+{
+    for (unsigned i = 0; i < all->count; i++) {
+        struct place *place = &all->places[i];
+        unsigned number = 1;
+
+        for (unsigned j = 0; j < all->count; j++) {
+            number +=
+                all->places[j].line < place->line && strcmp(all->places[j].base, place->base) == 0;
+        }
+        snprintf(place->name, sizeof(place->name), number == 1 ? "%s" : "%s#%u", place->base,
+                 number);
+    }
 }
 
 // The library's places, in the order of the sources.
@@ -108,6 +120,7 @@ find_places(void)
             }
         }
     }
+    name_places(all);
     return all;
 }
 

@@ -260,3 +260,38 @@ const struct sched_scenario lane_farewell = {
     .verify = verify_gone,
     .pre_emptions = 1,
 };
+
+/* ---- operations come home ---- */
+
+static void
+post_with_one_operation(void *arg)
+{
+    struct wi_lane *lane;
+
+    (void)arg;
+    warm_up();
+    sched_hold();
+    lane = wi_thread_lane_find(fixture_loop());
+    lane->cache.free->task.next = NULL; // the others stay away: the next has to come home
+    sched_release();
+    for (unsigned i = 0; i < posts_each; i++) {
+        letters[0][i] = (struct letter){0, i};
+        sched_check(weir_post(wi_loop_public(fixture_loop()), arrive, &letters[0][i]) == 0);
+    }
+}
+
+static void
+one_operation(void)
+{
+    fixture_start(1, 8);
+    posts_each = 2;
+    producers = 1;
+    sched_start(post_with_one_operation, NULL);
+}
+
+const struct sched_scenario lane_home = {
+    .name = "lane-home",
+    .promise = "an operation that came home is used again only when the loop is done with it",
+    .set_up = one_operation,
+    .verify = verify_all_arrived,
+};

@@ -11,6 +11,7 @@ const struct sched_scenario *const sched_scenarios[] = {
     &lane_full,
     &lane_grow,
     &lane_farewell,
+    &lane_home,
     &op_cancel,
     &op_parked,
     &op_reuse,
@@ -28,6 +29,7 @@ const struct sched_scenario *const sched_scenarios[] = {
     &token_reuse,
     &slots_grow,
     &slots_free,
+    &stop_post,
     NULL,
 };
 // clang-format on

@@ -4,7 +4,9 @@
 
 #include "tests/sched/sched.h"
 
-extern const struct sched_scenario lane_posts, lane_threads, lane_full, lane_grow, lane_farewell;
+extern const struct sched_scenario lane_posts, lane_threads, lane_full, lane_grow, lane_farewell,
+    lane_home;
+extern const struct sched_scenario stop_post;
 extern const struct sched_scenario token_fire, token_parent, token_free, token_reuse;
 extern const struct sched_scenario slots_grow, slots_free;
 extern const struct sched_scenario op_cancel, op_parked, op_reuse, op_wait, op_wait_own;
