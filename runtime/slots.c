@@ -64,22 +64,19 @@ void *
 wi_slots_grow(struct wi_slots *slots, uint32_t *ret_first)
 {
     void *segment = wi_heap_alloc_aligned(slots->segment_size, WI_CACHE_LINE);
-    uint32_t index;
+    uint32_t index = wi_load_relaxed(&slots->segments);
 
     if (segment == NULL) {
         return NULL;
     }
-    index = wi_add_relaxed(&slots->segments, 1);
-    // A number whose page cannot be made is lost; it was never given out.
-    if (index < slots->segments_max && page_of(slots, index) == NULL) {
-        wi_heap_free(segment);
-        return NULL;
-    }
-    if (index >= slots->segments_max) {
-        wi_sub_relaxed(&slots->segments, 1);
-        wi_heap_free(segment);
-        return NULL;
-    }
+    // The page comes before the number: a number lost would be a hole, and who looks at all slots
+    // ends where there is none.
+    do {
+        if (index >= slots->segments_max || page_of(slots, index) == NULL) {
+            wi_heap_free(segment);
+            return NULL;
+        }
+    } while (!wi_cas_relaxed(&slots->segments, &index, index + 1));
     memset(segment, 0, slots->segment_size);
     *ret_first = index << slots->shift;
     return segment;

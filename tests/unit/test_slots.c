@@ -61,6 +61,26 @@ a_number_names_nothing_until_its_segment_is_published(void **state)
     wi_slots_fini(&slots); // a table that is not there is nothing to free
 }
 
+// Also when it was the directory's page, the second allocation, that could not be made.
+static void
+a_growth_that_fails_leaves_no_hole(void **state)
+{
+    struct wi_slots slots;
+    void *segment;
+    uint32_t first;
+
+    (void)state;
+    table_init(&slots);
+    for (unsigned long nth = 1; nth <= 2; nth++) {
+        wi_heap_fail(nth, 0);
+        assert_null(wi_slots_grow(&slots, &first));
+        wi_heap_fail(0, 0);
+    }
+    assert_int_equal(table_grow(&slots, &segment), 0);
+    wi_heap_free(segment);
+    wi_slots_fini(&slots);
+}
+
 static void
 fresh_objects_are_zero_and_never_move(void **state)
 {
@@ -258,6 +278,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_number_names_nothing_until_its_segment_is_published),
+        cmocka_unit_test(a_growth_that_fails_leaves_no_hole),
         cmocka_unit_test(fresh_objects_are_zero_and_never_move),
         cmocka_unit_test(running_out_of_memory_changes_nothing),
         cmocka_unit_test(numbers_run_out_at_the_end_of_the_table),
