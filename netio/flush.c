@@ -108,6 +108,7 @@ wi_stream_fail_sending(struct wi_loop *loop, struct wi_stream *stream, int statu
 
     wi_stream_reason(stream, status, origin);
     wi_gate_move(wi_gate_of(stream), WI_GATE_DRAINING);
+    wi_acks_end(loop, stream, status, origin); // nothing would be acknowledged any more
     end_queue(loop, stream, status, origin);
     send_over(loop, stream, false);
     if (origin == WEIR_ORIGIN_PEER_STOP && !(stream->flags & WI_S_STOP_TOLD)) {
