@@ -3,6 +3,7 @@
 #include "netio/acks.h"
 
 #include "mem/heap.h"
+#include "mem/plant.h"
 #include "netio/net.h"
 #include "netio/reports.h"
 
@@ -145,8 +146,9 @@ bool
 wi_acks_has(const struct wi_stream *stream, const struct wi_write *write)
 {
     // A barrier waits too, for what was sent before it.
-    return wi_write_level(write) == WEIR_ACKED && write->end != 0 &&
-           write->op.owner == write->size && wi_stream_waits_for_acks(stream);
+    return wi_write_level(write) == WEIR_ACKED &&
+           (WI_PLANT(1) ? write->size != 0 : write->end != 0) && write->op.owner == write->size &&
+           wi_stream_waits_for_acks(stream);
 }
 
 void

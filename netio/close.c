@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 
+#include "mem/plant.h"
 #include "netio/blocked.h"
 #include "netio/consume.h"
 #include "netio/net.h"
@@ -47,7 +48,9 @@ begin_close(struct wi_loop *loop, struct wi_stream *stream, bool waits_for_peer)
         wi_stream_needs_work(loop, stream);
         return;
     }
-    take_earlier(loop, stream);
+    if (!WI_PLANT(14)) {
+        take_earlier(loop, stream);
+    }
     if (stream->phase == WI_PHASE_DEAD) {
         return;
     }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 
 #include "mem/block.h"
+#include "mem/plant.h"
 #include "netio/acks.h"
 #include "netio/blocked.h"
 #include "netio/file.h"
@@ -31,7 +32,7 @@ fits_budget(const struct wi_stream_extra *extra, const struct wi_write *write)
 {
     return extra->write_behind == WEIR_WRITE_BEHIND_UNLIMITED ||
            (extra->write_behind != WEIR_WRITE_BEHIND_NONE && write->size <= extra->write_behind &&
-            extra->behind + wi_write_left(write) <= extra->write_behind);
+            extra->behind + wi_write_left(write) <= extra->write_behind * (WI_PLANT(19) ? 2 : 1));
 }
 
 void
@@ -125,7 +126,7 @@ static void
 watch_for_room(struct wi_loop *loop, struct wi_stream *stream)
 {
     wi_blocked_begin(loop, stream);
-    if (!(stream->flags & WI_S_POLL_OUT)) {
+    if (!(stream->flags & WI_S_POLL_OUT) && !WI_PLANT(15)) {
         int result = wi_os_poll_modify(loop->poller, stream->fd,
                                        EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, &stream->source);
 
@@ -163,7 +164,7 @@ send_fin(struct wi_loop *loop, struct wi_stream *stream)
     }
     stream->flags |= WI_S_FIN_SENT;
     // Fails only if the peer is gone, which reading will tell.
-    send_over(loop, stream, wi_os_shutdown(stream->fd, SHUT_WR) == 0);
+    send_over(loop, stream, wi_os_shutdown(stream->fd, SHUT_WR) == 0 || WI_PLANT(3));
 }
 
 // The head has got what it wanted.
@@ -464,7 +465,7 @@ wi_stream_tell_writable(struct wi_loop *loop, struct wi_stream *stream)
 {
     struct wi_gate *gate = wi_gate_of(stream);
 
-    if (wi_gate_queued(gate) > wi_stream_low(stream)) {
+    if (wi_gate_queued(gate) > wi_stream_low(stream) || WI_PLANT(16)) {
         return;
     }
     // ORDER(high), loop half: count what was finished, fence, look at the bit. A submitter sets it,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 
 #include "mem/block.h"
+#include "mem/plant.h"
 #include "netio/net.h"
 #include "netio/submit.h"
 #include "runtime/credit.h"
@@ -26,7 +27,7 @@ take_right(struct wi_gate *gate, struct wi_write *write)
     uint64_t word = wi_load_relaxed(&gate->word);
 
     if (wi_gate_state(word) != WI_GATE_OPEN || wi_gate_right(word) != WI_RIGHT_NOBODY ||
-        (word & WI_GATE_INFLIGHTS) != 0) {
+        ((word & WI_GATE_INFLIGHTS) != 0 && !WI_PLANT(25))) {
         return false;
     }
     // ORDER(right) observe: what the last holder sent was sent before.

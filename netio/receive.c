@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 
 #include "mem/lease.h"
+#include "mem/plant.h"
 #include "netio/blocked.h"
 #include "netio/consume.h"
 #include "netio/net.h"
@@ -97,7 +98,8 @@ static void
 peek_fin(struct wi_loop *loop, struct wi_stream *stream)
 {
     // A reset that has been told leaves nothing to read either, and is no end.
-    if (!(stream->flags & (WI_S_EOF | WI_S_PAUSED | WI_S_RESET)) && wi_os_is_at_end(stream->fd)) {
+    if (!(stream->flags & (WI_S_EOF | WI_S_PAUSED | (WI_PLANT(2) ? 0 : WI_S_RESET))) &&
+        wi_os_is_at_end(stream->fd)) {
         stream->flags |= WI_S_EOF;
         stream->flags &= ~(unsigned)WI_S_READABLE;
         if (wi_stream_eof_is_due(stream)) { // else a pull still has something to take before it
@@ -253,7 +255,7 @@ wi_stream_consumed(struct wi_loop *loop, struct wi_stream *stream, size_t consum
     size_t shown = stream->input_size;
 
     stream->flags &= ~(unsigned)WI_S_DATA_PENDING;
-    settle_consumed(loop, stream, consumed);
+    settle_consumed(loop, stream, WI_PLANT(20) ? consumed / 2 : consumed);
     if ((examined < shown || (stream->flags & WI_S_DISCARD)) && stream->input_size != 0) {
         stream->events |= WI_EVENT_AGAIN;
     }
@@ -360,7 +362,7 @@ receive_once(struct wi_loop *loop, struct wi_stream *stream)
     } else {
         block->end += (uint32_t)size;
     }
-    if ((size_t)size < room && !(stream->flags & WI_S_RDHUP)) {
+    if (((size_t)size < room || WI_PLANT(22)) && !(stream->flags & WI_S_RDHUP)) {
         stream->flags &= ~(unsigned)WI_S_READABLE; // an edge will say when there is more
     }
     adapt_read_size(stream, (size_t)size, room);

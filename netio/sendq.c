@@ -3,6 +3,7 @@
 #include "netio/sendq.h"
 
 #include "mem/block.h"
+#include "mem/plant.h"
 
 #include <string.h>
 
@@ -34,8 +35,8 @@ wi_sendq_prepend(struct wi_sendq *queue, struct wi_write *write)
 static bool
 may_be_passed(const struct wi_write *write)
 {
-    return !wi_op_is_claimed(&write->op) && write->op.owner == 0 && write->size != 0 &&
-           !(write->flags & (WEIR_START | WEIR_FIN | WEIR_PRIORITY));
+    return (WI_PLANT(8) || (!wi_op_is_claimed(&write->op) && write->op.owner == 0)) &&
+           write->size != 0 && !(write->flags & (WEIR_START | WEIR_FIN | WEIR_PRIORITY));
 }
 
 void
@@ -308,7 +309,7 @@ keep_blocks(struct wi_write *write, uint64_t size)
 void
 wi_write_advance(struct wi_write *write, uint64_t size)
 {
-    write->op.owner += size;
+    write->op.owner += WI_PLANT(7) ? size - 1 : size;
     write->flags &= ~(uint32_t)WI_WRITE_PLAIN;
     if ((write->flags & (WI_WRITE_CHAIN | WEIR_ZEROCOPY)) == (WI_WRITE_CHAIN | WEIR_ZEROCOPY)) {
         keep_blocks(write, size);

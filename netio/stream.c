@@ -4,6 +4,7 @@
 
 #include "mem/block.h"
 #include "mem/heap.h"
+#include "mem/plant.h"
 #include "netio/acks.h"
 #include "netio/blocked.h"
 #include "netio/net.h"
@@ -327,7 +328,7 @@ wi_stream_lose(struct wi_loop *loop, struct wi_stream *stream, struct wi_write *
 {
     struct wi_stream_extra *extra = wi_stream_need_extra(stream);
 
-    if (extra != NULL) {
+    if (extra != NULL && !WI_PLANT(18)) {
         extra->lost += wi_write_left(write);
     }
     wi_write_end(loop, stream, write, status, origin);
@@ -521,7 +522,7 @@ wi_stream_settle_death(struct wi_loop *loop, struct wi_stream *stream)
     if (wi_zerocopy_waits(stream)) {
         return; // the kernel reads memory of writes that have ended: it tells when it does not
     }
-    if (!wi_gate_finish(wi_gate_of(stream))) {
+    if (!wi_gate_finish(wi_gate_of(stream)) && !WI_PLANT(21)) {
         return; // whoever has the right to write is in flight too
     }
     close_socket(stream, stream->status != 0);

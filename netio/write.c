@@ -4,6 +4,7 @@
 
 #include "mem/block.h"
 #include "mem/heap.h"
+#include "mem/plant.h"
 #include "netio/acks.h"
 #include "netio/blocked.h"
 #include "netio/net.h"
@@ -108,7 +109,9 @@ wi_write_complete(struct wi_loop *loop, struct wi_write *write)
 {
     bool told = (write->flags & WI_WRITE_EARLY) != 0;
 
-    wi_write_release(write);
+    if (!WI_PLANT(23) || write->op.owner != 0) {
+        wi_write_release(write);
+    }
     if (!told) {
         wi_probe_completion(&write->op, write->size, write->op.owner);
     }
@@ -189,12 +192,12 @@ static void
 end_write(struct wi_loop *loop, struct wi_stream *stream, struct wi_write *write, int status,
           enum weir_origin origin, bool in_order)
 {
-    wi_stream_count_finished(stream, write->size);
+    wi_stream_count_finished(stream, WI_PLANT(13) && status != 0 ? 0 : write->size);
     if (write->flags & WI_WRITE_SPENT) {
         loop->credit_back += write->size;
     }
     if (!(write->flags & WI_WRITE_EARLY)) {
-        if (wi_unlikely(was_won(write))) {
+        if (wi_unlikely(was_won(write)) && !WI_PLANT(10)) {
             status = -ECANCELED;
             origin = WEIR_ORIGIN_LOCAL_CANCEL;
         }
@@ -299,7 +302,7 @@ write_cancel(struct wi_loop *loop, struct wi_op *op, int status, enum weir_origi
         wi_write_take_back(loop, stream, write);
         wi_write_end_unsent(loop, stream, write, status, origin);
         wi_stream_admit(loop, stream); // smaller ones may have waited behind it
-    } else if (wi_write_tear(write) == WEIR_TEAR_FINISH) {
+    } else if (wi_write_tear(write) == WEIR_TEAR_FINISH && !WI_PLANT(9)) {
         op->flags |= OUTCOME_LATE;
     } else {
         cancel_partly_sent(loop, stream, write, status, origin);

@@ -3,6 +3,7 @@
 #include "runtime/loop.h"
 
 #include "mem/block.h"
+#include "mem/plant.h"
 #include "runtime/credit.h"
 #include "runtime/probe.h"
 #include "runtime/runtime.h"
@@ -36,7 +37,7 @@ wi_loop_wake(struct wi_loop *loop)
     // waits until some unrelated event.
     wi_fence_full();
     sleep = wi_load_relaxed(&loop->parked);
-    if (sleep == 0) {
+    if (sleep == 0 || WI_PLANT(4)) {
         return;
     }
     if (!(sleep & PARKED_SEEN)) {

@@ -2,6 +2,7 @@
 
 #include "runtime/op.h"
 
+#include "mem/plant.h"
 #include "runtime/loop.h"
 #include "runtime/probe.h"
 #include "runtime/runtime.h"
@@ -89,7 +90,9 @@ mark_and_link(struct wi_op *op, uint64_t handle, uint64_t bits)
         struct wi_loop *loop = op->home->loop;
 
         wi_stack_push(&loop->cancels, &op->node);
-        wi_loop_wake(loop);
+        if (!WI_PLANT(11)) {
+            wi_loop_wake(loop);
+        }
     }
     return seen;
 }
@@ -108,7 +111,7 @@ wi_op_cancel(uint64_t handle)
     seen = mark_and_link(op, handle, WI_OP_CANCEL);
     if (wi_op_state(seen) == WI_OP_FREE) {
         answer = WEIR_CANCEL_LATE;
-    } else if (wi_op_state(seen) == WI_OP_QUEUED && !(seen & WI_OP_CANCEL)) {
+    } else if ((wi_op_state(seen) == WI_OP_QUEUED || WI_PLANT(12)) && !(seen & WI_OP_CANCEL)) {
         answer = WEIR_CANCEL_WON;
     }
     wi_probe_cancel(handle, op, answer);
@@ -167,7 +170,8 @@ wi_op_arrive(struct wi_loop *loop, struct wi_op *op, uint64_t deadline_ns, uint6
         struct wi_op_extra *extra = wi_op_extra(op);
 
         extra->timer = (struct wi_timer){0};
-        wi_wheel_arm(&loop->wheel, &extra->timer, WI_TIMER_OP, deadline_ns);
+        wi_wheel_arm(&loop->wheel, &extra->timer, WI_TIMER_OP,
+                     WI_PLANT(6) ? deadline_ns - 5000000 : deadline_ns);
         op->flags |= WI_OP_TIMED;
     }
     // A cancel that came while it was in the lane: its node may have been taken off already.

@@ -4,6 +4,7 @@
 // and shows what it does.
 
 #include "tests/sim/model.h"
+#include "tests/sim/plants.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -33,6 +34,8 @@ static struct {
     unsigned workers;
     double seconds;
     bool table, keep_going;
+    bool plants;           // each of them
+    unsigned plant, every; // one of them; or one in so many
     const char *program;
 } options = {.from = 1, .count = 1000};
 
@@ -216,6 +219,37 @@ run_all(void)
     return first;
 }
 
+// ---- planted faults -----------------------------------------------------------------------------
+
+// True: each is found within the number of seeds.
+static bool
+find_plants(void)
+{
+    unsigned every = options.every == 0 ? 1 : options.every;
+    unsigned missed = 0;
+
+    for (unsigned plant = 1; plant <= sim_plant_count(); plant++) {
+        struct worker *found;
+
+        if ((plant + options.from) % every != 0) {
+            continue;
+        }
+        for (unsigned i = 0; i < options.workers; i++) {
+            workers[i].failed = false;
+        }
+        sim_plant(plant);
+        found = run_all();
+        if (found == NULL) {
+            missed++;
+            printf("%2u  MISSED            %s\n", plant, sim_plant_text(plant));
+        } else {
+            printf("%2u  by seed %6llu    %s\n                      %s\n", plant,
+                   (unsigned long long)found->seed, sim_plant_text(plant), found->verdict.reason);
+        }
+    }
+    return missed == 0;
+}
+
 // ---- the table ----------------------------------------------------------------------------------
 
 static void
@@ -283,6 +317,9 @@ usage(FILE *to)
                 "  --seconds T  begin no seed after T seconds\n"
                 "  --jobs J     processes, as many as processors unless said\n"
                 "  --keep-going name each seed that fails, and shorten none\n"
+                "  --plant P    with planted fault P (weir-sim-planted)\n"
+                "  --plants     each planted fault in turn: the seed that finds it\n"
+                "  --every K    of these, one in K; which ones is told by --from\n"
                 "  --table      at the end: what was met, how often\n");
 }
 
@@ -303,15 +340,12 @@ static void
 read_options(int argc, char **argv)
 {
     static const struct option known[] = {
-        {"seeds", required_argument, NULL, 'n'},
-        {"from", required_argument, NULL, 'f'},
-        {"seed", required_argument, NULL, 's'},
-        {"seconds", required_argument, NULL, 't'},
-        {"jobs", required_argument, NULL, 'j'},
-        {"table", no_argument, NULL, 'T'},
-        {"keep-going", no_argument, NULL, 'k'},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
+        {"seeds", required_argument, NULL, 'n'}, {"from", required_argument, NULL, 'f'},
+        {"seed", required_argument, NULL, 's'},  {"seconds", required_argument, NULL, 't'},
+        {"jobs", required_argument, NULL, 'j'},  {"table", no_argument, NULL, 'T'},
+        {"keep-going", no_argument, NULL, 'k'},  {"plant", required_argument, NULL, 'p'},
+        {"plants", no_argument, NULL, 'P'},      {"every", required_argument, NULL, 'e'},
+        {"help", no_argument, NULL, 'h'},        {NULL, 0, NULL, 0},
     };
     long processors = sysconf(_SC_NPROCESSORS_ONLN);
     int option;
@@ -342,6 +376,15 @@ read_options(int argc, char **argv)
         case 'k':
             options.keep_going = true;
             break;
+        case 'p':
+            options.plant = (unsigned)number_of(optarg);
+            break;
+        case 'P':
+            options.plants = true;
+            break;
+        case 'e':
+            options.every = (unsigned)number_of(optarg);
+            break;
         case 'h':
             usage(stdout);
             exit(0);
@@ -364,6 +407,11 @@ main(int argc, char **argv)
 
     read_options(argc, argv);
     workers = share(sizeof(*workers) * WORKERS_MAX);
+    if (options.plant > sim_plant_count() || (options.plants && sim_plant_count() == 0)) {
+        fprintf(stderr, "weir-sim: no such fault is planted here (weir-sim-planted has them)\n");
+        return 3;
+    }
+    sim_plant(options.plant);
     if (options.one) {
         struct sim_run run = {.seed = options.from, .tracing = true};
         bool good = run_apart(&run, &workers[0]);
@@ -372,6 +420,9 @@ main(int argc, char **argv)
                good ? "good" : workers[0].verdict.reason,
                (unsigned long long)workers[0].verdict.digest);
         return good ? 0 : 1;
+    }
+    if (options.plants) {
+        return find_plants() ? 0 : 1;
     }
     printf("seeds %llu to %llu\n", (unsigned long long)options.from,
            (unsigned long long)(options.from + options.count - 1));

@@ -392,6 +392,16 @@ timed_out(const struct sim_stream *stream)
            (stream->close_deadline_ns != 0 && sim_now >= stream->close_deadline_ns);
 }
 
+// Otherwise than by an end or a close that keeps what was accepted.
+static bool
+is_ended_hard(const struct sim_stream *stream)
+{
+    return stream->aborted || stream->bound || stream->was_torn || sim_stopping ||
+           stream->errors != 0 || stream->started_status != 0 || !stream->started ||
+           has_aborting_cancel(stream) || (stream->options.flags & WEIR_STREAM_FIN_IS_ABORT) ||
+           timed_out(stream) || sim_out_of_memory;
+}
+
 static void
 check_failed(struct sim_op *op, const struct weir_result *result)
 {
@@ -422,6 +432,11 @@ check_failed(struct sim_op *op, const struct weir_result *result)
         SIM_HIT(nowait_nothing);
     } else {
         check_refused_status(stream, "a write", result->status);
+    }
+    if (result->status == -WEIR_EENDED && op->returned < stream->fin_called && !op->in_call &&
+        !is_ended_hard(stream)) {
+        sim_fail("end: %s was accepted before an end was asked for, and is refused for it",
+                 name_of(op));
     }
     if (result->status == -WEIR_ETORN) {
         SIM_HIT(etorn);
@@ -617,7 +632,9 @@ sim_check_accepted(struct sim_op *op, int result)
     struct sim_stream *stream = op->stream;
     size_t high = stream->options.queue_high;
 
-    if (result == 0 && high != 0 && op->size != 0 && !op->done) {
+    // What an inline write leaves is not counted while it is being sent.
+    if (result == 0 && high != 0 && op->size != 0 && !op->done &&
+        !(stream->options.flags & WEIR_STREAM_INLINE)) {
         size_t queued = weir_queued(stream->handle);
 
         if (queued > high && queued > op->size) {
@@ -625,7 +642,7 @@ sim_check_accepted(struct sim_op *op, int result)
                      queued, high);
         }
     }
-    if (result == 1 && op->wire != op->size) {
+    if (result == 1 && op->wire != op->size && !(stream->options.flags & WEIR_STREAM_SWALLOW)) {
         sim_fail("inline: %s is done with %zu of %zu bytes", name_of(op), op->wire, op->size);
     }
     if (result < 0 && op->wire != 0) {
@@ -637,10 +654,25 @@ sim_check_accepted(struct sim_op *op, int result)
     }
 }
 
+// What arrived must have been shown, where somebody looks.
+static void
+check_read(const struct sim_stream *stream)
+{
+    if (stream->exists && stream->started && stream->started_status == 0 && !stream->closed &&
+        !stream->is_pull && !stream->stopped_reading && !stream->reset_told &&
+        !stream->is_asked_to_close && stream->in != NULL && stream->in->visible != stream->shown) {
+        sim_fail("reading: stream %d was shown %zu of %zu bytes", stream->number, stream->shown,
+                 stream->in->visible);
+    }
+}
+
 // Nothing is under way and no timer runs: what is still open now stays so for ever.
 void
 sim_check_quiet(void)
 {
+    for (int i = 0; i < sim_stream_count; i++) {
+        check_read(&sim_streams[i]);
+    }
     for (int i = 0; i < sim_op_count; i++) {
         const struct sim_op *op = &sim_ops[i];
 

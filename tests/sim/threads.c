@@ -124,6 +124,7 @@ bool
 sim_turn(unsigned loop, int64_t timeout_ns)
 {
     int result;
+    int64_t wait;
 
     if (threads[loop].is_busy) {
         return false;
@@ -136,7 +137,9 @@ sim_turn(unsigned loop, int64_t timeout_ns)
     }
     sim_enter(loop);
     result = weir_loop_turn(sim_world.loops[loop], timeout_ns);
+    wait = weir_loop_timeout_ns(sim_world.loops[loop]);
     sim_leave();
+    sim_world.due[loop] = wait < 0 ? UINT64_MAX : sim_now + (uint64_t)wait;
     sim_world.turns[loop]++;
     if (result < 0) {
         sim_fail("a turn of loop %u fails: %d", loop, result);

@@ -74,16 +74,13 @@ sim_world_create(void)
 
 // ---- a step -------------------------------------------------------------------------------------
 
-// As a program that sleeps on the loop's descriptor would: turn it only when it says so.
-static bool
-wants_turn(unsigned loop)
+// As a program that sleeps on the loop's descriptor would, and has asked it once how long: a wake-u
+// that is lost is a turn that never comes.
+bool
+sim_wants_turn(unsigned loop)
 {
-    bool wants;
-
-    sim_enter(loop);
-    wants = weir_loop_timeout_ns(sim_world.loops[loop]) == 0;
-    sim_leave();
-    return wants || sim_poller_is_ready(weir_loop_fd(sim_world.loops[loop]));
+    return sim_now >= sim_world.due[loop] ||
+           sim_poller_is_ready(weir_loop_fd(sim_world.loops[loop]));
 }
 
 static void
@@ -92,7 +89,7 @@ turn_step(void)
     unsigned loop = sim_below(sim_world.loop_count);
     bool waits = sim_chance(100);
 
-    if (wants_turn(loop) || waits) {
+    if (sim_wants_turn(loop) || waits) {
         sim_say(loop, waits, "loop %u turns%s", loop, waits ? ", and may wait" : "");
         sim_turn(loop, waits ? (int64_t)sim_below(20000000) : 0);
     }
@@ -110,6 +107,21 @@ time_step(void)
     sim_say(sim_now, 0, "time %.6f ms", (double)(sim_now - UINT64_C(1000000000000)) / 1e6);
 }
 
+// Several threads write to one stream, in turn.
+static void
+burst(void)
+{
+    struct sim_stream *stream =
+        sim_stream_count == 0 ? NULL : &sim_streams[sim_below((unsigned)sim_stream_count)];
+
+    for (unsigned calls = 3 + sim_below(10); calls > 0 && stream != NULL && stream->exists;
+         calls--) {
+        sim_enter(sim_world.loop_count + sim_below(sim_world.producer_count));
+        sim_call_write(stream);
+        sim_leave();
+    }
+}
+
 static void
 thread_step(void)
 {
@@ -120,6 +132,10 @@ thread_step(void)
     if (sim_chance(15)) {
         SIM_HIT(thread_ended);
         sim_thread_ends(producer);
+        return;
+    }
+    if (sim_chance(200)) {
+        burst();
         return;
     }
     sim_enter(producer);
@@ -175,7 +191,7 @@ turn_all(void)
     bool turned = false;
 
     for (unsigned i = 0; i < sim_world.loop_count; i++) {
-        if (wants_turn(i)) {
+        if (sim_wants_turn(i)) {
             turned |= sim_turn(i, 0);
         }
     }
@@ -207,14 +223,7 @@ next_time(void)
     uint64_t next = sim_next_event();
 
     for (unsigned i = 0; i < sim_world.loop_count; i++) {
-        int64_t wait;
-
-        sim_enter(i);
-        wait = weir_loop_timeout_ns(sim_world.loops[i]);
-        sim_leave();
-        if (wait >= 0 && sim_now + (uint64_t)wait < next) {
-            next = sim_now + (uint64_t)wait;
-        }
+        next = sim_world.due[i] < next ? sim_world.due[i] : next;
     }
     return next;
 }
@@ -369,7 +378,7 @@ sim_world_finish(void)
         sim_check_quiet();
         check_writable();
         sim_say(0, 0, "---- closing");
-        while (any_open()) { // a connection may still have been accepted
+        for (int i = 0; i < 4 && any_open(); i++) { // a connection may still have been accepted
             close_all();
             come_to_rest();
         }

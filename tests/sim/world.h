@@ -16,6 +16,7 @@ struct sim_world {
     struct weir_loop *loops[SIM_LOOPS];
     unsigned loop_count, producer_count;
     uint64_t turns[SIM_LOOPS];
+    uint64_t due[SIM_LOOPS]; // as the loop said behind its last turn; UINT64_MAX: no timer
     weir_listener listener;
     bool listens;
     unsigned kind; // what this run is mostly about: see world.c
@@ -24,6 +25,7 @@ struct sim_world {
 };
 extern struct sim_world sim_world;
 
+bool sim_wants_turn(unsigned loop);
 void sim_world_create(void);
 void sim_world_step(void);
 void sim_world_finish(void);
