@@ -295,3 +295,52 @@ const struct sched_scenario lane_home = {
     .set_up = one_operation,
     .verify = verify_all_arrived,
 };
+
+/* ---- entries that were counted as free before ---- */
+
+#define QUICK_SENDS 4u
+
+static void
+send_counted(void *arg)
+{
+    static const struct wi_task_ops ops = {.run = count};
+    static struct wi_task tasks[QUICK_SENDS];
+    struct wi_lane *lane;
+
+    (void)arg;
+    sched_hold();
+    lane = wi_thread_lane(fixture_loop());
+    sched_check(lane != NULL);
+    sched_release();
+    for (unsigned i = 0; i < QUICK_SENDS; i++) {
+        if (lane->quick == 0) {
+            wi_lane_look(lane); // three fit; what the loop has taken meanwhile may be used again
+        }
+        while (lane->quick == 0 && !wi_lane_reserve(lane)) { // the first is one that is timed
+            sched_yield_to_others();
+        }
+        tasks[i].ops = &ops;
+        wi_lane_send(lane, &tasks[i]);
+    }
+}
+
+static void
+counted_entries(void)
+{
+    fixture_start(1, 4);
+    sched_start(send_counted, NULL);
+}
+
+static void
+verify_counted(void)
+{
+    sched_check(ran == QUICK_SENDS);
+    fixture_verify();
+}
+
+const struct sched_scenario lane_quick = {
+    .name = "lane-quick",
+    .promise = "entries that were counted as free stay free until they are used; none is lost",
+    .set_up = counted_entries,
+    .verify = verify_counted,
+};

@@ -12,6 +12,7 @@ const struct sched_scenario *const sched_scenarios[] = {
     &lane_grow,
     &lane_farewell,
     &lane_home,
+    &lane_quick,
     &op_cancel,
     &op_parked,
     &op_reuse,
