@@ -169,12 +169,25 @@ show_failure(struct worker *worker)
 
 // ---- many runs ----------------------------------------------------------------------------------
 
+// One is enough.
+static bool
+has_failed(void)
+{
+    for (unsigned i = 0; i < options.workers && !options.keep_going; i++) {
+        if (workers[i].failed) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void
 work(unsigned number, double end)
 {
     struct worker *worker = &workers[number];
 
-    for (uint64_t i = number; i < options.count && now_seconds() < end; i += options.workers) {
+    for (uint64_t i = number; i < options.count && now_seconds() < end && !has_failed();
+         i += options.workers) {
         struct sim_run run = {.seed = options.from + i};
 
         if (!run_apart(&run, worker)) {
