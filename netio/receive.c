@@ -376,8 +376,10 @@ static void
 input_ended(struct wi_loop *loop, struct wi_stream *stream, ssize_t result)
 {
     stream->flags &= ~(unsigned)WI_S_READABLE;
-    if (result == 0 && ((stream->flags & WI_S_RESET) || stream->status == -ECONNRESET)) {
-        tell_reset(loop, stream, -ECONNRESET); // a send had taken the error away, or it was told
+    if (result == 0 && ((stream->flags & WI_S_RESET) ||
+                        wi_load_relaxed(&wi_gate_of(stream)->status) == -ECONNRESET)) {
+        // A send had taken the error away, perhaps another thread's, or it was told.
+        tell_reset(loop, stream, -ECONNRESET);
     } else if (result == 0) {
         stream->flags |= WI_S_EOF;
     } else if (result == -ENOMEM) {
