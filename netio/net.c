@@ -48,6 +48,7 @@ tell_closed(struct wi_loop *loop, struct wi_stream *stream)
     };
 
     wi_stream_return_provided(loop, stream);
+    wi_stream_drop_section(stream);
     wi_dial_finish_waiting(stream);
     stream->flags |= WI_S_CLOSED_TOLD;
     if (stream->handlers != NULL && stream->handlers->closed != NULL) {

@@ -467,19 +467,27 @@ drop_extra_parts(struct wi_loop *loop, struct wi_stream *stream)
     if (extra == NULL) {
         return;
     }
-    if (extra->section != NULL) {
-        struct weir_chain section = {.head = extra->section, .tail = extra->section};
-
-        while (section.tail->next != NULL) {
-            section.tail = section.tail->next;
-        }
-        weir_chain_return(&section);
-        extra->section = NULL;
-        wi_and_acq_rel(&wi_gate_of(stream)->word, ~WI_GATE_SECTION);
-    }
     wi_token_unbind(&extra->bond);
     wi_acks_free(stream);
     wi_zerocopy_free(stream);
+}
+
+void
+wi_stream_drop_section(struct wi_stream *stream)
+{
+    struct wi_stream_extra *extra = stream->extra;
+    struct weir_chain section;
+
+    if (extra == NULL || extra->section == NULL) {
+        return;
+    }
+    section = (struct weir_chain){.head = extra->section, .tail = extra->section};
+    while (section.tail->next != NULL) {
+        section.tail = section.tail->next;
+    }
+    weir_chain_return(&section);
+    extra->section = NULL;
+    wi_and_acq_rel(&wi_gate_of(stream)->word, ~WI_GATE_SECTION);
 }
 
 // Loop thread. `closed` was told: nobody may find the slot any more; the last one out frees it.

@@ -267,6 +267,10 @@ void wi_stream_retire_handle(struct wi_stream *stream);
 /** Loop thread. A stream that is DEAD: free it if nothing is in flight. */
 void wi_stream_settle_death(struct wi_loop *loop, struct wi_stream *stream);
 
+/** Loop thread. `closed` is told now: a section that was opened on the loop goes back. Until then,
+ *  in another callback, its producer cannot know that the stream is gone. */
+void wi_stream_drop_section(struct wi_stream *stream);
+
 /** Loop thread. A write ends with the stream: what of it was not sent is lost (weir_closed). */
 void wi_stream_lose(struct wi_loop *loop, struct wi_stream *stream, struct wi_write *write,
                     int status, enum weir_origin origin);
