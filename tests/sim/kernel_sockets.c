@@ -3,6 +3,7 @@
 // The calls of runtime/os.h that make sockets, connect them and set them up, and the small rest.
 
 #include "tests/sim/kernel.h"
+#include "tests/sim/model.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -153,6 +154,7 @@ wi_os_accept(int fd, struct sockaddr *ret_address, socklen_t *size)
         static const int errors[] = {EMFILE, ENFILE, ENOMEM, ENOBUFS};
         int error = errors[sim_below(4)];
 
+        SIM_HIT(accept_rests);
         sim_say((uint64_t)error, 0, "    accept(%d) = %s", fd, strerror(error));
         return -error;
     }

@@ -403,7 +403,7 @@ is_ended_hard(const struct sim_stream *stream)
 }
 
 static void
-check_failed(struct sim_op *op, const struct weir_result *result)
+check_failed(struct sim_op *op, const struct weir_result *result, enum sim_place place)
 {
     struct sim_stream *stream = op->stream;
     bool by_token = sim_token_says(op->token, result->status);
@@ -425,6 +425,7 @@ check_failed(struct sim_op *op, const struct weir_result *result)
                      (unsigned long long)(op->deadline_ns - sim_now));
         }
         SIM_HIT(deadline);
+        sim_coverage->cells[place][SIM_BY_DEADLINE]++;
     } else if (result->status == -EAGAIN) {
         if (!(op->flags & WEIR_NOWAIT) || op->wire != 0) {
             sim_fail("status: %s ends with EAGAIN", name_of(op));
@@ -517,12 +518,15 @@ check_succeeded(struct sim_op *op, const struct weir_result *result)
 void
 sim_check_done(struct sim_op *op, const struct weir_result *result)
 {
+    enum sim_place place;
+
     if (!op->accepted && !op->in_call) {
         sim_fail("completion: %s was refused, and completes", name_of(op));
     }
     if (op->done || op->done_inline) {
         sim_fail("completion: %s completes twice", name_of(op));
     }
+    place = sim_op_place(op);
     op->done = true;
     op->status = result->status;
     if (op->stream->closed) {
@@ -552,7 +556,7 @@ sim_check_done(struct sim_op *op, const struct weir_result *result)
     if (result->status == 0) {
         check_succeeded(op, result);
     } else {
-        check_failed(op, result);
+        check_failed(op, result, place);
     }
 }
 
