@@ -566,7 +566,7 @@ cancel(void)
             : answer == WEIR_CANCEL_PENDING ? "PENDING"
                                             : "LATE");
     sim_check_cancel(op, answer, before);
-    if (answer != WEIR_CANCEL_LATE && sim_op_is_open(op) &&
+    if (answer != WEIR_CANCEL_LATE && !before.cancelled && sim_op_is_open(op) &&
         !sim_thread_is_busy((unsigned)op->stream->loop) &&
         !sim_wants_turn((unsigned)op->stream->loop)) {
         sim_fail("cancel: the loop of write %d is not woken", op->number);
