@@ -478,6 +478,9 @@ wi_os_wake_clear(int wake_fd)
 static void
 log_bytes(struct sim_pipe *pipe, const unsigned char *bytes, size_t size)
 {
+    if (size == 0) {
+        return;
+    }
     if (pipe->sent + size > pipe->log_room) {
         unsigned char *log = sim_alloc((pipe->sent + size) * 2);
 
