@@ -36,6 +36,7 @@ bytes_come_before_the_reset(void **state)
 
     send_unread_byte(pair);
     peer_write_pattern(fixture, pair->peer, 50000, 0, 0);
+    peer_wait_sent(fixture, pair->peer);
     peer_reset(fixture, pair->peer);
     events_wait(pair->events, "peer_reset");
     reader_wait_consumed(reader, 50000);

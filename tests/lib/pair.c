@@ -4,6 +4,7 @@
 #include "tests/lib/fixture.h"
 
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -437,6 +438,22 @@ peer_write(struct fixture *fixture, int peer, const void *data, size_t size)
         if ((errno != EAGAIN && errno != EINTR) || weir_now_ns() > deadline) {
             fixture_fail(fixture, "the peer wrote %zu of %zu bytes: %s", done, size,
                          strerror(errno));
+        }
+        fixture_breathe(fixture);
+    }
+}
+
+void
+peer_wait_sent(struct fixture *fixture, int peer)
+{
+    uint64_t deadline = test_deadline();
+    int unsent = 0;
+
+    // On the others what is written is with the other end at once.
+    while (transport_is_tcp(fixture->transport) && ioctl(peer, SIOCOUTQ, &unsent) == 0 &&
+           unsent > 0) {
+        if (weir_now_ns() > deadline) {
+            fixture_fail(fixture, "%d bytes of the peer are not acknowledged", unsent);
         }
         fixture_breathe(fixture);
     }

@@ -98,6 +98,8 @@ void peer_read_pattern(struct fixture *fixture, int peer, size_t size, uint64_t 
                        unsigned seed);
 // Write all.
 void peer_write(struct fixture *fixture, int peer, const void *data, size_t size);
+// Turn until the other end's kernel has everything that was written: a reset leaves nothing behind.
+void peer_wait_sent(struct fixture *fixture, int peer);
 // FIN.
 void peer_finish(struct fixture *fixture, int peer);
 // Reset: a linger of 0 and close. On a Unix socket a plain close.
