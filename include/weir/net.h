@@ -7,39 +7,13 @@
  * How streams come to be: listening and dialling, over TCP (IPv4, IPv6) and Unix sockets.
  */
 
+#include "weir/address.h"
 #include "weir/base.h"
 #include "weir/stream.h"
 
 #ifdef __cplusplus
 extern "C" {
 #endif
-
-/** A socket address by value. */
-struct weir_address {
-    socklen_t size;
-    union {
-        struct sockaddr any;
-        struct sockaddr_storage storage;
-    } as;
-};
-
-/**
- * An IPv4 or IPv6 address in numbers ("127.0.0.1", "::1") and a port.
- *
- * Threads: any.
- * Blocks:  never; names are not resolved.
- * @return 0, or -EINVAL.
- */
-WEIR_API int weir_address_ip(struct weir_address *ret_address, const char *host, uint16_t port);
-
-/**
- * A Unix socket's path; a leading '@' means the abstract name behind it.
- *
- * Threads: any.
- * Blocks:  never.
- * @return 0, -EINVAL (empty), or -ENAMETOOLONG.
- */
-WEIR_API int weir_address_unix(struct weir_address *ret_address, const char *path);
 
 enum weir_listen_flag {
     /** One SO_REUSEPORT socket per loop, the kernel spreads (TCP only). Default: one socket whose

@@ -4,9 +4,11 @@
 
 /**
  * @file
- * All of weir. Read in this order: base, runtime, net, stream, write, token, pool, stats, page.
+ * All of weir. Read in this order: base, runtime, address, net, stream, write, token, pool, stats,
+ * page.
  */
 
+#include "weir/address.h"
 #include "weir/base.h"
 #include "weir/net.h"
 #include "weir/page.h"

@@ -42,6 +42,7 @@
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wmissing-prototypes"
 #include "runtime/os_linux.c"
+#include "runtime/os_names_linux.c"
 #pragma GCC diagnostic pop
 #undef wi_os_poller_create
 #undef wi_os_poll_add

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Addresses from text: numbers and ports, paths and abstract names, and where their room ends.
+// Addresses from their parts, where their room ends, and what is written of them.
 
-#include "weir/net.h"
+#include "weir/address.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -182,6 +182,104 @@ names_end_where_their_room_ends(void **state)
     assert_int_equal(weir_address_unix(NULL, "/x"), -EINVAL);
 }
 
+static void
+a_vsock_address_has_context_and_port(void **state)
+{
+    struct weir_address address;
+
+    (void)state;
+    assert_int_equal(weir_address_vsock(&address, 3, 1024), 0);
+    assert_int_equal(address.size, sizeof(struct sockaddr_vm));
+    assert_int_equal(address.as.vm.svm_family, AF_VSOCK);
+    assert_int_equal(address.as.vm.svm_cid, 3);
+    assert_int_equal(address.as.vm.svm_port, 1024);
+    assert_int_equal(address.as.vm.svm_reserved1, 0);
+    assert_int_equal(weir_address_vsock(NULL, 3, 1024), -EINVAL);
+}
+
+static void
+ports_are_told(void **state)
+{
+    struct weir_address address;
+
+    (void)state;
+    assert_int_equal(weir_address_ip(&address, "192.0.2.7", 0x1234), 0);
+    assert_int_equal(weir_address_port(&address), 0x1234);
+    assert_int_equal(weir_address_ip(&address, "::1", 80), 0);
+    assert_int_equal(weir_address_port(&address), 80);
+    assert_int_equal(weir_address_vsock(&address, 3, UINT32_MAX), 0);
+    assert_int_equal(weir_address_port(&address), UINT32_MAX);
+    assert_int_equal(weir_address_unix(&address, "/x"), 0);
+    assert_int_equal(weir_address_port(&address), 0);
+    address.size = 0;
+    assert_int_equal(weir_address_port(&address), 0);
+    assert_int_equal(weir_address_port(NULL), 0);
+}
+
+static void
+assert_text(const struct weir_address *address, const char *expected)
+{
+    char text[WEIR_ENDPOINT_TEXT_SIZE];
+
+    assert_int_equal(weir_address_format(address, text, sizeof(text)), strlen(expected));
+    assert_string_equal(text, expected);
+}
+
+static void
+what_the_kernel_gives_has_a_text(void **state)
+{
+    struct weir_address address;
+
+    (void)state;
+    assert_int_equal(weir_address_ip(&address, "192.0.2.7", 80), 0);
+    assert_text(&address, "tcp://192.0.2.7:80");
+    memset(&address, 0, sizeof(address));
+    address.as.un.sun_family = AF_UNIX;
+    address.size = PATH_AT; // a socket without a name
+    assert_text(&address, "unix:");
+    memcpy(address.as.un.sun_path, "\0a\0b", 4);
+    address.size = PATH_AT + 4;
+    assert_text(&address, "unix:@a@b");
+    memcpy(address.as.un.sun_path, "@a", 3); // a file
+    address.size = PATH_AT + 3;
+    assert_text(&address, "unix:./@a");
+    memset(address.as.un.sun_path, 'x', PATH_ROOM); // no terminator
+    address.size = sizeof(struct sockaddr_un);
+    assert_int_equal(weir_address_format(&address, NULL, 0), 5 + PATH_ROOM);
+}
+
+static void
+what_is_no_address_has_no_text(void **state)
+{
+    static const struct {
+        sa_family_t family;
+        socklen_t size;
+    } wrong[] = {
+        {AF_UNSPEC, 16},
+        {AF_PACKET, 20},
+        {AF_INET, sizeof(struct sockaddr_in) - 1},
+        {AF_INET6, sizeof(struct sockaddr_in6) - 1},
+        {AF_VSOCK, sizeof(struct sockaddr_vm) - 1},
+        {AF_UNIX, sizeof(struct sockaddr_un) + 1},
+        {AF_INET, 1},
+        {AF_INET, 0},
+    };
+    struct weir_address address;
+    char text[4];
+
+    (void)state;
+    memset(&address, 0, sizeof(address));
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        address.as.any.sa_family = wrong[i].family;
+        address.size = wrong[i].size;
+        memcpy(text, "abc", sizeof(text));
+        assert_int_equal(weir_address_format(&address, text, sizeof(text)), -EINVAL);
+        assert_string_equal(text, "");
+    }
+    assert_int_equal(weir_address_format(NULL, text, sizeof(text)), -EINVAL);
+    assert_int_equal(weir_address_format(&address, NULL, 1), -EINVAL);
+}
+
 int
 main(void)
 {
@@ -193,6 +291,10 @@ main(void)
         cmocka_unit_test(a_path_brings_its_terminator),
         cmocka_unit_test(an_abstract_name_is_all_bytes_behind_the_at_sign),
         cmocka_unit_test(names_end_where_their_room_ends),
+        cmocka_unit_test(a_vsock_address_has_context_and_port),
+        cmocka_unit_test(ports_are_told),
+        cmocka_unit_test(what_the_kernel_gives_has_a_text),
+        cmocka_unit_test(what_is_no_address_has_no_text),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

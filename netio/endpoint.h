@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef WI_ENDPOINT_H
+#define WI_ENDPOINT_H
+
+/**
+ * @file
+ * Reading endpoints: what the files that know one form each share. Every reader gets the text from
+ * its own part on, says on failure which character is wrong, and returns 0 or -errno.
+ */
+
+#include "weir/address.h"
+
+struct wi_parse {
+    const char *text; // the whole, for offsets
+    struct weir_parse_error error;
+};
+
+/** Any thread. -EINVAL: the character at @p at is wrong. */
+int wi_parse_wrong(struct wi_parse *parse, const char *at, const char *message);
+
+/** Any thread. Is it a number, all of it? */
+bool wi_parse_is_number(const char *begin, const char *end);
+
+/** Any thread. All of [begin, end) is a decimal number up to @p max. */
+int wi_parse_number(struct wi_parse *parse, const char *begin, const char *end, uint32_t max,
+                    uint32_t *ret_number);
+
+/** Any thread. All of [begin, end) is an address in numbers; just what inet_pton() takes. */
+int wi_parse_ip4(struct wi_parse *parse, const char *begin, const char *end,
+                 struct in_addr *ret_address);
+int wi_parse_ip6(struct wi_parse *parse, const char *begin, const char *end,
+                 struct in6_addr *ret_address);
+
+/** Any thread. What stands behind the scheme; @p endpoint is all zero before. */
+int wi_parse_tcp(struct wi_parse *parse, const char *text, struct weir_endpoint *endpoint);
+int wi_parse_vsock(struct wi_parse *parse, const char *text, struct weir_endpoint *endpoint);
+int wi_parse_hvsock(struct wi_parse *parse, const char *text, struct weir_endpoint *endpoint);
+
+#endif /* WI_ENDPOINT_H */
