@@ -169,6 +169,10 @@ asked_about_reading(struct wi_loop *loop, struct wi_stream *stream, uint32_t ask
     size_t consumed;
     size_t examined;
 
+    // First: an answer that pauses (PAUSE_ON_PARTIAL) may have been resumed from since.
+    if ((asked & WI_ASK_CONSUME) && wi_consume_take(stream, &consumed, &examined)) {
+        wi_stream_consumed(loop, stream, consumed, examined);
+    }
     if (asked & WI_ASK_PAUSE) {
         stream->flags |= WI_S_PAUSED;
     }
@@ -177,9 +181,6 @@ asked_about_reading(struct wi_loop *loop, struct wi_stream *stream, uint32_t ask
         stream->flags |= WI_S_READABLE;
         wi_stream_event(loop, stream,
                         WI_EVENT_READ | (stream->input_size != 0 ? (unsigned)WI_EVENT_AGAIN : 0));
-    }
-    if ((asked & WI_ASK_CONSUME) && wi_consume_take(stream, &consumed, &examined)) {
-        wi_stream_consumed(loop, stream, consumed, examined);
     }
     if (asked & WI_ASK_STOP_READING) {
         stop_reading(loop, stream);
@@ -276,7 +277,6 @@ static int
 ask_reading(weir_stream handle, uint32_t what, uint32_t instead_of)
 {
     struct wi_gate *gate = wi_gate_hold(handle.bits);
-    uint32_t asked;
 
     if (gate == NULL) {
         return wi_stale();
@@ -284,12 +284,7 @@ ask_reading(weir_stream handle, uint32_t what, uint32_t instead_of)
     if (wi_on_loop(gate->loop) && what == WI_ASK_PAUSE) {
         wi_stream_of(gate)->flags |= WI_S_PAUSED; // holds from this moment, inside `data` too
     }
-    asked = wi_load_relaxed(&gate->asked);
-    while (!wi_cas_acq_rel(&gate->asked, &asked, (asked & ~instead_of) | what)) {
-    }
-    if (asked == 0) {
-        wi_loop_control(gate->loop, &wi_stream_of(gate)->control);
-    }
+    wi_gate_ask_instead(gate, what, instead_of);
     wi_gate_leave(gate);
     return 0;
 }

@@ -117,6 +117,15 @@ consume_word(const struct wi_gate *gate)
     return wi_load_acquire(&wi_stream_of((struct wi_gate *)(uintptr_t)gate)->extra->consume);
 }
 
+// An answer that pauses takes the place of a resume before it; one that comes behind it holds.
+static void
+ask_for_answer(struct wi_gate *gate, bool is_partial)
+{
+    bool pauses = is_partial && wi_gate_has(gate, WI_GATE_PARTIAL_PAUSE);
+
+    wi_gate_ask_instead(gate, WI_ASK_CONSUME, pauses ? (uint32_t)WI_ASK_RESUME : 0);
+}
+
 // Holding the gate. The loop's word first, for as long as it is open the stream's does not count.
 static int
 answer(struct wi_gate *gate, size_t consumed, size_t examined)
@@ -124,6 +133,7 @@ answer(struct wi_gate *gate, size_t consumed, size_t examined)
     for (;;) {
         uint64_t word = consume_word(gate);
         int result = answer_shown(gate, consumed, examined);
+        bool is_partial;
 
         if (result != NOT_SHOWN) {
             return result;
@@ -137,9 +147,10 @@ answer(struct wi_gate *gate, size_t consumed, size_t examined)
         if (consumed > (word & CONSUME_SIZE) || examined > (word & CONSUME_SIZE)) {
             return -EINVAL;
         }
+        is_partial = consumed < (word & CONSUME_SIZE);
         if (wi_cas_relaxed(&wi_stream_of(gate)->extra->consume, &word,
                            pack(CONSUME_ANSWERED, examined, consumed))) {
-            wi_gate_ask(gate, WI_ASK_CONSUME);
+            ask_for_answer(gate, is_partial);
             return 0;
         }
     }

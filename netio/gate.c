@@ -46,6 +46,19 @@ wi_gate_ask(struct wi_gate *gate, uint32_t what)
     }
 }
 
+void
+wi_gate_ask_instead(struct wi_gate *gate, uint32_t what, uint32_t instead_of)
+{
+    uint32_t asked = wi_load_relaxed(&gate->asked);
+
+    // ORDER(ask) publish: as wi_gate_ask().
+    while (!wi_cas_acq_rel(&gate->asked, &asked, (asked & ~instead_of) | what)) {
+    }
+    if (asked == 0) {
+        wi_loop_control(gate->loop, &wi_stream_of(gate)->control);
+    }
+}
+
 uint64_t
 wi_gate_move(struct wi_gate *gate, enum wi_gate_state to)
 {

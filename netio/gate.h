@@ -225,6 +225,9 @@ void wi_gate_leave(struct wi_gate *gate);
 /** Any thread that holds it, or the loop. Put the stream on its loop's control stack. */
 void wi_gate_ask(struct wi_gate *gate, uint32_t what);
 
+/** The same, and take back what it replaces, unless the loop has taken that already. */
+void wi_gate_ask_instead(struct wi_gate *gate, uint32_t what, uint32_t instead_of);
+
 /** Any thread that holds it, or the loop. Move the state, unless it is beyond @p to already.
  *  The word as it was. */
 uint64_t wi_gate_move(struct wi_gate *gate, enum wi_gate_state to);

@@ -514,6 +514,38 @@ resume_shows_the_rest_after_a_partial_consume(void **state)
     reader_wait_consumed(reader, 10);
 }
 
+// Q51: answers and resumes that the loop learns of at once hold in the order of their calls.
+static void
+a_resume_behind_a_partial_answer_holds(void **state)
+{
+    struct fixture *fixture = fixture_manual(state);
+    struct reader *reader = reader_make(fixture);
+    struct pair *pair = open_pending(
+        reader, 10, &(struct pair_options){.stream.flags = WEIR_STREAM_PAUSE_ON_PARTIAL});
+
+    reader_advance(reader, 6);
+    assert_status(weir_consume(pair->stream, 6, 10), 0);
+    assert_status(weir_resume(pair->stream), 0);
+    reader_wait_consumed(reader, 10);
+}
+
+static void
+a_partial_answer_behind_a_resume_pauses(void **state)
+{
+    struct fixture *fixture = fixture_manual(state);
+    struct reader *reader = reader_make(fixture);
+    struct pair *pair = open_pending(
+        reader, 10, &(struct pair_options){.stream.flags = WEIR_STREAM_PAUSE_ON_PARTIAL});
+
+    reader_advance(reader, 6);
+    assert_status(weir_resume(pair->stream), 0);
+    assert_status(weir_consume(pair->stream, 6, 6), 0);
+    fixture_settle(fixture);
+    assert_int_equal(reader_calls(reader), 1);
+    assert_status(weir_resume(pair->stream), 0);
+    reader_wait_consumed(reader, 10);
+}
+
 // K84, Q56
 static void
 nothing_is_shown_while_paused(void **state)
@@ -919,6 +951,8 @@ main(void)
         EACH(input_fills_the_tail_block_first),
         EACH(consuming_less_than_shown_may_pause),
         EACH(resume_shows_the_rest_after_a_partial_consume),
+        EACH(a_resume_behind_a_partial_answer_holds),
+        EACH(a_partial_answer_behind_a_resume_pauses),
         EACH(nothing_is_shown_while_paused),
         EACH(a_stream_may_begin_paused),
         EACH(a_pause_inside_data_holds_at_once),

@@ -337,7 +337,7 @@ count_refusal(struct sim_op *op, int result)
         break;
     case ENOMEM:
         SIM_HIT(no_memory);
-        if (!sim_out_of_memory && !(stream->errors >> ENOMEM & 1)) {
+        if (!sim_out_of_memory && !sim_was_told(stream, -ENOMEM)) {
             sim_fail("refusal: out of memory, and there was some");
         }
         break;

@@ -89,8 +89,8 @@ sim_wire_error(struct sim_file *file, int error)
     }
 }
 
-static bool
-was_told(const struct sim_stream *stream, int status)
+bool
+sim_was_told(const struct sim_stream *stream, int status)
 {
     // A send that met a reset is told as EPIPE or as ECONNRESET, whichever came first.
     return stream->unknown_errors || ((stream->errors | unowned_errors) >> (-status & 63) & 1) != 0;
@@ -356,13 +356,13 @@ check_refused_status(const struct sim_stream *stream, const char *what, int stat
         break;
     case ETIMEDOUT:
         may = stream->close_deadline_ns != 0 || stream->dialled || sim_stopping ||
-              was_told(stream, status);
+              sim_was_told(stream, status);
         break;
     case ECONNABORTED:
-        may = is_ended_here(stream) || was_told(stream, status);
+        may = is_ended_here(stream) || sim_was_told(stream, status);
         break;
     case ENOMEM:
-        may = sim_out_of_memory || was_told(stream, status);
+        may = sim_out_of_memory || sim_was_told(stream, status);
         break;
     case ECANCELED: // a token's reasons
     case EINTR:
@@ -372,10 +372,10 @@ check_refused_status(const struct sim_stream *stream, const char *what, int stat
         may = stream->dialled;
         break;
     case ECONNRESET:
-        may = was_told(stream, status) || was_told(stream, -EPIPE);
+        may = sim_was_told(stream, status) || sim_was_told(stream, -EPIPE);
         break;
     default:
-        may = was_told(stream, status);
+        may = sim_was_told(stream, status);
         break;
     }
     if (!may) {

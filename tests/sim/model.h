@@ -110,6 +110,8 @@ extern bool sim_stopping;
 struct sim_stream *sim_stream_new(int loop);
 struct sim_stream *sim_stream_by_port(int port);
 void sim_stream_attach(struct sim_stream *stream, struct sim_file *file);
+// Was weir told of that on its socket, or may it have been?
+bool sim_was_told(const struct sim_stream *stream, int status);
 
 struct sim_op *sim_op_new(struct sim_stream *stream, size_t size);
 bool sim_op_is_open(const struct sim_op *op); // accepted and not completed
