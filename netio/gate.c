@@ -188,3 +188,29 @@ wi_gate_queue_below_high(struct wi_gate *gate, uint64_t size)
     } while (!wi_cas_relaxed(&gate->queued, &before, before + size));
     return true;
 }
+
+int
+wi_gate_queue(struct wi_gate *gate, uint64_t size)
+{
+    if (wi_likely(wi_load_relaxed(&gate->high) == 0)) {
+        wi_add_relaxed(&gate->queued, size);
+        return 0;
+    }
+    while (!wi_gate_queue_below_high(gate, size)) {
+        if (wi_gate_note_high(gate)) {
+            return -WEIR_ESTREAMFULL;
+        }
+    }
+    return 0;
+}
+
+void
+wi_gate_unqueue(struct wi_gate *gate, uint64_t size)
+{
+    wi_sub_relaxed(&gate->queued, size);
+    // ORDER(high), loop half: the queue first, then the bit.
+    wi_fence_full();
+    if ((wi_load_relaxed(&gate->word) & WI_GATE_HIGH) || wi_gate_has(gate, WI_GATE_REST)) {
+        wi_gate_ask(gate, WI_ASK_SETTLE);
+    }
+}

@@ -171,10 +171,6 @@ wi_gate_is_over(const struct wi_gate *gate, uint64_t queued, uint64_t size)
            size != 0;
 }
 
-/** Whoever holds the slot, or the loop. The bytes count from here on, if they do not pass the high
- *  mark: so nobody else is refused for what was not taken. Lock-free. */
-bool wi_gate_queue_below_high(struct wi_gate *gate, uint64_t size);
-
 /** Any thread. Wait-free. The gate a handle names now, not held; NULL: stale. */
 WI_INLINE struct wi_gate *
 wi_gate_of_runtime(const struct wi_runtime *runtime, uint64_t handle)
@@ -250,6 +246,18 @@ bool wi_gate_is_quiet(struct wi_gate *gate, uint64_t clear);
 /** Loop thread. The same, and the state moves to OVER in that step: whoever holds it later finds
  *  so. */
 bool wi_gate_finish(struct wi_gate *gate);
+
+/** Whoever holds the slot, or the loop. The bytes count from here on, if they do not pass the high
+ *  mark: so nobody else is refused for what was not taken. Lock-free. */
+bool wi_gate_queue_below_high(struct wi_gate *gate, uint64_t size);
+
+/** The same, with or without a high mark; a refusal is noted. 0 or -WEIR_ESTREAMFULL. */
+int wi_gate_queue(struct wi_gate *gate, uint64_t size);
+
+/** Whoever holds the slot. They are not to be sent by the loop after all (a FIN behind an end, a
+ *  tear, a close; an inline write that went as a whole). Who was refused for them meanwhile, or
+ *  rests because of them, counts on a flush that does not come. */
+void wi_gate_unqueue(struct wi_gate *gate, uint64_t size);
 
 /** How the loop came by the right. */
 enum wi_gate_take {

@@ -110,11 +110,29 @@ unspend(struct wi_lane *lane, const struct wi_gate *gate, uint64_t size)
     wi_credit_unspend(gate->loop, &lane->credit, size);
 }
 
+// Under a high mark the bytes count from before the send: what the kernel leaves of them is in the
+// queue then, and another submit must not have filled it meanwhile.
+static int
+count_queued(struct wi_gate *gate, uint64_t size)
+{
+    return wi_load_relaxed(&gate->high) != 0 && !WI_PLANT(26) ? wi_gate_queue(gate, size) : 0;
+}
+
+static void
+uncount_queued(struct wi_gate *gate, uint64_t size)
+{
+    if (wi_load_relaxed(&gate->high) != 0 && !WI_PLANT(26)) {
+        wi_gate_unqueue(gate, size);
+    }
+}
+
 // What the kernel left goes down the lane as the head, and with it the right and our hold.
 static int
 leave_head(struct wi_gate *gate, struct wi_write *write, uint64_t sent, bool named)
 {
-    wi_add_relaxed(&gate->queued, write->size);
+    if (wi_load_relaxed(&gate->high) == 0 || WI_PLANT(26)) {
+        wi_add_relaxed(&gate->queued, write->size);
+    }
     if (wi_credit_is_limited(gate->loop->runtime)) {
         write->flags |= WI_WRITE_SPENT;
     }
@@ -175,6 +193,10 @@ wi_submit_inline(struct wi_lane *lane, struct wi_gate *gate, const struct weir_w
     if (wi_load_acquire(&gate->handle) != handle) {
         return finish_inline(lane, gate, write, -WEIR_ESTALE, 0);
     }
+    result = count_queued(gate, write->size);
+    if (result < 0) {
+        return finish_inline(lane, gate, write, result, 0);
+    }
     sent = send_pieces(gate, write);
     wi_probe_send(gate->fd, write->size, sent);
     wi_count(&lane->inline_sends, 1);
@@ -183,10 +205,12 @@ wi_submit_inline(struct wi_lane *lane, struct wi_gate *gate, const struct weir_w
         wi_stream_of(gate)->sent += (uint64_t)sent; // whoever has the right writes it
     }
     if (sent < 0 && sent != -EAGAIN) {
+        uncount_queued(gate, write->size);
         return fail_inline(lane, gate, write, (int)sent);
     }
     // A part, even where it is enough, goes to the loop: only a completion can say how much it was.
     if (sent == (ssize_t)write->size || (sent < 0 && (request->flags & WEIR_NOWAIT))) {
+        uncount_queued(gate, write->size);
         return finish_inline(lane, gate, write, sent, 0);
     }
     return leave_head(gate, write, sent > 0 ? (uint64_t)sent : 0, named);

@@ -28,37 +28,6 @@ check_token(const struct wi_gate *gate, weir_token token)
     return wi_token_status(runtime, token.bits);
 }
 
-/* ---- limits ---- */
-
-// Holding the slot, or on its loop. 0 or -WEIR_ESTREAMFULL.
-static int
-queue_bytes(struct wi_gate *gate, uint64_t size)
-{
-    if (wi_likely(wi_load_relaxed(&gate->high) == 0)) {
-        wi_add_relaxed(&gate->queued, size);
-        return 0;
-    }
-    while (!wi_gate_queue_below_high(gate, size)) {
-        if (wi_gate_note_high(gate)) {
-            return -WEIR_ESTREAMFULL;
-        }
-    }
-    return 0;
-}
-
-// Not submitted after all (a FIN behind an end, a tear, a close). Who was refused for it meanwhile,
-// or rests because of it, counts on a flush that does not come.
-static void
-unqueue_bytes(struct wi_gate *gate, uint64_t size)
-{
-    wi_sub_relaxed(&gate->queued, size);
-    // ORDER(high), loop half: the queue first, then the bit.
-    wi_fence_full();
-    if ((wi_load_relaxed(&gate->word) & WI_GATE_HIGH) || wi_gate_has(gate, WI_GATE_REST)) {
-        wi_gate_ask(gate, WI_ASK_SETTLE);
-    }
-}
-
 /* ---- from the stream's own loop ---- */
 
 static int
@@ -139,7 +108,7 @@ reserve_local(struct wi_loop *loop, struct wi_gate *gate, struct wi_write *write
         if (wi_likely(wi_load_relaxed(&gate->high) == 0)) {
             wi_stream_count_queued(wi_stream_of(gate), size);
         } else {
-            result = queue_bytes(gate, size); // others count at this moment too
+            result = wi_gate_queue(gate, size); // others count at this moment too
             wi_credit_give_back(loop, result < 0 ? size : 0);
         }
     }
@@ -274,7 +243,7 @@ enter_gate(struct wi_gate *gate, uint64_t handle, struct wi_write *write)
 
     write->ticket |= wi_gate_ticket(word);
     if (wi_likely(status == 0)) {
-        status = queue_bytes(gate, write->size);
+        status = wi_gate_queue(gate, write->size);
     }
     if (wi_unlikely(status != 0)) {
         wi_gate_leave(gate);
@@ -294,7 +263,7 @@ enter_gate_last(struct wi_gate *gate, uint64_t handle, struct wi_write *write)
     if (wi_gate_hold(handle) == NULL) {
         return -WEIR_ESTALE;
     }
-    status = queue_bytes(gate, write->size);
+    status = wi_gate_queue(gate, write->size);
     if (status != 0) {
         wi_gate_leave(gate);
         return status;
@@ -309,7 +278,7 @@ enter_gate_last(struct wi_gate *gate, uint64_t handle, struct wi_write *write)
         // ORDER(gate) both ways: see wi_gate_hold().
     } while (status == 0 && !wi_cas_acq_rel(&gate->word, &word, ended));
     if (status != 0) {
-        unqueue_bytes(gate, write->size);
+        wi_gate_unqueue(gate, write->size);
         wi_gate_leave(gate);
         return status;
     }

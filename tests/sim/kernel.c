@@ -11,6 +11,7 @@
 #define TICK_NS UINT64_C(1000000)
 
 struct sim_file sim_files[SIM_FILES];
+int sim_files_used;
 struct sim_faults sim_faults;
 uint64_t sim_now;
 bool sim_kind_now;
@@ -20,7 +21,7 @@ sim_be_kind(void)
 {
     sim_faults = (struct sim_faults){0};
     sim_kind_now = true;
-    for (int i = 0; i < SIM_FILES; i++) {
+    for (int i = 0; i < sim_files_used; i++) {
         if (sim_files[i].kind == SIM_SOCKET && sim_files[i].out != NULL) {
             sim_files[i].out->capacity = SIM_KIND_CAPACITY;
             if (sim_files[i].no_space && sim_files[i].room_at == 0) {
@@ -34,9 +35,6 @@ void
 sim_kernel_init(void)
 {
     sim_now = UINT64_C(1000000000000);
-    for (int i = 0; i < SIM_FILES; i++) {
-        sim_files[i] = (struct sim_file){.index = i, .poller = -1, .peer = -1};
-    }
 }
 
 // ---- files --------------------------------------------------------------------------------------
@@ -66,6 +64,7 @@ sim_open(enum sim_kind kind)
 {
     for (int i = 0; i < SIM_FILES; i++) {
         if (sim_files[i].kind == SIM_NONE) {
+            sim_files_used = i < sim_files_used ? sim_files_used : i + 1;
             sim_files[i] =
                 (struct sim_file){.kind = kind, .index = i, .poller = -1, .peer = -1, .port = -1};
             return SIM_FIRST_FD + i;
@@ -126,7 +125,7 @@ sim_close_file(struct sim_file *file)
     file->kind = SIM_NONE;
     file->poller = -1;
     file->peer = -1;
-    for (int i = 0; i < SIM_FILES && file->state == SIM_NEW; i++) { // it may be a poller
+    for (int i = 0; i < sim_files_used && file->state == SIM_NEW; i++) { // it may be a poller
         if (sim_files[i].poller == file->index) {
             sim_files[i].poller = -1;
         }
@@ -138,7 +137,7 @@ sim_open_count(void)
 {
     unsigned count = 0;
 
-    for (int i = 0; i < SIM_FILES; i++) {
+    for (int i = 0; i < sim_files_used; i++) {
         count += sim_files[i].kind != SIM_NONE && !sim_files[i].is_peers;
     }
     return count;
@@ -149,7 +148,7 @@ sim_raw_count(void)
 {
     unsigned count = 0;
 
-    for (int i = 0; i < SIM_FILES; i++) {
+    for (int i = 0; i < sim_files_used; i++) {
         count += sim_files[i].kind == SIM_SOCKET && sim_files[i].is_peers;
     }
     return count;
@@ -179,7 +178,7 @@ sim_next_event(void)
 {
     uint64_t next = UINT64_MAX;
 
-    for (int i = 0; i < SIM_FILES; i++) {
+    for (int i = 0; i < sim_files_used; i++) {
         const struct sim_file *file = &sim_files[i];
 
         if (file->kind == SIM_SOCKET) {
@@ -201,6 +200,7 @@ is_due(uint64_t *at)
     bool due = *at != 0 && *at <= sim_now;
 
     if (due) {
+        SIM_EVENT(KERNEL);
         *at = 0;
     }
     return due;
@@ -213,7 +213,7 @@ meet(struct sim_file *file)
     int fd;
 
     file->state = SIM_CONNECTED;
-    for (int i = 0; i < SIM_FILES; i++) {
+    for (int i = 0; i < sim_files_used; i++) {
         if (sim_files[i].kind == SIM_SOCKET && sim_files[i].state == SIM_LISTENING &&
             sim_files[i].port == file->remote_port) {
             other = &sim_files[i];
@@ -258,6 +258,7 @@ happen(struct sim_file *file)
     }
     if (file->in != NULL && file->in->fin_at != 0 && file->in->fin_at <= sim_now &&
         file->in->visible == file->in->sent) {
+        SIM_EVENT(KERNEL);
         file->in->fin_at = 0;
         file->cut = true;
         sim_changed(file);
@@ -268,7 +269,7 @@ void
 sim_advance(uint64_t now_ns)
 {
     sim_now = now_ns > sim_now ? now_ns : sim_now;
-    for (int i = 0; i < SIM_FILES; i++) {
+    for (int i = 0; i < sim_files_used; i++) {
         if (sim_files[i].kind == SIM_SOCKET) {
             happen(&sim_files[i]);
         }
@@ -326,11 +327,11 @@ news(const struct sim_file *file)
 static int
 collect(int poller, struct epoll_event *events, int capacity, bool with_spurious)
 {
-    int first = (int)sim_below(SIM_FILES);
+    int first = (int)sim_below((unsigned)sim_files_used);
     int count = 0;
 
-    for (int i = 0; i < SIM_FILES && count < capacity; i++) {
-        struct sim_file *file = &sim_files[(first + i) % SIM_FILES];
+    for (int i = 0; i < sim_files_used && count < capacity; i++) {
+        struct sim_file *file = &sim_files[(first + i) % sim_files_used];
         uint32_t ready;
 
         if (file->kind == SIM_NONE || file->poller != poller) {
@@ -341,6 +342,7 @@ collect(int poller, struct epoll_event *events, int capacity, bool with_spurious
             ready = readiness(file) & (file->events | EPOLLERR | EPOLLHUP);
         }
         if (ready != 0) {
+            SIM_EVENT(KERNEL);
             file->changed = false;
             file->seen_in = file->edges_in;
             file->seen_out = file->edges_out;
@@ -356,7 +358,7 @@ collect(int poller, struct epoll_event *events, int capacity, bool with_spurious
 bool
 sim_poller_is_ready(int fd)
 {
-    for (int i = 0; i < SIM_FILES; i++) {
+    for (int i = 0; i < sim_files_used; i++) {
         if (sim_files[i].kind != SIM_NONE && sim_files[i].poller == fd - SIM_FIRST_FD &&
             news(&sim_files[i]) != 0) {
             return true;
@@ -371,6 +373,7 @@ wi_os_wait(int poller, struct epoll_event *events, int capacity, int timeout_ms)
     int count;
     uint64_t next;
 
+    SIM_EVENT(SYSTEM);
     if (timeout_ms != 0) {
         sim_preempt(); // asleep, in its own words
     }
@@ -396,12 +399,14 @@ open_or_fail(enum sim_kind kind)
 int
 wi_os_poller_create(void)
 {
+    SIM_EVENT(SYSTEM);
     return open_or_fail(SIM_POLLER);
 }
 
 int
 wi_os_wake_create(void)
 {
+    SIM_EVENT(SYSTEM);
     return open_or_fail(SIM_WAKE);
 }
 
@@ -410,6 +415,7 @@ poll_set(int poller, int fd, uint32_t events, void *tag, bool adds)
 {
     struct sim_file *file = sim_file(fd);
 
+    SIM_EVENT(SYSTEM);
     if (file == NULL || sim_file(poller) == NULL || file->is_peers) {
         sim_fail("descriptor %d given to poller %d is not open", fd, poller);
     }
@@ -446,6 +452,7 @@ wi_os_poll_remove(int poller, int fd)
 {
     struct sim_file *file = sim_file(fd);
 
+    SIM_EVENT(SYSTEM);
     (void)poller;
     if (file == NULL || file->poller < 0) {
         return -ENOENT;
@@ -459,6 +466,7 @@ wi_os_wake(int wake_fd)
 {
     struct sim_file *file = sim_file(wake_fd);
 
+    SIM_EVENT(SYSTEM);
     sim_preempt();
     if (file == NULL || file->kind != SIM_WAKE) {
         sim_fail("descriptor %d is woken and is no wake-up", wake_fd);
@@ -470,15 +478,67 @@ wi_os_wake(int wake_fd)
 void
 wi_os_wake_clear(int wake_fd)
 {
+    SIM_EVENT(SYSTEM);
     sim_file(wake_fd)->count = 0;
 }
 
 // ---- bytes --------------------------------------------------------------------------------------
 
+#define PERIOD (SIM_PATTERN / 2)
+
+// The longest piece of the pattern from there on.
+static const unsigned char *
+piece_of(const struct sim_pipe *pipe, size_t at, size_t *size)
+{
+    size_t from = (pipe->pattern + at) % PERIOD;
+
+    *size = *size < PERIOD - from ? *size : PERIOD - from;
+    return sim_pattern + from;
+}
+
+bool
+sim_pipe_has(const struct sim_pipe *pipe, size_t at, const unsigned char *bytes, size_t size)
+{
+    if (pipe->is_logged) {
+        return size == 0 || memcmp(bytes, pipe->log + at, size) == 0;
+    }
+    while (size != 0) {
+        size_t part = size;
+        const unsigned char *wanted = piece_of(pipe, at, &part);
+
+        if (memcmp(bytes, wanted, part) != 0) {
+            return false;
+        }
+        bytes += part;
+        at += part;
+        size -= part;
+    }
+    return true;
+}
+
+static void
+copy_out(const struct sim_pipe *pipe, size_t at, unsigned char *bytes, size_t size)
+{
+    if (pipe->is_logged) {
+        memcpy(bytes, size == 0 ? bytes : pipe->log + at, size);
+        return;
+    }
+    while (size != 0) {
+        size_t part = size;
+        const unsigned char *from = piece_of(pipe, at, &part);
+
+        memcpy(bytes, from, part);
+        bytes += part;
+        at += part;
+        size -= part;
+    }
+}
+
 static void
 log_bytes(struct sim_pipe *pipe, const unsigned char *bytes, size_t size)
 {
-    if (size == 0) {
+    if (size == 0 || !pipe->is_logged) {
+        pipe->sent += size;
         return;
     }
     if (pipe->sent + size > pipe->log_room) {
@@ -545,6 +605,7 @@ send_any(int fd, const struct iovec *iov, size_t count)
     size_t limit;
     ssize_t sent;
 
+    SIM_EVENT(SYSTEM);
     sim_preempt();
     if (file->kind != SIM_SOCKET) {
         sim_fail("descriptor %d was closed inside a send on it", fd);
@@ -633,8 +694,8 @@ take(struct sim_file *file, void *buffer, size_t size)
         pipe->visible = pipe->taken + size;
         pipe->visible_at = sim_soon();
     }
-    if (buffer != NULL && size != 0) {
-        memcpy(buffer, pipe->log + pipe->taken, size);
+    if (buffer != NULL) {
+        copy_out(pipe, pipe->taken, buffer, size);
     }
     pipe->taken += size;
     if (size != 0) {
@@ -649,6 +710,7 @@ wi_os_receive(int fd, void *buffer, size_t size)
     struct sim_file *file = sim_socket(fd);
     ssize_t result;
 
+    SIM_EVENT(SYSTEM);
     sim_preempt();
     if (file->kind != SIM_SOCKET || file->state != SIM_CONNECTED) {
         sim_fail("a receive on descriptor %d, which is closed or not connected", fd);
@@ -670,6 +732,7 @@ wi_os_is_at_end(int fd)
 {
     const struct sim_file *file = sim_socket(fd);
 
+    SIM_EVENT(SYSTEM);
     return file->in != NULL && file->in->visible == file->in->taken && file->cut &&
            file->error == 0;
 }
@@ -679,6 +742,7 @@ wi_os_receive_report(int fd, struct wi_os_report *ret_report)
 {
     struct sim_file *file = sim_socket(fd);
 
+    SIM_EVENT(SYSTEM);
     if (!file->has_report || file->out == NULL) {
         return -EAGAIN;
     }
@@ -696,14 +760,11 @@ wi_os_receive_report(int fd, struct wi_os_report *ret_report)
 size_t
 sim_peer_send(struct sim_file *file, size_t size)
 {
-    unsigned char bytes[4096];
-    struct iovec iov = {.iov_base = bytes, .iov_len = size < sizeof(bytes) ? size : sizeof(bytes)};
+    struct iovec iov = {.iov_base = sim_pattern, .iov_len = size};
 
+    SIM_EVENT(PEER);
     if (file->reset || file->sent_fin || file->state != SIM_CONNECTED || file->peer < 0) {
         return 0;
-    }
-    for (size_t i = 0; i < iov.iov_len; i++) {
-        bytes[i] = (unsigned char)sim_hash(file->out->sent + i, 7);
     }
     return (size_t)sim_send(file, &iov, 1, iov.iov_len);
 }
@@ -711,13 +772,17 @@ sim_peer_send(struct sim_file *file, size_t size)
 size_t
 sim_peer_receive(struct sim_file *file, size_t size)
 {
-    return file->in == NULL ? 0 : take(file, NULL, size);
+    size_t taken = file->in == NULL ? 0 : take(file, NULL, size);
+
+    sim_events[SIM_EVENT_PEER] += taken != 0;
+    return taken;
 }
 
 void
 sim_peer_end(struct sim_file *file)
 {
     if (!file->sent_fin && !file->reset && file->state == SIM_CONNECTED && file->peer >= 0) {
+        SIM_EVENT(PEER);
         file->sent_fin = true;
         file->out->fin = true;
         file->out->fin_at = sim_soon();
@@ -727,6 +792,7 @@ sim_peer_end(struct sim_file *file)
 void
 sim_peer_reset(struct sim_file *file)
 {
+    SIM_EVENT(PEER);
     file->linger_reset = true;
     sim_close_file(file);
 }

@@ -44,10 +44,12 @@ void sim_be_kind(void); // from here on: no faults, large buffers
 enum sim_kind { SIM_NONE, SIM_POLLER, SIM_WAKE, SIM_SOCKET };
 enum sim_state { SIM_NEW, SIM_LISTENING, SIM_CONNECTING, SIM_CONNECTED };
 
-// One direction of a connection. It outlives both ends: the log is what the model compares with.
+// One direction of a connection. It outlives both ends, for the model looks at it.
 struct sim_pipe {
-    unsigned char *log; // all that was ever sent
+    unsigned char *log; // all that was ever sent, where weir sends to itself
     size_t log_room;
+    bool is_logged;
+    unsigned pattern; // else what a peer sends: the pattern from here on, again and again
     size_t sent, visible, taken; // offsets in the log
     size_t capacity;             // of sent - taken
     uint64_t visible_at;         // when all that was sent becomes visible; 0: it is
@@ -93,6 +95,7 @@ struct sim_file {
 };
 
 extern struct sim_file sim_files[SIM_FILES];
+extern int sim_files_used; // none beyond has ever been open in this run
 extern uint64_t sim_now;
 
 void sim_kernel_init(void);
@@ -122,6 +125,8 @@ void sim_peer_reset(struct sim_file *file);
 void sim_peer_connect(struct sim_file *file, int port);
 
 size_t sim_room(const struct sim_file *file);
+// Are these the bytes that were sent from there on?
+bool sim_pipe_has(const struct sim_pipe *pipe, size_t at, const unsigned char *bytes, size_t size);
 ssize_t sim_send(struct sim_file *file, const struct iovec *iov, size_t count, size_t limit);
 int sim_told(struct sim_file *file, int error); // notes it; -error
 

@@ -14,11 +14,13 @@
 // ---- making -------------------------------------------------------------------------------------
 
 static struct sim_pipe *
-make_pipe(void)
+make_pipe(bool is_logged)
 {
     static const unsigned capacities[] = {1, 7, 64, 512, 4096, 20000, 65536, 300000};
     struct sim_pipe *pipe = sim_alloc(sizeof(*pipe));
 
+    pipe->is_logged = is_logged;
+    pipe->pattern = sim_below(SIM_PATTERN / 2);
     if (sim_kind_now) {
         pipe->capacity = SIM_KIND_CAPACITY;
         return pipe;
@@ -30,8 +32,10 @@ make_pipe(void)
 void
 sim_join(struct sim_file *a, struct sim_file *b)
 {
-    a->out = b->in = make_pipe();
-    b->out = a->in = make_pipe();
+    bool is_logged = !a->is_peers && !b->is_peers;
+
+    a->out = b->in = make_pipe(is_logged);
+    b->out = a->in = make_pipe(is_logged);
     a->peer = b->index;
     b->peer = a->index;
     a->state = b->state = SIM_CONNECTED;
@@ -62,6 +66,7 @@ sim_pair(int family, struct sim_file **ret_weirs, struct sim_file **ret_peers)
 void
 sim_peer_connect(struct sim_file *file, int port)
 {
+    SIM_EVENT(PEER);
     file->remote_port = port;
     file->state = SIM_CONNECTING;
     file->connect_at = sim_soon();
@@ -72,6 +77,7 @@ wi_os_socket(int family)
 {
     int fd;
 
+    SIM_EVENT(SYSTEM);
     sim_preempt();
     fd = sim_chance(sim_faults.no_descriptor) ? -EMFILE : sim_open(SIM_SOCKET);
     if (fd >= 0) {
@@ -85,6 +91,7 @@ wi_os_close(int fd)
 {
     struct sim_file *file = sim_file(fd);
 
+    SIM_EVENT(SYSTEM);
     sim_preempt();
     if (file == NULL || file->kind == SIM_NONE || file->is_peers) {
         sim_fail("descriptor %d is closed, and is not open", fd);
@@ -121,6 +128,7 @@ wi_os_bind(int fd, const struct sockaddr *address, socklen_t size)
 {
     struct sim_file *file = sim_socket(fd);
 
+    SIM_EVENT(SYSTEM);
     (void)size;
     if (sim_chance(sim_faults.option_fails)) {
         return sim_told(file, EADDRINUSE);
@@ -135,6 +143,7 @@ wi_os_listen(int fd, int backlog)
 {
     struct sim_file *file = sim_socket(fd);
 
+    SIM_EVENT(SYSTEM);
     file->state = SIM_LISTENING;
     file->backlog = backlog < SIM_BACKLOG ? backlog : SIM_BACKLOG;
     return 0;
@@ -146,6 +155,7 @@ wi_os_accept(int fd, struct sockaddr *ret_address, socklen_t *size)
     struct sim_file *file = sim_socket(fd);
     int index;
 
+    SIM_EVENT(SYSTEM);
     sim_preempt();
     if (file->pending_count == 0) {
         return -EAGAIN;
@@ -174,6 +184,7 @@ wi_os_connect(int fd, const struct sockaddr *address, socklen_t size)
 {
     struct sim_file *file = sim_socket(fd);
 
+    SIM_EVENT(SYSTEM);
     (void)size;
     sim_preempt();
     if (address->sa_family == AF_UNSPEC) { // disconnect: a reset that keeps the descriptor
@@ -222,6 +233,7 @@ wi_os_shutdown(int fd, int how)
 {
     struct sim_file *file = sim_socket(fd);
 
+    SIM_EVENT(SYSTEM);
     sim_preempt();
     if (file->state != SIM_CONNECTED || file->reset) {
         return -ENOTCONN;
@@ -252,6 +264,7 @@ option_result(struct sim_file *file)
 int
 wi_os_set_option(int fd, int level, int name, int value)
 {
+    SIM_EVENT(SYSTEM);
     (void)level;
     (void)name;
     (void)value;
@@ -263,6 +276,7 @@ wi_os_get_option(int fd, int level, int name, int *ret_value)
 {
     struct sim_file *file = sim_socket(fd);
 
+    SIM_EVENT(SYSTEM);
     *ret_value = 0;
     if (level == SOL_SOCKET && name == SO_ERROR) {
         *ret_value = file->error;
@@ -285,6 +299,7 @@ wi_os_get_option(int fd, int level, int name, int *ret_value)
 int
 wi_os_set_linger_reset(int fd)
 {
+    SIM_EVENT(SYSTEM);
     sim_socket(fd)->linger_reset = true;
     return 0;
 }
@@ -294,6 +309,7 @@ wi_os_local_address(int fd, struct sockaddr *ret_address, socklen_t *size)
 {
     const struct sim_file *file = sim_socket(fd);
 
+    SIM_EVENT(SYSTEM);
     give_address(file->family, file->port, ret_address, size);
     return 0;
 }
@@ -303,6 +319,7 @@ wi_os_peer_address(int fd, struct sockaddr *ret_address, socklen_t *size)
 {
     const struct sim_file *file = sim_socket(fd);
 
+    SIM_EVENT(SYSTEM);
     if (file->state != SIM_CONNECTED) {
         return -ENOTCONN;
     }
@@ -313,6 +330,7 @@ wi_os_peer_address(int fd, struct sockaddr *ret_address, socklen_t *size)
 int
 wi_os_set_nonblocking(int fd)
 {
+    SIM_EVENT(SYSTEM);
     return option_result(sim_socket(fd));
 }
 
@@ -321,6 +339,7 @@ wi_os_stamp_acks(int fd)
 {
     struct sim_file *file = sim_socket(fd);
 
+    SIM_EVENT(SYSTEM);
     file->stamps = true;
     return option_result(file);
 }
@@ -330,6 +349,7 @@ wi_os_unsent(int fd, int *ret_size)
 {
     const struct sim_file *file = sim_socket(fd);
 
+    SIM_EVENT(SYSTEM);
     *ret_size = file->out == NULL ? 0 : (int)(file->out->sent - file->out->taken);
     if (file->sent_fin && (*ret_size != 0 || file->out->fin_at != 0)) {
         *ret_size += 1; // the end counts as a byte
@@ -340,6 +360,7 @@ wi_os_unsent(int fd, int *ret_size)
 int
 wi_os_window(int fd, size_t *ret_size)
 {
+    SIM_EVENT(SYSTEM);
     *ret_size = sim_socket(fd)->out == NULL ? 0 : 14480;
     return 0;
 }
@@ -349,6 +370,7 @@ wi_os_window(int fd, size_t *ret_size)
 int
 wi_os_unlink(const char *path)
 {
+    SIM_EVENT(SYSTEM);
     (void)path;
     return 0;
 }
@@ -356,6 +378,7 @@ wi_os_unlink(const char *path)
 bool
 wi_os_is_socket(const char *path)
 {
+    SIM_EVENT(SYSTEM);
     (void)path;
     return false;
 }
@@ -363,6 +386,7 @@ wi_os_is_socket(const char *path)
 ssize_t
 wi_os_send_file(int fd, int file, uint64_t offset, size_t size)
 {
+    SIM_EVENT(SYSTEM);
     (void)fd;
     (void)file;
     (void)offset;
@@ -373,6 +397,7 @@ wi_os_send_file(int fd, int file, uint64_t offset, size_t size)
 ssize_t
 wi_os_read_file(int file, void *buffer, size_t size, uint64_t offset)
 {
+    SIM_EVENT(SYSTEM);
     (void)file;
     (void)buffer;
     (void)size;
@@ -383,6 +408,7 @@ wi_os_read_file(int file, void *buffer, size_t size, uint64_t offset)
 int
 wi_os_signal_create(const int *signals, unsigned count)
 {
+    SIM_EVENT(SYSTEM);
     (void)signals;
     (void)count;
     return -ENOSYS; // nothing here asks for signals
@@ -391,6 +417,7 @@ wi_os_signal_create(const int *signals, unsigned count)
 int
 wi_os_signal_take(int fd)
 {
+    SIM_EVENT(SYSTEM);
     (void)fd;
     return -EAGAIN;
 }

@@ -7,6 +7,7 @@
 #include "tests/sim/plants.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
@@ -40,6 +41,7 @@ static struct {
 } options = {.from = 1, .count = 1000};
 
 static struct worker *workers;
+static int sink; // /dev/null
 
 static double
 now_seconds(void)
@@ -81,9 +83,7 @@ run_apart(const struct sim_run *run, struct worker *worker)
     }
     if (child == 0) {
         if (!run->tracing) {
-            int sink = fileno(tmpfile()); // what an assertion says is shown by the replay
-
-            dup2(sink, STDERR_FILENO);
+            dup2(sink, STDERR_FILENO); // what an assertion says is shown by the replay
         }
         alarm(RUN_SECONDS);
         sim_verdict = &worker->verdict;
@@ -283,6 +283,9 @@ add_up(struct sim_coverage *sum)
         sum->steps += one->steps;
         sum->operations += one->operations;
         sum->bytes += one->bytes;
+        for (int kind = 0; kind < SIM_EVENTS; kind++) {
+            sum->events[kind] += one->events[kind];
+        }
     }
 }
 
@@ -315,6 +318,28 @@ print_table(const struct sim_coverage *sum)
     for (int path = 0; path < SIM_PATH_COUNT; path++) {
         printf("%10llu  %s\n", (unsigned long long)sum->paths[path], paths[path]);
     }
+}
+
+static void
+print_sum(const struct sim_coverage *sum)
+{
+    static const char *const kinds[] = {"calls", "callbacks", "system calls", "in the kernel",
+                                        "of peers"};
+    uint64_t runs = sum->runs == 0 ? 1 : sum->runs;
+    uint64_t events = 0;
+
+    for (int kind = 0; kind < SIM_EVENTS; kind++) {
+        events += sum->events[kind];
+    }
+    printf("%llu runs, %llu steps, %llu operations, %llu bytes\n", (unsigned long long)sum->runs,
+           (unsigned long long)sum->steps, (unsigned long long)sum->operations,
+           (unsigned long long)sum->bytes);
+    printf("%llu events in a run:", (unsigned long long)(events / runs));
+    for (int kind = 0; kind < SIM_EVENTS; kind++) {
+        printf("%s %llu %s", kind == 0 ? "" : ",", (unsigned long long)(sum->events[kind] / runs),
+               kinds[kind]);
+    }
+    putchar('\n');
 }
 
 // ---- the command --------------------------------------------------------------------------------
@@ -419,6 +444,8 @@ main(int argc, char **argv)
     double begun = now_seconds();
 
     read_options(argc, argv);
+    sink = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    sim_pattern_make();
     workers = share(sizeof(*workers) * WORKERS_MAX);
     if (options.plant > sim_plant_count() || (options.plants && sim_plant_count() == 0)) {
         fprintf(stderr, "weir-sim: no such fault is planted here (weir-sim-planted has them)\n");
@@ -444,10 +471,8 @@ main(int argc, char **argv)
     if (options.table) {
         print_table(&sum);
     }
-    printf("%llu runs, %llu steps, %llu operations, %llu bytes, %.1f s: %s\n",
-           (unsigned long long)sum.runs, (unsigned long long)sum.steps,
-           (unsigned long long)sum.operations, (unsigned long long)sum.bytes, now_seconds() - begun,
-           failed == NULL ? "good" : "FAILED");
+    print_sum(&sum);
+    printf("%.1f s: %s\n", now_seconds() - begun, failed == NULL ? "good" : "FAILED");
     if (failed != NULL && !options.keep_going) {
         show_failure(failed);
     }

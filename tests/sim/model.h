@@ -56,7 +56,8 @@ struct sim_op {
     uint64_t deadline_ns; // 0: none
     int token;            // -1: none
     weir_op handle;
-    unsigned char *bytes;
+    unsigned char *bytes; // the caller's memory; what must be sent is sim_op_piece()'s
+    unsigned pattern;     // where in the pattern it begins
     struct weir_shared *shared;
     bool accepted, in_call, done, done_inline, cut, by_loop;
     bool cancelled, won, pending; // what a cancel was asked and answered
@@ -114,6 +115,7 @@ void sim_stream_attach(struct sim_stream *stream, struct sim_file *file);
 bool sim_was_told(const struct sim_stream *stream, int status);
 
 struct sim_op *sim_op_new(struct sim_stream *stream, size_t size);
+bool sim_op_has(const struct sim_op *op, size_t at, const unsigned char *bytes, size_t size);
 bool sim_op_is_open(const struct sim_op *op); // accepted and not completed
 enum sim_place sim_op_place(const struct sim_op *op);
 void sim_disturb(struct sim_stream *stream, enum sim_disturbance by); // counts all open ones
@@ -203,7 +205,7 @@ enum sim_path {
 struct sim_coverage {
     uint64_t cells[SIM_PLACES][SIM_DISTURBANCES];
     uint64_t paths[SIM_PATH_COUNT];
-    uint64_t runs, steps, operations, bytes;
+    uint64_t runs, steps, operations, bytes, events[SIM_EVENTS];
 };
 extern struct sim_coverage *sim_coverage;
 

@@ -33,6 +33,7 @@ static const char *const texts[] = {
     [23] = "what an unsent write was given is not released",
     [24] = "a connect has no time limit",
     [25] = "an inline write passes those in lanes",
+    [26] = "what an inline write may leave is not counted while it is sent",
 };
 
 unsigned

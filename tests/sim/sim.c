@@ -5,11 +5,26 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 struct sim_verdict *sim_verdict;
 bool sim_tracing;
 static uint64_t random_state;
+unsigned char sim_pattern[SIM_PATTERN];
+uint64_t sim_events[SIM_EVENTS];
+
+#define ARENA_SIZE ((size_t)1 << 28)
+static unsigned char *arena;
+static size_t arena_used = ARENA_SIZE;
+
+void
+sim_pattern_make(void)
+{
+    for (size_t i = 0; i < SIM_PATTERN; i++) {
+        sim_pattern[i] = (unsigned char)(sim_hash(i, 7) & 0x7f);
+    }
+}
 
 uint64_t
 sim_hash(uint64_t a, uint64_t b)
@@ -78,10 +93,18 @@ sim_fail(const char *format, ...)
 void *
 sim_alloc(size_t size)
 {
-    void *memory = calloc(1, size);
+    void *memory;
 
-    if (memory == NULL) {
-        sim_fail("the simulation itself is out of memory");
+    size = (size + 15) & ~(size_t)15;
+    if (ARENA_SIZE - arena_used < size) {
+        arena = mmap(NULL, ARENA_SIZE, PROT_READ | PROT_WRITE,
+                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        arena_used = 0;
+        if (arena == MAP_FAILED || size > ARENA_SIZE) {
+            sim_fail("the simulation itself is out of memory");
+        }
     }
+    memory = arena + arena_used;
+    arena_used += size;
     return memory;
 }

@@ -74,7 +74,7 @@ check_bytes(struct sim_stream *stream, const unsigned char *bytes, size_t size)
         sim_fail("reading: stream %d is shown %zu bytes, more than were received", stream->number,
                  size);
     }
-    if (memcmp(bytes, stream->in->log + stream->delivered, size) != 0) {
+    if (!sim_pipe_has(stream->in, stream->delivered, bytes, size)) {
         sim_fail("reading: stream %d is shown other bytes than were sent", stream->number);
     }
 }
@@ -419,7 +419,7 @@ accepted(weir_listener listener, weir_stream handle, void *arg)
     stream->unknown_errors = true; // of what was before
     weir_stream_set_handlers(handle, stream->options.handlers, stream);
     if (weir_stream_peer_address(handle, (struct sockaddr *)&peer, &size) == 0) {
-        for (int i = 0; i < SIM_FILES; i++) {
+        for (int i = 0; i < sim_files_used; i++) {
             struct sim_file *file = &sim_files[i];
 
             if (file->kind == SIM_SOCKET && !file->is_peers && file->state == SIM_CONNECTED &&
@@ -481,10 +481,10 @@ sim_open_stream(void)
 static struct sim_file *
 any_peer(void)
 {
-    int first = (int)sim_below(SIM_FILES);
+    int first = (int)sim_below((unsigned)sim_files_used);
 
-    for (int i = 0; i < SIM_FILES; i++) {
-        struct sim_file *file = &sim_files[(first + i) % SIM_FILES];
+    for (int i = 0; i < sim_files_used; i++) {
+        struct sim_file *file = &sim_files[(first + i) % sim_files_used];
 
         if (file->kind == SIM_SOCKET && file->is_peers && file->state == SIM_CONNECTED) {
             return file;
@@ -525,7 +525,7 @@ sim_any_peer(void)
 void
 sim_peers_read_all(void)
 {
-    for (int i = 0; i < SIM_FILES; i++) {
+    for (int i = 0; i < sim_files_used; i++) {
         if (sim_files[i].kind == SIM_SOCKET && sim_files[i].is_peers &&
             sim_files[i].state == SIM_CONNECTED) {
             sim_peer_receive(&sim_files[i], SIZE_MAX);

@@ -81,6 +81,7 @@ void
 sim_call_begins(void)
 {
     sim_calls++;
+    SIM_EVENT(CALL);
     if (depth != 0) {
         threads[stack[depth - 1]].in_call++;
     }
@@ -101,6 +102,7 @@ sim_callback_begins(const struct sim_stream *stream, const char *name)
     int loop = sim_loop_running();
     struct thread *thread;
 
+    SIM_EVENT(CALLBACK);
     if (loop < 0 || (stream != NULL && loop != stream->loop)) {
         sim_fail("callbacks: %s runs on another thread than its loop's", name);
     }

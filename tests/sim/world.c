@@ -414,6 +414,9 @@ sim_run(const struct sim_run *run)
     sim_begin_step(run->seed, FINISH_STEP);
     sim_world_finish();
     sim_coverage->runs++;
+    for (int kind = 0; kind < SIM_EVENTS; kind++) {
+        sim_coverage->events[kind] += sim_events[kind];
+    }
     sim_verdict->over = true;
     _exit(0);
 }
