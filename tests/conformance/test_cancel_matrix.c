@@ -1,3 +1,4 @@
+// os: count
 // SPDX-License-Identifier: MIT
 //
 // The cancel table, stepped by hand: {state} x {caller} x {tear policy}.
@@ -5,6 +6,7 @@
 // Each case submits the victim and a follower behind it, cancels the victim in the wanted state,
 // and looks at the answer, the result, the follower, the wire, and the next write.
 #include "tests/lib/fixture.h"
+#include "tests/lib/os_count.h"
 
 enum { MIB = 1024 * 1024, SMALL = 1000, VICTIM = 1, FOLLOWER = 2, BLOCKER = 3, LATER = 4 };
 enum { ABORT_CODE = 77 };
@@ -29,17 +31,7 @@ struct cancel {
     size_t taken; // of the victim: before the cancel at least, in the end what its result says
     weir_op op;
     weir_token token;
-    uint64_t deadline_ns;
 };
-
-static bool
-deadline_has_passed(void *arg)
-{
-    const struct cancel *cancel = arg;
-
-    // And a little more: how finely a loop counts time is its own affair.
-    return weir_now_ns() > cancel->deadline_ns + MS(20);
-}
 
 // ---- arrange ----------------------------------------------------------------------------------
 
@@ -55,10 +47,7 @@ submit_victim(struct cancel *cancel)
                       0);
         request.token = cancel->token;
     } else if (cancel->caller == BY_DEADLINE) {
-        // Long enough that no state is missed, short enough to wait for.
-        cancel->deadline_ns =
-            weir_deadline_after(MS(cancel->state == IN_LANE ? 2 : 60) * test_slow_factor());
-        request.deadline_ns = cancel->deadline_ns;
+        request.deadline_ns = weir_deadline_after(MS(60)); // the clock is held until act()
     }
     assert_status(submit(cancel->fixture, cancel->pair->stream, &request, &cancel->op), 0);
 }
@@ -135,13 +124,10 @@ act(struct cancel *cancel)
         return;
     }
     call_end();
-    if (cancel->state == IN_LANE) {
-        // Let it pass without a turn.
-        while (!deadline_has_passed(cancel)) {
-        }
-        return;
+    os_clock_pass(MS(80)); // and a little more: how finely a loop counts time is its own affair
+    if (cancel->state != IN_LANE) {
+        fixture_settle(cancel->fixture);
     }
-    fixture_turn_until(cancel->fixture, deadline_has_passed, cancel);
 }
 
 // ---- assert -----------------------------------------------------------------------------------
@@ -277,6 +263,7 @@ run(void **state, enum state at, enum caller caller, enum weir_tear tear)
     struct cancel *cancel = fixture_memory(fixture, sizeof(*cancel));
 
     *cancel = (struct cancel){.fixture = fixture, .state = at, .caller = caller, .tear = tear};
+    os_clock_hold();
     arrange(cancel);
     act(cancel);
     if (at != TX_PARTLY) {
@@ -294,6 +281,7 @@ run(void **state, enum state at, enum caller caller, enum weir_tear tear)
     if (caller == BY_TOKEN) {
         assert_status(weir_token_free(cancel->token), 0);
     }
+    os_clock_go();
 }
 
 // One function per cell of the table.

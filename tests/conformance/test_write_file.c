@@ -560,12 +560,15 @@ a_file_has_a_deadline(void **state)
 {
     struct fixture *fixture = fixture_manual(state);
     struct recorder *recorder = recorder_make(fixture);
-    uint64_t wait = MS(200) * test_slow_factor(); // the file has to have begun by then
-    struct weir_write request = {.deadline_ns = weir_deadline_after(wait)};
+    struct weir_write request = {0};
     size_t taken;
 
+    os_clock_hold();
+    request.deadline_ns = weir_deadline_after(MS(20));
     begin_file(fixture, recorder, &request, &taken, NULL);
+    os_clock_pass(MS(22));
     recorder_wait(recorder, 1);
+    os_clock_go();
     expect_result(recorder_of(recorder, 0), -ETIMEDOUT, WEIR_ORIGIN_DEADLINE, taken);
 }
 

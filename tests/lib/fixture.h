@@ -131,7 +131,9 @@ struct weir_stats fixture_stats(struct fixture *fixture);
 
 // What WEIR_TEST_SLOW says, at least 1.
 unsigned test_slow_factor(void);
-// 5 s, or WEIR_TEST_SLOW times that, from now.
+// The machine's clock, whatever the library is told (os_count.h), for what waits by itself.
+uint64_t test_now_ns(void);
+// 5 s, or WEIR_TEST_SLOW times that, from test_now_ns().
 uint64_t test_deadline(void);
 // Milliseconds in nanoseconds, not scaled.
 #define MS(ms) ((uint64_t)(ms)*UINT64_C(1000000))

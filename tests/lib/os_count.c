@@ -39,6 +39,7 @@
 #define wi_os_thread_start     real_thread_start
 #define wi_os_pin              real_pin
 #define wi_os_at_fork_child    real_at_fork_child
+#define wi_os_now_ns           real_now_ns
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wmissing-prototypes"
 #include "runtime/os_linux.c"
@@ -79,6 +80,7 @@
 #undef wi_os_thread_start
 #undef wi_os_pin
 #undef wi_os_at_fork_child
+#undef wi_os_now_ns
 
 // ---- the countdown ----------------------------------------------------------------------------
 
@@ -212,6 +214,36 @@ due(enum os_counted call)
     int error = due_by(&failing[0], call, number);
 
     return error != 0 ? error : due_by(&failing[1], call, number);
+}
+
+// ---- the clock --------------------------------------------------------------------------------
+
+static wi_atomic_u64 held_ns; // 0: it goes
+
+void
+os_clock_hold(void)
+{
+    wi_store_relaxed(&held_ns, real_now_ns());
+}
+
+void
+os_clock_pass(uint64_t ns)
+{
+    wi_add_relaxed(&held_ns, ns);
+}
+
+void
+os_clock_go(void)
+{
+    wi_store_relaxed(&held_ns, 0);
+}
+
+uint64_t
+wi_os_now_ns(void)
+{
+    uint64_t held = wi_load_relaxed(&held_ns);
+
+    return held != 0 ? held : real_now_ns();
 }
 
 // ---- the calls --------------------------------------------------------------------------------

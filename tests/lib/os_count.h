@@ -3,7 +3,7 @@
 #define TESTS_LIB_OS_COUNT_H
 
 // The real kernel behind runtime/os.h, for tests whose first line is `// os: count`: every call is
-// counted, and the nth of one kind can be made to fail without being made.
+// counted, and the nth of one kind can be made to fail without being made; and a clock to hold.
 
 #include "runtime/os.h"
 
@@ -60,5 +60,11 @@ unsigned long os_count_of(enum os_counted call);
 const char *os_count_name(enum os_counted call);
 // What the kind may plausibly fail with; ends with 0.
 const int *os_count_errors(enum os_counted call);
+
+// The library's clock stands still until it is moved or let go: nothing is late because the machine
+// is. With loops that are turned by hand; a wait in the poller takes its time all the same.
+void os_clock_hold(void);
+void os_clock_pass(uint64_t ns);
+void os_clock_go(void);
 
 #endif /* TESTS_LIB_OS_COUNT_H */

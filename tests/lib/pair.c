@@ -155,7 +155,7 @@ transport_accept(struct fixture *fixture, int listener)
     int fd;
 
     while ((fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) < 0) {
-        if (errno != EAGAIN || weir_now_ns() > deadline) {
+        if (errno != EAGAIN || test_now_ns() > deadline) {
             fixture_fail(fixture, "no connection came: %s", strerror(errno));
         }
         fixture_breathe(fixture);
@@ -381,7 +381,7 @@ peer_read_some(struct fixture *fixture, int peer, void *buffer, size_t size)
         if (errno != EAGAIN && errno != EINTR) {
             return -errno;
         }
-        if (weir_now_ns() > deadline) {
+        if (test_now_ns() > deadline) {
             fixture_fail(fixture, "the peer waits for bytes or an end that do not come");
         }
         fixture_breathe(fixture);
@@ -435,7 +435,7 @@ peer_write(struct fixture *fixture, int peer, const void *data, size_t size)
             done += (size_t)sent;
             continue;
         }
-        if ((errno != EAGAIN && errno != EINTR) || weir_now_ns() > deadline) {
+        if ((errno != EAGAIN && errno != EINTR) || test_now_ns() > deadline) {
             fixture_fail(fixture, "the peer wrote %zu of %zu bytes: %s", done, size,
                          strerror(errno));
         }

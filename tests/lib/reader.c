@@ -158,7 +158,7 @@ reader_wait_calls_at(struct reader *reader, unsigned count, const char *file, in
     uint64_t deadline = test_deadline();
 
     while (reader_calls(reader) < count) {
-        if (weir_now_ns() > deadline) {
+        if (test_now_ns() > deadline) {
             fixture_fail_at(fixture, file, line, "data was called %u of %u times",
                             reader_calls(reader), count);
         }
@@ -174,7 +174,7 @@ reader_wait_consumed_at(struct reader *reader, uint64_t size, const char *file, 
     uint64_t deadline = test_deadline();
 
     while (reader_consumed(reader) < size) {
-        if (weir_now_ns() > deadline) {
+        if (test_now_ns() > deadline) {
             fixture_fail_at(fixture, file, line, "data consumed %" PRIu64 " of %" PRIu64 " bytes",
                             reader_consumed(reader), size);
         }
@@ -351,7 +351,7 @@ pulls_wait_at(struct pulls *pulls, unsigned count, const char *file, int line)
     uint64_t deadline = test_deadline();
 
     while (pulls_count(pulls) < count) {
-        if (weir_now_ns() > deadline) {
+        if (test_now_ns() > deadline) {
             fixture_fail_at(pulls->fixture, file, line, "%u of %u pulls completed in time",
                             pulls_count(pulls), count);
         }

@@ -88,7 +88,7 @@ recorder_wait_at(struct recorder *recorder, unsigned count, const char *file, in
     uint64_t deadline = test_deadline();
 
     while (recorder_count(recorder) < count) {
-        if (weir_now_ns() > deadline) {
+        if (test_now_ns() > deadline) {
             fixture_fail_at(fixture, file, line, "%u of %u completions came in time",
                             recorder_count(recorder), count);
         }
@@ -252,7 +252,7 @@ events_wait_at(struct events *events, const char *name, unsigned count, const ch
     uint64_t deadline = test_deadline();
 
     while (events_count(events, name) < count) {
-        if (weir_now_ns() > deadline) {
+        if (test_now_ns() > deadline) {
             fixture_fail_at(events->fixture, file, line, "event %s came %u of %u times in [%s]",
                             name, events_count(events, name), count, events_text(events));
         }

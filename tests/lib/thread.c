@@ -81,7 +81,7 @@ thread_call(struct fixture *fixture, thread_fn *function, void *arg)
     uint64_t deadline = test_deadline();
 
     pthread_mutex_lock(&fixture->lock);
-    while (!thread->done && weir_now_ns() < deadline) {
+    while (!thread->done && test_now_ns() < deadline) {
         struct timespec until;
 
         clock_gettime(CLOCK_REALTIME, &until);

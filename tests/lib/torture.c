@@ -57,7 +57,7 @@ await_at(struct torture *torture, int line, predicate_fn *predicate, void *arg, 
     uint64_t deadline = test_deadline();
 
     while (!predicate(arg)) {
-        if (weir_now_ns() > deadline) {
+        if (test_now_ns() > deadline) {
             torture_fail_at(torture, line, text, 0);
         }
         fixture_breathe(torture->fixture);
@@ -454,7 +454,7 @@ peer_take_all(struct torture_stream *slot)
     while (slot->opened && peer_take(slot)) {
         struct pollfd ready = {.fd = slot->peer, .events = POLLIN};
 
-        if (weir_now_ns() > deadline) {
+        if (test_now_ns() > deadline) {
             torture_fail(slot->torture, "the peer's end did not come", (long)slot->peer_size);
         }
         poll(&ready, 1, 100);
