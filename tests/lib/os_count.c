@@ -127,6 +127,8 @@ static const struct {
     [COUNT_THREAD_START] = {"pthread_create", {EAGAIN}},
     [COUNT_PIN] = {"sched_setaffinity", {EINVAL}},
     [COUNT_FORK_HOOK] = {"pthread_atfork", {ENOMEM}},
+    [COUNT_SHARE] = {"open of a page", {EACCES, ENOSPC, EMFILE}},
+    [COUNT_STACK_LISTEN] = {"sigaction", {EBUSY}},
 };
 
 struct failing {
@@ -398,4 +400,27 @@ wi_os_read_file(int file, void *buffer, size_t size, uint64_t offset)
         return -error;
     }
     return real_read_file(file, buffer, error == COUNT_SHORT ? 1 : size, offset);
+}
+
+// ---- calls in files of their own: the linker puts these in their place (--wrap) --------------
+
+int __real_wi_os_share_create(const char *path, size_t size, void **ret_memory);
+int __wrap_wi_os_share_create(const char *path, size_t size, void **ret_memory);
+int __real_wi_os_stack_listen(int signal);
+int __wrap_wi_os_stack_listen(int signal);
+
+int
+__wrap_wi_os_share_create(const char *path, size_t size, void **ret_memory)
+{
+    int error = due(COUNT_SHARE);
+
+    return error != 0 ? -error : __real_wi_os_share_create(path, size, ret_memory);
+}
+
+int
+__wrap_wi_os_stack_listen(int signal)
+{
+    int error = due(COUNT_STACK_LISTEN);
+
+    return error != 0 ? -error : __real_wi_os_stack_listen(signal);
 }

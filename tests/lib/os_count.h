@@ -43,6 +43,8 @@ enum os_counted {
     COUNT_THREAD_START,
     COUNT_PIN,
     COUNT_FORK_HOOK,
+    COUNT_SHARE,
+    COUNT_STACK_LISTEN,
     COUNT_CALLS,
 };
 

@@ -21,9 +21,9 @@ static unsigned char buffers[4][4096];
 // ---- life -------------------------------------------------------------------------------------
 
 static void
-live(struct torture *torture, unsigned flags)
+live(struct torture *torture, struct weir_runtime_options options)
 {
-    struct weir_runtime_options options = {.loops = 2, .flags = flags};
+    unsigned flags = options.flags;
     struct weir_runtime *runtime = NULL;
     struct torture_op *op = torture_op(torture);
     weir_token token;
@@ -50,13 +50,36 @@ live(struct torture *torture, unsigned flags)
 static void
 live_by_hand(struct torture *torture)
 {
-    live(torture, WEIR_MANUAL);
+    live(torture, (struct weir_runtime_options){.loops = 2, .flags = WEIR_MANUAL});
 }
 
 static void
 live_with_threads(struct torture *torture)
 {
-    live(torture, WEIR_PIN);
+    live(torture, (struct weir_runtime_options){.loops = 2, .flags = WEIR_PIN});
+}
+
+static void
+ignore_log(enum weir_log_level level, const char *line, void *arg)
+{
+    (void)level;
+    (void)line;
+    (void)arg;
+}
+
+// A page for others, a look-out for stalls, a limit of everything.
+static void
+live_watched(struct torture *torture)
+{
+    live(torture, (struct weir_runtime_options){.loops = 2,
+                                                .spin_ns = 1000,
+                                                .lane_entries = 64,
+                                                .loop_bytes_max = 1 << 20,
+                                                .total_bytes_max = 1 << 20,
+                                                .log = ignore_log,
+                                                .latency_every = 1,
+                                                .stall_ns = MS(10000),
+                                                .stats_name = "torture"});
 }
 
 // ---- listening --------------------------------------------------------------------------------
@@ -505,6 +528,76 @@ write_files(struct torture *torture)
     write_file(torture, 100, WEIR_FIN, WEIR_SENT);
 }
 
+// ---- pool memory ------------------------------------------------------------------------------
+
+// What could be made of a block, of copied bytes, and of an iterator at their end.
+static void
+fill_chain(struct torture *torture, struct weir_chain *chain, const void *bytes)
+{
+    struct weir_block *block = weir_block_lease(WEIR_BLOCK_SIZE);
+    struct weir_iter end;
+
+    if (block != NULL) {
+        memcpy(weir_block_data(block), bytes, 3000);
+        if (torture_result(torture, weir_chain_append_block(chain, block, 3000)) < 0) {
+            weir_block_return(block);
+        }
+    }
+    torture_result(torture, weir_chain_append(chain, bytes, MEMORY_SIZE));
+    if (weir_chain_size(chain) != 0) {
+        end = weir_chain_end(chain);
+        torture_result(torture, weir_iter_append(&end, bytes, 5000));
+    }
+}
+
+// All of one letter, so that any order is right. What is refused goes back.
+static void
+write_chains(struct torture *torture)
+{
+    struct torture_stream *slot = &torture->streams[0];
+    struct torture_op *op = torture_op(torture);
+    unsigned char *bytes = memory[op - torture->ops];
+    struct weir_chain front = {0};
+    struct weir_chain chain = {0};
+
+    op->letter = (unsigned char)('0' + (op - torture->ops));
+    op->stream = slot;
+    memset(bytes, op->letter, MEMORY_SIZE);
+    fill_chain(torture, &chain, bytes);
+    if (weir_chain_size(&chain) > 3) {
+        if (torture_result(torture,
+                           weir_chain_split(&chain, weir_chain_size(&chain) / 3, &front)) == 0) {
+            weir_chain_splice(&chain, &front);
+        }
+        torture_result(torture, weir_chain_consume(&chain, weir_chain_size(&chain) / 5));
+    }
+    op->size = weir_chain_size(&chain);
+    torture_accepted(op, weir_write_chain(slot->stream, &chain, torture_done, op));
+    weir_chain_return(&chain);
+    write_form(torture, slot, 100, 1, WEIR_FIN, WEIR_SENT);
+}
+
+static void
+write_shared(struct torture *torture)
+{
+    struct weir_shared *shared = weir_shared_create(NULL, 9000);
+    struct torture_stream *slot = &torture->streams[0];
+
+    for (unsigned i = 0; i < 3 && shared != NULL; i++) {
+        struct weir_write request;
+        struct torture_op *op = make_write(torture, slot, 9000, 0, &request);
+
+        if (i == 0) {
+            memset(weir_shared_data(shared), op->letter, 9000);
+        }
+        op->letter = *(const unsigned char *)weir_shared_data(shared);
+        request.shared = i == 1 ? weir_shared_ref(shared) : shared;
+        torture_accepted(op, weir_write(slot->stream, &request, NULL));
+        weir_shared_unref(i == 1 ? shared : NULL);
+    }
+    weir_shared_unref(shared);
+}
+
 static void
 produce_one(struct torture *torture, size_t size, unsigned flags)
 {
@@ -692,6 +785,93 @@ provide(struct torture *torture)
     }
 }
 
+// A stream that rests while much waits to be sent on it, and reads on when that has left.
+static void
+prepare_rest(struct torture *torture)
+{
+    torture_adopt(torture, true, WEIR_STREAM_REST);
+    send_to(&torture->streams[0], 30000);
+}
+
+static void
+rest(struct torture *torture)
+{
+    struct torture_stream *slot = &torture->streams[0];
+
+    write_bulk(torture, slot, WEIR_TEAR_STOP, NULL);
+    send_to(slot, 30000);
+    if (torture->scenario->place == TORTURE_LOOP) {
+        torture_result(torture, weir_stream_set_user(slot->stream, slot));
+    } else {
+        fixture_settle(torture->fixture);
+    }
+    write_form(torture, slot, 700, 1, WEIR_COPY, WEIR_SENT);
+    torture_result(torture, weir_stop_reading(slot->stream, 0));
+}
+
+// ---- sight ------------------------------------------------------------------------------------
+
+static void
+ignore_line(const char *line, void *arg)
+{
+    (void)line;
+    (void)arg;
+}
+
+static void
+tell_addresses(struct torture *torture, weir_stream stream)
+{
+    struct weir_address address;
+    socklen_t size = sizeof(address.as);
+
+    torture_result(torture, weir_stream_peer_address(stream, &address.as.any, &size));
+    size = sizeof(address.as);
+    torture_result(torture, weir_stream_local_address(stream, &address.as.any, &size));
+}
+
+// Looking at what lives must be possible whatever has failed, and changes nothing.
+static void
+look_at_all(struct torture *torture)
+{
+    struct torture_stream *slot = &torture->streams[0];
+    struct fixture *fixture = torture->fixture;
+    struct weir_stats stats;
+    struct weir_latency latency;
+    char text[300];
+
+    write_bulk(torture, slot, WEIR_TEAR_STOP, NULL);
+    write_form(torture, slot, 700, 1, WEIR_TIMED, WEIR_SENT);
+    torture_result(torture, (int)weir_stats_prometheus(fixture->runtime, text, sizeof(text)));
+    torture_result(torture, weir_stats(fixture->runtime, &stats));
+    torture_result(torture, weir_loop_stats(fixture->loop, &stats));
+    torture_result(torture, weir_latency(fixture->runtime, &latency));
+    torture_result(torture, weir_loop_latency(fixture->loop, &latency));
+    torture_result(torture, weir_stream_status(slot->stream));
+    if (torture->scenario->place == TORTURE_LOOP) {
+        tell_addresses(torture, slot->stream);
+        torture_result(torture, weir_dump(fixture->loop, ignore_line, NULL));
+    }
+}
+
+static void
+end_dumps(struct torture *torture)
+{
+    if (torture->watch[0].bits != 0) {
+        weir_watch_stop(torture->watch[0]);
+    }
+}
+
+// Its end is told to nobody.
+static void
+dump_by_signal(struct torture *torture)
+{
+    torture->settled = end_dumps;
+    if (torture_result(torture, weir_dump_on_signal(torture->fixture->runtime, SIGUSR1, ignore_line,
+                                                    NULL, &torture->watch[0])) == 0) {
+        kill(getpid(), SIGUSR1);
+    }
+}
+
 // ---- waiting ----------------------------------------------------------------------------------
 
 static void
@@ -700,6 +880,22 @@ prepare_wait(struct torture *torture)
     torture_adopt(torture, false, 0);
     send_to(&torture->streams[0], 3000);
     torture->fds[0] = transport_listen(torture->fixture, 0, &torture->address);
+}
+
+// Of an operation, and of a stream.
+static void
+wait_for_ends(struct torture *torture)
+{
+    weir_stream stream = torture->streams[0].stream;
+    struct torture_op *op = torture_op(torture);
+    struct weir_timer timer = {
+        .deadline_ns = weir_deadline_after(MS(1)), .fn = torture_timer_done, .arg = op};
+    weir_op handle = {0};
+
+    torture_accepted(op, weir_timer_start(torture->fixture->loop, &timer, &handle));
+    torture_result(torture, weir_op_wait(handle, weir_deadline_after(MS(100))));
+    torture_result(torture, weir_close(stream, WEIR_CLOSE_ABORT, 0, 0));
+    torture_result(torture, weir_closed_wait(stream, weir_deadline_after(MS(100))));
 }
 
 static void
@@ -732,6 +928,7 @@ wait_for_each(struct torture *torture)
         dialled->lazy = true;
         dialled->gone = true;
     }
+    wait_for_ends(torture);
 }
 
 // ---- tokens, timers, posts ----------------------------------------------------------------------
@@ -867,6 +1064,7 @@ watch(struct torture *torture)
 const struct scenario scenarios[] = {
     {.name = "live by hand", .bare = true, .act = live_by_hand},
     {.name = "live with threads", .bare = true, .act = live_with_threads},
+    {.name = "live, watched", .bare = true, .act = live_watched},
     {.name = "listen", .prepare = prepare_listen, .act = listen_once},
     {.name = "listen, two loops",
      .loops = 2,
@@ -900,6 +1098,16 @@ const struct scenario scenarios[] = {
      .place = TORTURE_LOOP,
      .prepare = prepare_file,
      .act = write_files},
+    {.name = "write chains", .prepare = prepare_produce, .act = write_chains},
+    {.name = "write chains, fresh thread",
+     .place = TORTURE_FRESH,
+     .prepare = prepare_produce,
+     .act = write_chains},
+    {.name = "write chains on the loop",
+     .place = TORTURE_LOOP,
+     .prepare = prepare_produce,
+     .act = write_chains},
+    {.name = "share", .prepare = prepare_produce, .act = write_shared},
     {.name = "produce", .place = TORTURE_FRESH, .prepare = prepare_produce, .act = produce},
     {.name = "produce on the loop",
      .place = TORTURE_LOOP,
@@ -916,6 +1124,14 @@ const struct scenario scenarios[] = {
     {.name = "pull, fresh thread", .place = TORTURE_FRESH, .prepare = prepare_pull, .act = pull},
     {.name = "pull on the loop", .place = TORTURE_LOOP, .prepare = prepare_pull, .act = pull},
     {.name = "provide", .place = TORTURE_LOOP, .prepare = prepare_pull, .act = provide},
+    {.name = "rest", .prepare = prepare_rest, .act = rest},
+    {.name = "rest on the loop", .place = TORTURE_LOOP, .prepare = prepare_rest, .act = rest},
+    {.name = "look", .prepare = prepare_produce, .act = look_at_all},
+    {.name = "look on the loop",
+     .place = TORTURE_LOOP,
+     .prepare = prepare_produce,
+     .act = look_at_all},
+    {.name = "dump by signal", .loops = 2, .act = dump_by_signal},
     {.name = "wait", .threads = true, .prepare = prepare_wait, .act = wait_for_each},
     {.name = "tokens", .prepare = prepare_three, .act = fire_tokens},
     {.name = "tokens on the loop",
