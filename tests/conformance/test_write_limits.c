@@ -5,7 +5,6 @@
 #include "tests/lib/reader.h"
 
 #include <string.h>
-#include <sys/socket.h>
 #include <time.h>
 
 enum { LANE = 8, PIECE = 1000, SHARE = 1000000 };
@@ -315,18 +314,14 @@ writers_everywhere_share_a_high_mark(void **state)
     struct thread *threads[WRITERS - 1];
     size_t got[WRITERS] = {0};
     size_t left = 0;
-    int window = 32768;
 
     crowd->fixture = fixture;
     reader->arg = crowd;
     reader->handlers.writable = crowd_writable;
     crowd->pair = reader_open(
-        reader,
-        &(struct pair_options){.stream = {.queue_high = HIGH, .queue_low = 1000}, .small = true});
-    // On TCP a window below one segment makes the sender wait for its persist timer, 200 ms each
-    // time, and this test sends some hundreds of windows.
-    assert_int_equal(setsockopt(crowd->pair->peer, SOL_SOCKET, SO_RCVBUF, &window, sizeof(window)),
-                     0);
+        reader, &(struct pair_options){.stream = {.queue_high = HIGH, .queue_low = 1000},
+                                       .small = true,
+                                       .window = 16384});
     for (unsigned writer = 0; writer < WRITERS; writer++) {
         memset(crowd->bytes[writer], (int)writer, RECORD);
         left += crowd_total(writer);

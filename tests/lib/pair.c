@@ -198,12 +198,22 @@ stuff(int fd)
     return size;
 }
 
+// 0: as the kernel likes.
+static int
+receive_buffer_of(const struct pair_options *options)
+{
+    if (!options->small && !options->stuffed) {
+        return 0;
+    }
+    return options->window != 0 ? options->window : SMALL_BUFFER;
+}
+
 static void
 open_adopted(struct pair *pair, const struct pair_options *options,
              const struct weir_stream_options *stream)
 {
     struct fixture *fixture = pair->fixture;
-    int receive_buffer = options->small || options->stuffed ? SMALL_BUFFER : 0;
+    int receive_buffer = receive_buffer_of(options);
     struct weir_address address;
     int listener = transport_listen(fixture, receive_buffer, &address);
     int fd = transport_connect(fixture, &address, 0);
@@ -228,7 +238,7 @@ open_dialled(struct pair *pair, const struct pair_options *options,
 {
     struct fixture *fixture = pair->fixture;
     struct weir_dial request = {.stream = *stream};
-    int listener = transport_listen(fixture, options->small ? SMALL_BUFFER : 0, &request.address);
+    int listener = transport_listen(fixture, receive_buffer_of(options), &request.address);
 
     assert_status(
         weir_dial(options->loop != NULL ? options->loop : fixture->loop, &request, &pair->stream),
@@ -283,7 +293,7 @@ open_accepted(struct pair *pair, const struct pair_options *options,
 
     assert_status(weir_listen(fixture->runtime, &request, &pair->listener), 0);
     assert_status(weir_listener_address(pair->listener, &address), 0);
-    pair->peer = transport_connect(fixture, &address, options->small ? SMALL_BUFFER : 0);
+    pair->peer = transport_connect(fixture, &address, receive_buffer_of(options));
     fixture_turn_until(fixture, is_accepted, pair);
 }
 

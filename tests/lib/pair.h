@@ -58,12 +58,16 @@ enum pair_made {
     PAIR_ACCEPTED, // weir_listen(), a plain socket connects
 };
 
+// (*) On TCP its window then settles below one segment, and a sender who has more waits for the
+// kernel's persist timer, 200 ms for each window. To block, that is good; to pass much through it
+// is not.
 struct pair_options {
     enum pair_made made;
     struct weir_stream_options stream; // without handlers: recorded in pair->events
     struct weir_loop *loop;            // NULL: the first
     bool pull;                         // record without a data function
     bool small;                        // the smallest buffers both ways: 1 MiB blocks early
+    int window;                        // if small: the peer's receive buffer; 0: the smallest (*)
     bool stuffed;                      // adopted only, implies small: no room for a single byte
     bool unstarted;                    // do not wait for `started`
 };
