@@ -66,6 +66,19 @@ unread_size(const struct wi_gather *gather)
     return left > STAMPED_END ? left - STAMPED_END : 0;
 }
 
+static ssize_t
+send_from_pipe(struct wi_loop *loop, struct wi_stream *stream, const struct wi_gather *gather,
+               int *ret_failure)
+{
+    ssize_t sent = wi_os_splice_out(gather->file->from.file.fd, stream->fd, (size_t)gather->size,
+                                    !loop->manual);
+
+    if (sent == 0) {
+        *ret_failure = -ENODATA; // it holds what was put in, and nobody else has it
+    }
+    return sent;
+}
+
 ssize_t
 wi_file_send(struct wi_loop *loop, struct wi_stream *stream, const struct wi_gather *gather,
              int *ret_failure)
@@ -73,6 +86,9 @@ wi_file_send(struct wi_loop *loop, struct wi_stream *stream, const struct wi_gat
     struct wi_write *write = gather->file;
     uint64_t size = unread_size(gather);
 
+    if (write->from.file.offset == WI_FILE_IS_PIPE) {
+        return send_from_pipe(loop, stream, gather, ret_failure);
+    }
     if (size != 0) {
         ssize_t sent = wi_os_send_file(stream->fd, write->from.file.fd,
                                        write->from.file.offset + write->op.owner, (size_t)size);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 
 #include "netio/net.h"
+#include "netio/pump.h"
 
 #include <errno.h>
 
@@ -34,14 +35,20 @@ void *
 weir_stream_user(weir_stream stream)
 {
     struct wi_gate *gate = wi_gate_here(stream.bits);
+    const struct wi_pump_side *side;
 
-    return gate == NULL || !wi_on_loop(gate->loop) ? NULL : wi_stream_of(gate)->user;
+    if (gate == NULL || !wi_on_loop(gate->loop)) {
+        return NULL;
+    }
+    side = wi_pump_side_of(wi_stream_of(gate));
+    return side != NULL ? side->user : wi_stream_of(gate)->user;
 }
 
 int
 weir_stream_set_user(weir_stream stream, void *user)
 {
     struct wi_gate *gate = wi_gate_find(stream.bits);
+    struct wi_pump_side *side;
 
     if (gate == NULL) {
         return wi_stale();
@@ -49,7 +56,12 @@ weir_stream_set_user(weir_stream stream, void *user)
     if (!wi_on_loop(gate->loop)) {
         return -EXDEV;
     }
-    wi_stream_of(gate)->user = user;
+    side = wi_pump_side_of(wi_stream_of(gate));
+    if (side != NULL) {
+        side->user = user;
+    } else {
+        wi_stream_of(gate)->user = user;
+    }
     return 0;
 }
 
@@ -65,6 +77,7 @@ int
 weir_stream_set_handlers(weir_stream handle, const struct weir_handlers *handlers, void *user)
 {
     struct wi_gate *gate = wi_gate_find(handle.bits);
+    struct wi_pump_side *side;
     struct wi_stream *stream;
 
     if (gate == NULL) {
@@ -74,6 +87,12 @@ weir_stream_set_handlers(weir_stream handle, const struct weir_handlers *handler
         return -EXDEV;
     }
     stream = wi_stream_of(gate);
+    side = wi_pump_side_of(stream);
+    if (side != NULL) { // from the end of the pump on
+        side->handlers = handlers;
+        side->user = user;
+        return 0;
+    }
     stream->handlers = handlers;
     stream->user = user;
     wi_stream_judge(stream);

@@ -7,6 +7,8 @@
 #include "netio/blocked.h"
 #include "netio/listen.h"
 #include "netio/page.h"
+#include "netio/pipe.h"
+#include "netio/pump.h"
 #include "netio/zerocopy.h"
 
 #include <errno.h>
@@ -248,6 +250,9 @@ net_tables(struct wi_runtime *runtime)
 {
     int result = wi_slots_init(&runtime->gates, WI_SLOT_SEGMENT, WI_SLOT_SIZE, WI_SLOT_NEXT_OFFSET);
 
+    if (result == 0) {
+        result = wi_pumps_init(runtime);
+    }
     return result == 0 ? wi_listeners_init(runtime) : result;
 }
 
@@ -268,6 +273,8 @@ net_init(struct wi_loop *loop)
     loop->timer_fns[WI_TIMER_LISTENER] = wi_listener_timer_fired;
     loop->timer_fns[WI_TIMER_ACKS] = wi_acks_timer_fired;
     loop->timer_fns[WI_TIMER_ZEROCOPY] = wi_zerocopy_timer_fired;
+    loop->timer_fns[WI_TIMER_PUMP] = wi_pump_timer_fired;
+    loop->timer_fns[WI_TIMER_PUMP_FLOW] = wi_flow_timer_fired;
     return 0;
 }
 
@@ -295,6 +302,7 @@ net_stop(struct wi_loop *loop, uint64_t deadline_ns)
 static void
 net_fini(struct wi_loop *loop)
 {
+    wi_pipes_fini(loop);
     wi_heap_free(loop->net);
     loop->net = NULL;
 }

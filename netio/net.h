@@ -34,6 +34,8 @@ struct wi_net {
     struct wi_stream *later; // streams whose budget of this turn is used up
     struct wi_task later_task;
     bool later_posted;
+    struct wi_pipe *pipes; // empty ones at rest; see pipe.h
+    unsigned pipe_count;
     struct weir_result sent_whole; // what completions of plain writes share; the rest stays 0
     struct wi_write *whole_first;  // plain writes of the stream being flushed that went as a
     struct wi_write *whole_last;   // whole, still linked; completed when the flush is over

@@ -123,6 +123,12 @@ submit_limited(struct wi_gate *gate, const struct weir_write *request)
     return submit_plain(gate, request, true);
 }
 
+bool
+wi_write_chain_plain(struct wi_gate *gate, struct weir_chain *chain, weir_done_fn *done, void *arg)
+{
+    return submit_chain_plain(gate, chain, done, arg, false);
+}
+
 /* ---- from any other thread ---- */
 
 // It was too late to see that the stream had ended: the other way says how.

@@ -23,6 +23,11 @@ wi_write_piece(const struct wi_write *write)
     return write->from.one;
 }
 
+/** Loop thread. weir_write_chain() to a stream of this loop that is there, if that asks nothing
+ *  more than a plain write of one block does. False: nothing has been done. */
+bool wi_write_chain_plain(struct wi_gate *gate, struct weir_chain *chain, weir_done_fn *done,
+                          void *arg);
+
 /** Loop thread, no callback running. The write went as a whole. Nobody has a handle to it, so its
  *  word was never touched, and there is nothing to say but how much it was. Give its memory
  *  back, tell `done`, let the operation go. The caller counts it, and has set what all completions

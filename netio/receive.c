@@ -5,6 +5,7 @@
 #include "netio/blocked.h"
 #include "netio/consume.h"
 #include "netio/net.h"
+#include "netio/pump.h"
 #include "netio/reports.h"
 
 #include <errno.h>
@@ -399,7 +400,7 @@ wi_stream_read(struct wi_loop *loop, struct wi_stream *stream)
         deliver(loop, stream);
     }
     while ((stream->flags & WI_S_READABLE) && wi_stream_may_read(stream)) {
-        ssize_t size;
+        ssize_t size = -ENOSYS;
 
         if (budget == 0) {
             wi_stream_needs_later(loop, stream);
@@ -408,7 +409,12 @@ wi_stream_read(struct wi_loop *loop, struct wi_stream *stream)
         if (begins_to_rest(loop, stream)) {
             break;
         }
-        size = receive_once(loop, stream);
+        if (wi_unlikely(stream->read_blocks == WI_READ_SPLICES)) {
+            size = wi_pump_splice(loop, stream);
+        }
+        if (wi_likely(size == -ENOSYS)) {
+            size = receive_once(loop, stream);
+        }
         if (size <= 0) {
             input_ended(loop, stream, size);
             break;

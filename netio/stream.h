@@ -171,7 +171,7 @@ struct wi_stream {
     uint32_t input_size;
     uint16_t events; // enum wi_event
     uint8_t transport;
-    uint8_t read_blocks; // how much to read at once; doubles while reads are full
+    uint8_t read_blocks; // how much to read at once; doubles while reads are full; see pump.h
     struct wi_stream_extra *extra;
     uint64_t sent;
 

@@ -170,6 +170,15 @@ submit_local(struct wi_loop *loop, struct wi_gate *gate, const struct weir_write
     return 0;
 }
 
+int
+wi_submit_pipe(struct wi_gate *gate, int pipe, uint64_t size, weir_done_fn *done, void *arg)
+{
+    const struct weir_file file = {.fd = pipe, .offset = WI_FILE_IS_PIPE, .size = size};
+    const struct weir_write request = {.file = &file, .done = done, .arg = arg};
+
+    return submit_local(gate->loop, gate, &request, size, NULL);
+}
+
 /* ---- from any other thread ---- */
 
 static int

@@ -17,6 +17,10 @@ struct wi_gate;
 /** Any thread. weir_write(), whatever is asked for. */
 int wi_submit(weir_stream stream, const struct weir_write *request, weir_op *ret_op);
 
+/** Loop thread of a stream that is there. Write @p size bytes that @p pipe holds, level SENT; the
+ *  pipe is lent until @p done. As weir_write(). */
+int wi_submit_pipe(struct wi_gate *gate, int pipe, uint64_t size, weir_done_fn *done, void *arg);
+
 /** wi_submit_inline(): began, not finished. The operation is open and goes down the lane; its
  *  arrival gives the right to the loop. */
 #define WI_SUBMIT_HEAD 2

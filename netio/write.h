@@ -36,6 +36,9 @@ enum wi_write_mark {
 
 #define WI_WRITE_INLINE_SIZE 128u
 
+/** In place of a file's offset: the write's bytes are what a pipe holds. No user can say so. */
+#define WI_FILE_IS_PIPE UINT64_MAX
+
 struct wi_write {
     struct wi_op op; // op.owner: bytes the kernel took
 
@@ -54,7 +57,7 @@ struct wi_write {
         struct {
             int fd;
             bool is_read;    // it cannot be sent from: read and send
-            uint64_t offset; // of its first byte
+            uint64_t offset; // of its first byte; or WI_FILE_IS_PIPE
         } file;
     } from;
     uint32_t flags;      // user's flags and enum wi_write_mark

@@ -22,6 +22,7 @@ enum wi_handle_kind {
     WI_HANDLE_TOKEN,
     WI_HANDLE_LISTENER,
     WI_HANDLE_WATCH,
+    WI_HANDLE_PUMP,
 };
 
 #define WI_RUNTIMES_MAX   32u

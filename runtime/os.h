@@ -6,9 +6,10 @@
  * @file
  * Every system call the library makes, but for memory's (mem/os.h), and nothing else.
  *
- * runtime/os_linux.c is the only file that calls them; tests link another implementation in its
- * place. Results follow the library: 0 or a count, or -errno. EINTR never comes out of here. Every
- * descriptor made here is close-on-exec and, where it can block, non-blocking.
+ * runtime/os_linux.c, and os_pipe_linux.c beside it, are the only files that call them; tests link
+ * another implementation in their place. Results follow the library: 0 or a count, or -errno. EINTR
+ * never comes out of here. Every descriptor made here is close-on-exec and, where it can block,
+ * non-blocking.
  */
 
 #include <stdbool.h>
@@ -55,6 +56,14 @@ struct wi_os_report {
     bool copied;   /* ZEROCOPY: the kernel copied them all the same */
 };
 int wi_os_receive_report(int fd, struct wi_os_report *ret_report); /* -EAGAIN: none left */
+
+/** A pipe: [0] to read from, [1] to write to. */
+int wi_os_pipe_create(int ret_ends[2]);
+/** From a socket into a pipe, uncopied. 0: the end; -EAGAIN: nothing there, or the pipe is full. A
+ *  short count says nothing of either. */
+ssize_t wi_os_splice_in(int fd, int pipe, size_t size);
+/** From a pipe to a socket. @p blocks_signals: the thread blocks SIGPIPE already. */
+ssize_t wi_os_splice_out(int pipe, int fd, size_t size, bool blocks_signals);
 
 int wi_os_socket(int family);
 int wi_os_bind(int fd, const struct sockaddr *address, socklen_t size);

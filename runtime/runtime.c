@@ -139,6 +139,7 @@ destroy(struct wi_runtime *runtime)
     wi_slots_fini(&runtime->tokens);
     wi_slots_fini(&runtime->listeners);
     wi_slots_fini(&runtime->watches);
+    wi_slots_fini(&runtime->pumps);
     wi_heap_free(runtime);
 }
 

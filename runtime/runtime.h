@@ -37,6 +37,7 @@ struct wi_runtime {
     struct wi_slots tokens;
     struct wi_slots listeners;
     struct wi_slots watches;
+    struct wi_slots pumps;
     struct wi_stall *stall;    // NULL: none
     void *page;                // the upper layer's: statistics for other processes; NULL: none
     struct wi_thread *threads; // with lanes into this runtime; under the cold lock
@@ -51,6 +52,7 @@ struct wi_runtime {
     struct wi_free_list free_tokens;
     struct wi_free_list free_watches;
     struct wi_free_list free_listeners;
+    struct wi_free_list free_pumps;
 
     alignas(WI_CACHE_LINE) struct wi_loop loops[];
 };

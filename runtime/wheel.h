@@ -26,6 +26,8 @@ enum wi_timer_kind {
     WI_TIMER_LISTENER,
     WI_TIMER_ACKS,
     WI_TIMER_ZEROCOPY,
+    WI_TIMER_PUMP,
+    WI_TIMER_PUMP_FLOW,
     WI_TIMER_LOOP,
     WI_TIMER_KINDS,
 };

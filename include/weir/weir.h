@@ -4,8 +4,8 @@
 
 /**
  * @file
- * All of weir. Read in this order: base, runtime, address, net, stream, write, token, pool, stats,
- * page.
+ * All of weir. Read in this order: base, runtime, address, net, stream, write, token, pool, pump,
+ * stats, page.
  */
 
 #include "weir/address.h"
@@ -13,6 +13,7 @@
 #include "weir/net.h"
 #include "weir/page.h"
 #include "weir/pool.h"
+#include "weir/pump.h"
 #include "weir/runtime.h"
 #include "weir/stats.h"
 #include "weir/stream.h"

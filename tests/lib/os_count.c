@@ -16,6 +16,9 @@
 #define wi_os_send_marked      real_send_marked
 #define wi_os_send_file        real_send_file
 #define wi_os_read_file        real_read_file
+#define wi_os_pipe_create      real_pipe_create
+#define wi_os_splice_in        real_splice_in
+#define wi_os_splice_out       real_splice_out
 #define wi_os_receive_report   real_receive_report
 #define wi_os_socket           real_socket
 #define wi_os_bind             real_bind
@@ -44,6 +47,7 @@
 #pragma GCC diagnostic ignored "-Wmissing-prototypes"
 #include "runtime/os_linux.c"
 #include "runtime/os_names_linux.c"
+#include "runtime/os_pipe_linux.c"
 #pragma GCC diagnostic pop
 #undef wi_os_poller_create
 #undef wi_os_poll_add
@@ -57,6 +61,9 @@
 #undef wi_os_send_marked
 #undef wi_os_send_file
 #undef wi_os_read_file
+#undef wi_os_pipe_create
+#undef wi_os_splice_in
+#undef wi_os_splice_out
 #undef wi_os_receive_report
 #undef wi_os_socket
 #undef wi_os_bind
@@ -104,6 +111,9 @@ static const struct {
     [COUNT_SEND_FILE] = {"sendfile",
                          {EAGAIN, ECONNRESET, EPIPE, EINVAL, ENOSYS, ENOMEM, COUNT_SHORT}},
     [COUNT_READ_FILE] = {"pread", {EIO, ENOMEM, COUNT_SHORT}},
+    [COUNT_PIPE] = {"pipe2", {EMFILE, ENFILE}},
+    [COUNT_SPLICE_IN] = {"splice from a socket", {ECONNRESET, EINVAL, ENOMEM, COUNT_SHORT}},
+    [COUNT_SPLICE_OUT] = {"splice to a socket", {EAGAIN, ECONNRESET, EPIPE, ENOMEM, COUNT_SHORT}},
     [COUNT_RECEIVE_REPORT] = {"recvmsg of reports", {EAGAIN, ENOMEM}},
     [COUNT_SOCKET] = {"socket", {EMFILE, ENFILE, ENOMEM}},
     [COUNT_BIND] = {"bind", {EADDRINUSE, EACCES}},
@@ -267,6 +277,7 @@ COUNTED(COUNT_POLL_REMOVE, poll_remove, (int poller, int fd), (poller, fd))
 COUNTED(COUNT_WAKE_CREATE, wake_create, (void), ())
 COUNTED(COUNT_RECEIVE_REPORT, receive_report, (int fd, struct wi_os_report *ret_report),
         (fd, ret_report))
+COUNTED(COUNT_PIPE, pipe_create, (int ret_ends[2]), (ret_ends))
 COUNTED(COUNT_SOCKET, socket, (int family), (family))
 COUNTED(COUNT_BIND, bind, (int fd, const struct sockaddr *address, socklen_t size),
         (fd, address, size))
@@ -389,6 +400,28 @@ wi_os_send_file(int fd, int file, uint64_t offset, size_t size)
         return -error;
     }
     return real_send_file(fd, file, offset, error == COUNT_SHORT ? 1 : size);
+}
+
+ssize_t
+wi_os_splice_in(int fd, int pipe, size_t size)
+{
+    int error = due(COUNT_SPLICE_IN);
+
+    if (error != 0 && error != COUNT_SHORT) {
+        return -error;
+    }
+    return real_splice_in(fd, pipe, error == COUNT_SHORT ? 1 : size);
+}
+
+ssize_t
+wi_os_splice_out(int pipe, int fd, size_t size, bool blocks_signals)
+{
+    int error = due(COUNT_SPLICE_OUT);
+
+    if (error != 0 && error != COUNT_SHORT) {
+        return -error;
+    }
+    return real_splice_out(pipe, fd, error == COUNT_SHORT ? 1 : size, blocks_signals);
 }
 
 ssize_t

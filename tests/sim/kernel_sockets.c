@@ -394,6 +394,33 @@ wi_os_send_file(int fd, int file, uint64_t offset, size_t size)
     return -ENOSYS; // nothing here sends files
 }
 
+// No pipes here: pumps move block by block.
+int
+wi_os_pipe_create(int ret_ends[2])
+{
+    (void)ret_ends;
+    return -ENOSYS;
+}
+
+ssize_t
+wi_os_splice_in(int fd, int pipe, size_t size)
+{
+    (void)fd;
+    (void)pipe;
+    (void)size;
+    return -ENOSYS;
+}
+
+ssize_t
+wi_os_splice_out(int pipe, int fd, size_t size, bool blocks_signals)
+{
+    (void)pipe;
+    (void)fd;
+    (void)size;
+    (void)blocks_signals;
+    return -ENOSYS;
+}
+
 ssize_t
 wi_os_read_file(int file, void *buffer, size_t size, uint64_t offset)
 {
