@@ -5,13 +5,14 @@
 
 #include "mem/heap.h"
 #include "netio/net.h"
+#include "tests/lib/rounds.h"
 #include "tests/lib/runtime_fixture.h"
 
 #include <errno.h>
 #include <sched.h>
 
 #define THREADS 4u
-#define ROUNDS  20000u
+#define ROUNDS  ROUNDS_OF(20000u)
 
 struct scene {
     struct weir_runtime *runtime;

@@ -2,13 +2,14 @@
 // Posted functions.
 
 #include "mem/heap.h"
+#include "tests/lib/rounds.h"
 #include "tests/lib/runtime_fixture.h"
 
 #include <errno.h>
 #include <sched.h>
 
 #define THREADS 4u
-#define POSTS   100000u
+#define POSTS   ROUNDS_OF(40000u)
 
 static void
 nothing(struct weir_loop *loop, void *arg)

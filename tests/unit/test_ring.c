@@ -4,12 +4,13 @@
 #include "runtime/ring.h"
 
 #include "mem/heap.h"
+#include "tests/lib/rounds.h"
 #include "tests/lib/runtime_fixture.h"
 
 #define ENTRIES 16u
-#define PASSED  400000u
+#define PASSED  ROUNDS_OF(200000u)
 #define PUSHERS 4u
-#define PUSHED  50000u
+#define PUSHED  ROUNDS_OF(20000u)
 
 static struct wi_ring *
 ring_make(unsigned entries)

@@ -3,13 +3,14 @@
 
 #include "runtime/thread.h"
 
+#include "tests/lib/rounds.h"
 #include "tests/lib/runtime_fixture.h"
 
 #include <errno.h>
 #include <sched.h>
 
 #define THREADS 8u
-#define ROUNDS  300u
+#define ROUNDS  ROUNDS_OF(150u)
 
 // A thread that posts, waits at each gate until it is let through, and ends.
 struct guest {

@@ -2,13 +2,14 @@
 // Public timers: on time, exactly once, with the cancel rules of an operation.
 
 #include "runtime/runtime.h"
+#include "tests/lib/rounds.h"
 #include "tests/lib/runtime_fixture.h"
 
 #include <errno.h>
 #include <sched.h>
 
 #define MS      UINT64_C(1000000)
-#define RACES   1000000u
+#define RACES   ROUNDS_OF(200000u)
 #define IN_TIME 64u // timers under way at once in the race
 
 struct record {

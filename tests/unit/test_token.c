@@ -5,13 +5,14 @@
 
 #include "mem/heap.h"
 #include "runtime/runtime.h"
+#include "tests/lib/rounds.h"
 #include "tests/lib/runtime_fixture.h"
 
 #include <errno.h>
 #include <sched.h>
 
 #define DEEP   (WEIR_TOKEN_DEPTH_MAX + 1) // tokens in the longest chain
-#define ROUNDS 20000u
+#define ROUNDS ROUNDS_OF(20000u)
 
 static struct weir_runtime *runtime;
 static struct weir_loop *loop;

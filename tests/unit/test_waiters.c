@@ -2,6 +2,7 @@
 // Plain threads that wait for an operation.
 
 #include "runtime/runtime.h"
+#include "tests/lib/rounds.h"
 #include "tests/lib/runtime_fixture.h"
 
 #include <errno.h>
@@ -9,7 +10,7 @@
 
 #define MS      UINT64_C(1000000)
 #define THREADS 4u
-#define ROUNDS  5000u
+#define ROUNDS  ROUNDS_OF(5000u)
 
 static void
 nothing(struct weir_loop *loop, int status, void *arg)

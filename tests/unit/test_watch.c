@@ -5,6 +5,7 @@
 
 #include "mem/heap.h"
 #include "runtime/runtime.h"
+#include "tests/lib/rounds.h"
 #include "tests/lib/runtime_fixture.h"
 
 #include <errno.h>
@@ -14,7 +15,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-#define ROUNDS 3000u
+#define ROUNDS ROUNDS_OF(1600u)
 
 static struct weir_runtime *runtime;
 static struct weir_loop *loop;
