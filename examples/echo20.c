@@ -33,7 +33,9 @@ int
 main(void)
 {
     static const struct weir_handlers handlers = {.data = on_data, .peer_fin = on_peer_fin};
+    struct weir_endpoint endpoint;
     struct weir_listen request = {
+        .endpoint = &endpoint,
         .stream = {.handlers = &handlers, .flags = WEIR_STREAM_REST}, /* bounds what is queued */
     };
     struct weir_runtime *runtime;
@@ -41,7 +43,7 @@ main(void)
     sigset_t signals;
     int number, status = weir_runtime_create(NULL, &runtime); /* one loop per core */
 
-    if (status == 0 && (status = weir_address_ip(&request.address, "127.0.0.1", 7007)) == 0)
+    if (status == 0 && (status = weir_endpoint_parse(&endpoint, "tcp://127.0.0.1:7007", NULL)) == 0)
         status = weir_listen(runtime, &request, &listener);
     if (status < 0) {
         fprintf(stderr, "echo: %s\n", weir_strerror(status));

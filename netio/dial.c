@@ -4,6 +4,7 @@
 #include "mem/plant.h"
 #include "netio/acks.h"
 #include "netio/arrival.h"
+#include "netio/endpoint.h"
 #include "netio/net.h"
 #include "netio/socket.h"
 
@@ -211,22 +212,30 @@ dial_run(struct wi_loop *loop, struct wi_task *task)
 static const struct wi_op_ops dial_ops = {.task.run = dial_run};
 
 static int
-check_dial(const struct weir_dial *request, enum wi_transport *ret_transport)
+check_dial(const struct weir_dial *request, const struct weir_address **ret_address,
+           enum wi_transport *ret_transport)
 {
-    if (request->address.size < sizeof(sa_family_t) ||
-        request->address.size > sizeof(request->address.as) ||
-        request->bind.size > sizeof(request->bind.as) ||
+    int result = wi_endpoint_address(&request->address, request->endpoint, ret_address);
+
+    if (result < 0) {
+        return result;
+    }
+    if (request->bind.size > sizeof(request->bind.as) ||
         (request->flags & ~(unsigned)(WEIR_DIAL_LAZY | WEIR_DIAL_FAST_OPEN)) != 0) {
         return -EINVAL;
     }
-    if (!wi_transport_of(request->address.as.any.sa_family, ret_transport)) {
+    if (*ret_address == NULL) {
+        return request->endpoint->kind == WEIR_ENDPOINT_NAME ? -ENOTSUP : -EINVAL;
+    }
+    if (!wi_transport_of((*ret_address)->as.any.sa_family, ret_transport)) {
         return -EAFNOSUPPORT;
     }
     return wi_stream_check_options(&request->stream);
 }
 
 static int
-open_dialled(struct wi_loop *loop, const struct weir_dial *request, enum wi_transport transport,
+open_dialled(struct wi_loop *loop, const struct weir_dial *request,
+             const struct weir_address *address, enum wi_transport transport,
              struct wi_dial_waiting *waiting, struct wi_gate **ret_gate)
 {
     struct wi_dialling *dialling = wi_heap_alloc(sizeof(*dialling));
@@ -239,7 +248,7 @@ open_dialled(struct wi_loop *loop, const struct weir_dial *request, enum wi_tran
     }
     *dialling = (struct wi_dialling){
         .waiting = waiting,
-        .address = request->address,
+        .address = *address,
         .bind = request->bind,
         .timeout_ns = request->timeout_ns,
         .is_lazy = (request->flags & WEIR_DIAL_LAZY) != 0,
@@ -267,6 +276,7 @@ wi_dial(struct weir_loop *public, const struct weir_dial *request, struct wi_dia
         weir_stream *ret_stream)
 {
     struct wi_loop *loop = wi_loop_of(public);
+    const struct weir_address *address;
     enum wi_transport transport;
     struct wi_arrival *arrival;
     struct wi_lane *lane;
@@ -279,14 +289,14 @@ wi_dial(struct weir_loop *public, const struct weir_dial *request, struct wi_dia
     if (loop == NULL || request == NULL || ret_stream == NULL) {
         return -EINVAL;
     }
-    result = check_dial(request, &transport);
+    result = check_dial(request, &address, &transport);
     if (result == 0) {
         result = wi_arrival_reserve(loop, &lane, &arrival);
     }
     if (result != 0) {
         return result;
     }
-    result = open_dialled(loop, request, transport, waiting, &gate);
+    result = open_dialled(loop, request, address, transport, waiting, &gate);
     if (result < 0) {
         wi_arrival_drop(loop, lane, arrival);
         return result;

@@ -167,6 +167,36 @@ weir_endpoint_parse(struct weir_endpoint *ret_endpoint, const char *text,
     return result;
 }
 
+/* ---- as a way to somewhere ---- */
+
+int
+wi_endpoint_address(const struct weir_address *address, const struct weir_endpoint *endpoint,
+                    const struct weir_address **ret_address)
+{
+    *ret_address = NULL;
+    if (endpoint != NULL && address->size != 0) {
+        return -EINVAL;
+    }
+    switch (endpoint != NULL ? endpoint->kind : WEIR_ENDPOINT_ADDRESS) {
+    case WEIR_ENDPOINT_ADDRESS:
+        address = endpoint != NULL ? &endpoint->address : address;
+        if (address->size < sizeof(sa_family_t) || address->size > sizeof(address->as)) {
+            return -EINVAL;
+        }
+        *ret_address = address;
+        return 0;
+    case WEIR_ENDPOINT_ANY:
+    case WEIR_ENDPOINT_NAME:
+        return endpoint->port <= UINT16_MAX ? 0 : -EINVAL;
+    case WEIR_ENDPOINT_HYBRID:
+    case WEIR_ENDPOINT_HYPERKIT:
+    case WEIR_ENDPOINT_HVSOCK:
+        return -ENOTSUP;
+    default:
+        return -EINVAL;
+    }
+}
+
 /* ---- as text ---- */
 
 // The text of its Unix socket, without the scheme.

@@ -31,6 +31,12 @@ int wi_parse_ip4(struct wi_parse *parse, const char *begin, const char *end,
 int wi_parse_ip6(struct wi_parse *parse, const char *begin, const char *end,
                  struct in6_addr *ret_address);
 
+/** Any thread. Is nothing but a socket address meant? Then it is what was given, or the endpoint's:
+ *  0 and the address. 0 and NULL: the endpoint is a name, or ANY. -EINVAL: neither or both given;
+ *  -ENOTSUP: no way to get there. */
+int wi_endpoint_address(const struct weir_address *address, const struct weir_endpoint *endpoint,
+                        const struct weir_address **ret_address);
+
 /** Any thread. What stands behind the scheme; @p endpoint is all zero before. */
 int wi_parse_tcp(struct wi_parse *parse, const char *text, struct weir_endpoint *endpoint);
 int wi_parse_vsock(struct wi_parse *parse, const char *text, struct weir_endpoint *endpoint);

@@ -467,9 +467,7 @@ check_listen(const struct weir_listen *request)
         WEIR_LISTEN_REUSEPORT | WEIR_LISTEN_V6ONLY | WEIR_LISTEN_FAST_OPEN | WEIR_LISTEN_UNLINK;
     enum wi_transport transport;
 
-    if (request->address.size < sizeof(sa_family_t) ||
-        request->address.size > sizeof(request->address.as) || (request->flags & ~known) != 0 ||
-        request->backlog < 0) {
+    if ((request->flags & ~known) != 0 || request->backlog < 0) {
         return -EINVAL;
     }
     if (!wi_transport_of(request->address.as.any.sa_family, &transport)) {
@@ -492,6 +490,7 @@ open_listener(struct wi_runtime *runtime, const struct weir_listen *request,
         return -ENOMEM;
     }
     listener->request = *request;
+    listener->request.endpoint = NULL; // the caller's
     listener->part_count = request->flags & WEIR_LISTEN_REUSEPORT ? runtime->loop_count : 1;
     listener->parts = wi_heap_zalloc(listener->part_count * sizeof(listener->parts[0]));
     if (listener->parts != NULL) {
@@ -513,12 +512,29 @@ open_listener(struct wi_runtime *runtime, const struct weir_listen *request,
     return 0;
 }
 
+// Of all this machine's addresses: IPv6's take IPv4 in, where there are any.
+static int
+open_any(struct wi_runtime *runtime, struct weir_listen *request, weir_listener *ret_listener)
+{
+    uint16_t port = (uint16_t)weir_address_port(&request->address);
+    int result = open_listener(runtime, request, ret_listener);
+
+    if ((result == -EAFNOSUPPORT || result == -EADDRNOTAVAIL) &&
+        !(request->flags & WEIR_LISTEN_V6ONLY)) {
+        weir_address_ip(&request->address, "0.0.0.0", port);
+        result = open_listener(runtime, request, ret_listener);
+    }
+    return result;
+}
+
 int
 weir_listen(struct weir_runtime *public, const struct weir_listen *request,
             weir_listener *ret_listener)
 {
     struct wi_runtime *runtime = wi_runtime_of(public);
     struct wi_lane *lane = NULL;
+    struct weir_listen chosen;
+    bool is_any = false;
     int result;
 
     if (wi_is_forked()) {
@@ -527,7 +543,11 @@ weir_listen(struct weir_runtime *public, const struct weir_listen *request,
     if (runtime == NULL || request == NULL || ret_listener == NULL) {
         return -EINVAL;
     }
-    result = check_listen(request);
+    chosen = *request;
+    result = wi_listen_choose(&chosen, &is_any);
+    if (result == 0) {
+        result = check_listen(&chosen);
+    }
     if (result < 0) {
         return result;
     }
@@ -542,7 +562,8 @@ weir_listen(struct weir_runtime *public, const struct weir_listen *request,
     } else if (wi_runtime_is_stopping(runtime)) {
         return -WEIR_EENDED;
     }
-    result = open_listener(runtime, request, ret_listener);
+    result = is_any ? open_any(runtime, &chosen, ret_listener)
+                    : open_listener(runtime, &chosen, ret_listener);
     if (lane != NULL) {
         wi_lane_leave(lane);
     }

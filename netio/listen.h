@@ -48,6 +48,9 @@ struct wi_listener {
 int wi_listen_socket(const struct weir_listen *request, const struct weir_address *address);
 /** Any thread. How many connections its backlog holds at most. */
 unsigned wi_listen_backlog(const struct weir_listen *request);
+/** Any thread. Put the address that is meant by endpoint in @p request; @p ret_any: it stands for
+ *  all of this machine, by IPv6. 0, -EINVAL, -ENOTSUP. */
+int wi_listen_choose(struct weir_listen *request, bool *ret_any);
 /** Any thread. A socket file nobody listens on any more may go. */
 void wi_listen_remove_dead(const struct weir_address *address);
 

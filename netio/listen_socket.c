@@ -2,6 +2,8 @@
 
 #include "netio/listen.h"
 
+#include "netio/endpoint.h"
+
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -11,6 +13,24 @@
 
 #define BACKLOG_DEFAULT 1024
 #define FAST_OPEN_QUEUE 256
+
+int
+wi_listen_choose(struct weir_listen *request, bool *ret_any)
+{
+    const struct weir_endpoint *endpoint = request->endpoint;
+    const struct weir_address *address;
+    int result = wi_endpoint_address(&request->address, endpoint, &address);
+
+    *ret_any = result == 0 && address == NULL && endpoint->kind == WEIR_ENDPOINT_ANY;
+    if (result < 0 || (address == NULL && !*ret_any)) {
+        return result < 0 ? result : -EINVAL; // a name
+    }
+    if (*ret_any) {
+        return weir_address_ip(&request->address, "::", (uint16_t)endpoint->port);
+    }
+    request->address = *address;
+    return 0;
+}
 
 void
 wi_listen_remove_dead(const struct weir_address *address)

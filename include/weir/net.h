@@ -33,12 +33,13 @@ typedef void weir_accept_fn(weir_listener listener, weir_stream stream, void *ar
 typedef void weir_listener_closed_fn(weir_listener listener, int status, void *arg);
 
 struct weir_listen {
-    struct weir_address address;       /* port 0: the kernel chooses; see weir_listener_address() */
-    unsigned flags;                    /* enum weir_listen_flag */
-    int backlog;                       /* 0: 1024 */
-    struct weir_stream_options stream; /* of every accepted stream */
-    weir_accept_fn *accepted;          /* may be NULL */
-    weir_listener_closed_fn *closed;   /* may be NULL */
+    struct weir_address address; /* port 0: the kernel chooses; see weir_listener_address() */
+    const struct weir_endpoint *endpoint; /* in place of `address`; borrowed until return */
+    unsigned flags;                       /* enum weir_listen_flag */
+    int backlog;                          /* 0: 1024 */
+    struct weir_stream_options stream;    /* of every accepted stream */
+    weir_accept_fn *accepted;             /* may be NULL */
+    weir_listener_closed_fn *closed;      /* may be NULL */
     void *arg;
 };
 
@@ -48,8 +49,10 @@ struct weir_listen {
  * Threads: any.
  * Blocks:  never (binding is immediate).
  * Memory:  copies @p request.
- * @return 0, or -EINVAL, -EADDRINUSE, -EADDRNOTAVAIL, -EACCES, -EAFNOSUPPORT, -EMFILE, -ENOMEM,
- *   -WEIR_ELANEFULL, -WEIR_EENDED (stopping), -ECHILD; nothing stays open, and no socket file.
+ * @return 0, or -EINVAL (also an endpoint that is a name, which may have several addresses),
+ *   -ENOTSUP (an endpoint of a kind that cannot be listened on), -EADDRINUSE, -EADDRNOTAVAIL,
+ *   -EACCES, -EAFNOSUPPORT, -EMFILE, -ENOMEM, -WEIR_ELANEFULL, -WEIR_EENDED (stopping), -ECHILD;
+ *   nothing stays open, and no socket file.
  */
 WEIR_API WEIR_NODISCARD int weir_listen(struct weir_runtime *runtime,
                                         const struct weir_listen *request,
@@ -85,9 +88,10 @@ enum weir_dial_flag {
 
 struct weir_dial {
     struct weir_address address;
-    struct weir_address bind; /* size 0: the kernel chooses */
-    unsigned flags;           /* enum weir_dial_flag */
-    uint64_t timeout_ns;      /* relative, from the connect on; 0: 30 s; WEIR_NEVER: the kernel's */
+    const struct weir_endpoint *endpoint; /* in place of `address`; borrowed until return */
+    struct weir_address bind;             /* size 0: the kernel chooses */
+    unsigned flags;                       /* enum weir_dial_flag */
+    uint64_t timeout_ns; /* relative, from the connect on; 0: 30 s; WEIR_NEVER: the kernel's */
     struct weir_stream_options stream;
 };
 
@@ -99,7 +103,8 @@ struct weir_dial {
  * Blocks:  never.
  * Memory:  copies @p request.
  * Calls:   `started` once, then as any stream.
- * @return 0, or -EINVAL, -EAFNOSUPPORT, -WEIR_ELANEFULL, -ENOMEM, -WEIR_EENDED (stopping), -ECHILD.
+ * @return 0, or -EINVAL, -EAFNOSUPPORT, -ENOTSUP (an endpoint of a kind that cannot be dialled),
+ *   -WEIR_ELANEFULL, -ENOMEM, -WEIR_EENDED (stopping), -ECHILD.
  */
 WEIR_API WEIR_NODISCARD int weir_dial(struct weir_loop *loop, const struct weir_dial *request,
                                       weir_stream *ret_stream);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 // weir-echo: sends back every byte that arrives. See weir-echo(1).
 
-#include "address.h"
 #include "echo.h"
 #include "options.h"
 
@@ -64,16 +63,16 @@ write_port_file(const char *path, unsigned port)
 }
 
 static bool
-listen_on(struct weir_runtime *runtime, const struct weir_address *address,
+listen_on(struct weir_runtime *runtime, const struct weir_endpoint *endpoint,
           const struct options *options, struct weir_address *ret_bound)
 {
-    struct weir_listen request = {.address = *address};
-    char text[ADDRESS_TEXT_SIZE];
+    struct weir_listen request = {.endpoint = endpoint};
+    char text[WEIR_ENDPOINT_TEXT_SIZE];
     weir_listener listener;
     int status;
 
     echo_prepare(&request);
-    if (address->as.any.sa_family == AF_UNIX) {
+    if (endpoint->address.as.any.sa_family == AF_UNIX) {
         request.flags = WEIR_LISTEN_UNLINK;
     } else if (options->reuseport) {
         request.flags = WEIR_LISTEN_REUSEPORT;
@@ -82,11 +81,12 @@ listen_on(struct weir_runtime *runtime, const struct weir_address *address,
     if (status == 0) {
         status = weir_listener_address(listener, ret_bound);
     }
-    address_format(status == 0 ? ret_bound : address, text, sizeof(text));
     if (status != 0) {
+        weir_endpoint_format(endpoint, text, sizeof(text));
         fprintf(stderr, "weir-echo: cannot listen on %s: %s\n", text, weir_strerror(status));
         return false;
     }
+    weir_address_format(ret_bound, text, sizeof(text));
     printf("weir-echo: listening on %s\n", text);
     return true;
 }
@@ -103,7 +103,7 @@ listen_on_all(struct weir_runtime *runtime, const struct options *options)
             return false;
         }
         if (port == 0) {
-            port = address_port(&bound);
+            port = weir_address_port(&bound);
         }
     }
     fflush(stdout);

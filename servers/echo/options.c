@@ -1,22 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 #include "options.h"
 
-#include "address.h"
-
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define LISTEN_DEFAULT "tcp:127.0.0.1:7007"
+#define LISTEN_DEFAULT "tcp://127.0.0.1:7007"
 #define LOOPS_MAX      256
 
 static const char help[] =
     "Usage: weir-echo [OPTION]...\n"
     "Send back every byte that arrives, on as many loops as there are processors.\n"
     "\n"
-    "  --listen ADDRESS   where to listen: tcp:HOST:PORT (numbers; port 0: any free one),\n"
-    "                     unix:PATH or unix:@NAME; may be repeated;\n"
+    "  --listen ADDRESS   where to listen: tcp://HOST:PORT (numbers, or * for all addresses;\n"
+    "                     port 0: any free one), unix:PATH or unix:@NAME; may be repeated;\n"
     "                     default " LISTEN_DEFAULT "\n"
     "  --loops N          number of loops; default: one per processor\n"
     "  --reuseport        one TCP socket per loop, the kernel spreads connections\n"
@@ -52,11 +50,16 @@ parse_number(const char *text, unsigned long max, const char *wanted)
 static void
 add_listen(struct options *options, const char *text)
 {
+    struct weir_parse_error error;
+    char lines[WEIR_PARSE_ERROR_TEXT_SIZE];
+
     if (options->listen_count == OPTIONS_LISTEN_MAX) {
         usage_error("too many --listen", text);
     }
-    if (address_parse(&options->listen[options->listen_count], text) != 0) {
-        usage_error("not an address (tcp:HOST:PORT or unix:PATH)", text);
+    if (weir_endpoint_parse(&options->listen[options->listen_count], text, &error) != 0) {
+        weir_parse_error_format(&error, text, lines, sizeof(lines));
+        fprintf(stderr, "weir-echo: not an address:\n%s\nTry: weir-echo --help\n", lines);
+        exit(2);
     }
     options->listen_count++;
 }

@@ -11,7 +11,7 @@
 #define OPTIONS_LISTEN_MAX 64
 
 struct options {
-    struct weir_address listen[OPTIONS_LISTEN_MAX];
+    struct weir_endpoint listen[OPTIONS_LISTEN_MAX];
     unsigned listen_count;
     unsigned loops; // 0: one per processor
     bool reuseport;

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <math.h>
+#include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -238,27 +239,47 @@ add_parameters(struct run *run, const struct parameter *table, const struct para
     }
 }
 
+// The crowd connects to one address: the first that the name has.
+static bool
+find_host(struct weir_endpoint *endpoint)
+{
+    const struct addrinfo wanted = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
+    struct addrinfo *found = NULL;
+    char port[sizeof("65535")];
+
+    snprintf(port, sizeof(port), "%u", endpoint->port);
+    if (getaddrinfo(endpoint->host, port, &wanted, &found) != 0) {
+        return false;
+    }
+    endpoint->kind = WEIR_ENDPOINT_ADDRESS;
+    endpoint->address.size = found->ai_addrlen;
+    memcpy(&endpoint->address.as, found->ai_addr, found->ai_addrlen);
+    freeaddrinfo(found);
+    return true;
+}
+
 static void
 parse_address(struct run *run, const char *text)
 {
-    char host[64];
-    const char *colon = strrchr(text, ':');
-    const struct parameter port = {.name = "port", .fallback = "", .min = 1, .max = UINT16_MAX};
-    int status = -EINVAL;
+    struct weir_endpoint endpoint;
+    struct weir_parse_error error;
+    char lines[WEIR_PARSE_ERROR_TEXT_SIZE];
 
-    if (strncmp(text, "unix:", 5) == 0) {
-        status = weir_address_unix(&run->address, text + 5);
-    } else if (strncmp(text, "tcp:", 4) == 0 && colon > text + 3) {
-        bool has_brackets = text[4] == '[' && colon[-1] == ']';
-        const char *begin = text + 4 + has_brackets;
-        size_t size = (size_t)(colon - has_brackets - begin);
-
-        snprintf(host, sizeof(host), "%.*s", (int)size, begin);
-        status = weir_address_ip(&run->address, host, (uint16_t)parse_count(&port, colon + 1));
+    if (weir_endpoint_parse(&endpoint, text, &error) != 0) {
+        weir_parse_error_format(&error, text, lines, sizeof(lines));
+        fprintf(stderr, "weir-storm: not an address:\n%s\nTry: weir-storm --help\n", lines);
+        exit(2);
     }
-    if (status != 0) {
-        command_refuse("not an address (tcp:HOST:PORT or unix:PATH)", text);
+    if (endpoint.kind == WEIR_ENDPOINT_NAME && !find_host(&endpoint)) {
+        command_refuse("no such host", text);
     }
+    if (endpoint.kind != WEIR_ENDPOINT_ADDRESS) {
+        command_refuse("not an address to connect to", text);
+    }
+    if (endpoint.address.as.any.sa_family != AF_UNIX && weir_address_port(&endpoint.address) == 0) {
+        command_refuse("not a port to connect to", text);
+    }
+    run->address = endpoint.address;
     run->address_text = text;
     run->server = SERVER_ADDRESS;
 }
@@ -315,7 +336,7 @@ take_operand(struct command *command, const char *text)
 {
     const struct scenario *scenario = command->scenario;
 
-    if (strncmp(text, "tcp:", 4) != 0 && strncmp(text, "unix:", 5) != 0) {
+    if (strchr(text, ':') == NULL) {
         command_refuse("neither a scenario, which comes first, nor an address", text);
     }
     if (command->run.server == SERVER_ADDRESS) {

@@ -393,6 +393,49 @@ bad_listens_and_dials_are_refused(void **state)
     assert_status(weir_listener_address(listener, &address), -WEIR_ESTALE);
 }
 
+// H36: endpoints of a kind that is not for this, or of none.
+static void
+endpoints_that_lead_nowhere_are_refused(void **state)
+{
+    static const struct {
+        const char *text;
+        int dialled, listened;
+    } kinds[] = {
+        {"tcp://*:80", -EINVAL, 0},
+        {"tcp://localhost:80", 0, -EINVAL},
+        {"hvsock://any/80", -ENOTSUP, -ENOTSUP},
+    };
+    struct fixture *fixture = fixture_manual(state);
+    struct weir_endpoint endpoint = {0};
+    struct weir_listen listen_request = {.endpoint = &endpoint};
+    struct weir_dial dial_request = {.endpoint = &endpoint};
+    weir_listener listener = {.bits = 42};
+    weir_stream stream = {.bits = 42};
+
+    assert_status(weir_listen(fixture->runtime, &listen_request, &listener), -EINVAL);
+    assert_status(weir_dial(fixture->loop, &dial_request, &stream), -EINVAL);
+    endpoint.kind = (enum weir_endpoint_kind)99;
+    assert_status(weir_listen(fixture->runtime, &listen_request, &listener), -EINVAL);
+    assert_status(weir_dial(fixture->loop, &dial_request, &stream), -EINVAL);
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        assert_status(weir_endpoint_parse(&endpoint, kinds[i].text, NULL), 0);
+        if (kinds[i].listened != 0) {
+            assert_status(weir_listen(fixture->runtime, &listen_request, &listener),
+                          kinds[i].listened);
+        }
+        if (kinds[i].dialled != 0) {
+            assert_status(weir_dial(fixture->loop, &dial_request, &stream), kinds[i].dialled);
+        }
+    }
+    assert_status(weir_endpoint_parse(&endpoint, "tcp://127.0.0.1:0", NULL), 0);
+    listen_request.address = transport_address(fixture); // and an address as well
+    dial_request.address = listen_request.address;
+    assert_status(weir_listen(fixture->runtime, &listen_request, &listener), -EINVAL);
+    assert_status(weir_dial(fixture->loop, &dial_request, &stream), -EINVAL);
+    assert_int_equal(listener.bits, 42);
+    assert_int_equal(stream.bits, 42);
+}
+
 static void
 listeners_that_never_were_are_stale(void **state)
 {
@@ -776,6 +819,7 @@ main(void)
         ONCE(what_is_no_connected_stream_is_not_adopted),
         ONCE(bad_addresses_are_refused),
         EACH(bad_listens_and_dials_are_refused),
+        ONCE(endpoints_that_lead_nowhere_are_refused),
         ONCE(listeners_that_never_were_are_stale),
         ONCE(operations_that_never_were_are_late),
         ONCE(tokens_that_never_were_are_stale),

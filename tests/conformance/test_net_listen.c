@@ -163,6 +163,39 @@ the_bound_address_can_be_connected_to(void **state)
     assert_int_equal(fixture_stats(fixture).streams_now, 1);
 }
 
+static void
+assert_endpoint_listens(struct fixture *fixture, const char *text, const char *dialled)
+{
+    struct weir_listen request;
+    struct heard *heard = heard_make(fixture, &request);
+    struct weir_endpoint endpoint;
+    struct weir_address address;
+    weir_listener listener = {0};
+
+    request.address.size = 0;
+    request.endpoint = &endpoint;
+    assert_status(weir_endpoint_parse(&endpoint, text, NULL), 0);
+    assert_status(weir_listen(fixture->runtime, &request, &listener), 0);
+    memset(&endpoint, 0x5a, sizeof(endpoint)); // it was borrowed until the return
+    address = bound_address(listener);
+    assert_status(weir_address_ip(&address, dialled, port_of(&address)), 0);
+    transport_connect(fixture, &address, 0);
+    wait_accepted(heard, 1);
+    assert_status(weir_listener_close(listener), 0);
+    fixture_settle(fixture);
+}
+
+// H36: by endpoint; `*` is every address of the machine.
+static void
+endpoints_are_listened_on(void **state)
+{
+    struct fixture *fixture = fixture_manual(state);
+
+    assert_endpoint_listens(fixture, "tcp://127.0.0.1:0", "127.0.0.1");
+    assert_endpoint_listens(fixture, "tcp://*:0", "127.0.0.1");
+    assert_endpoint_listens(fixture, "tcp://:0", "127.0.0.1");
+}
+
 // N-T14: a listener nobody asks about, and requests that cannot be.
 static void
 impossible_requests_are_refused_and_leave_nothing_open(void **state)
@@ -860,6 +893,7 @@ main(void)
 {
     static const struct test_case cases[] = {
         EACH(the_bound_address_can_be_connected_to),
+        ONCE(endpoints_are_listened_on),
         ONCE(impossible_requests_are_refused_and_leave_nothing_open),
         EACH_UNIX(reuseport_is_refused_beside_tcp),
         EACH(an_address_in_use_is_refused),
