@@ -50,10 +50,10 @@ end(struct link *link, weir_stream stream)
 static void
 close_one(struct chaos *chaos, struct storm *storm, struct connection *connection)
 {
-    struct link *link = atomic_load(&connection->link);
+    struct link *link = link_hold(connection);
     uint32_t dice = random_below(&chaos->random, 100);
 
-    if (link == NULL || link_stream(link).bits == 0) {
+    if (link == NULL) {
         return;
     }
     weir_stream stream = link_stream(link);
@@ -71,6 +71,7 @@ close_one(struct chaos *chaos, struct storm *storm, struct connection *connectio
     } else {
         atomic_store(&connection->wants_reset, true);
     }
+    link_release(link);
 }
 
 static void
@@ -107,11 +108,11 @@ void
 chaos_drain_all(struct storm *storm)
 {
     for (unsigned i = 0; i < storm->options->connections; i++) {
-        struct link *link = atomic_load(&storm->connections[i].link);
-        weir_stream stream = link == NULL ? (weir_stream){0} : link_stream(link);
+        struct link *link = link_hold(&storm->connections[i]);
 
-        if (stream.bits != 0) {
-            link_close(link, stream, WEIR_CLOSE_DRAIN);
+        if (link != NULL) {
+            link_close(link, link_stream(link), WEIR_CLOSE_DRAIN);
+            link_release(link);
         }
     }
 }

@@ -17,7 +17,12 @@
 #define DRAIN_NS      (UINT64_C(15) * 1000 * 1000 * 1000)
 #define TRAIT_CHANCES 7u
 
-static _Atomic(struct link *) chunks[CHUNKS_MAX];
+enum { ENDS = 2 }; // what holds a link from its dial on: `closed` and the receiver's report
+
+typedef _Atomic(struct link *) link_place;
+
+static _Atomic(link_place *) chunks[CHUNKS_MAX];
+static atomic_uint walkers; // who looks at all links
 static _Atomic uint32_t dialled;
 static _Atomic uint64_t open_count;
 
@@ -41,46 +46,178 @@ link_open_counter(void)
     return &open_count;
 }
 
-struct link *
-link_find(uint32_t id)
+static link_place *
+place_of(uint32_t id)
 {
-    struct link *chunk = id < link_count() ? atomic_load(&chunks[id / CHUNK_LINKS]) : NULL;
+    link_place *chunk = id < link_count() ? atomic_load(&chunks[id / CHUNK_LINKS]) : NULL;
 
     return chunk == NULL ? NULL : &chunk[id % CHUNK_LINKS];
 }
 
-void
-link_free_all(void)
+struct link *
+link_find(uint32_t id)
 {
-    for (unsigned i = 0; i < CHUNKS_MAX; i++) {
-        free(atomic_load(&chunks[i]));
+    link_place *place = place_of(id);
+
+    return place == NULL ? NULL : atomic_load(place);
+}
+
+// ---- holding ----------------------------------------------------------------------------------
+
+struct link *
+link_hold(struct connection *connection)
+{
+    struct link *link;
+    unsigned holders = 0;
+
+    // Counted before the link is looked at: see link_bury().
+    atomic_fetch_add(&connection->lookers, 1);
+    link = atomic_load(&connection->link);
+    if (link != NULL && link_stream(link).bits != 0) {
+        holders = atomic_load(&link->holders);
+        while (holders != 0 &&
+               !atomic_compare_exchange_weak(&link->holders, &holders, holders + 1)) {
+        }
+    }
+    atomic_fetch_sub(&connection->lookers, 1);
+    return holders != 0 ? link : NULL;
+}
+
+void
+link_keep(struct link *link)
+{
+    atomic_fetch_add(&link->holders, 1);
+}
+
+static void
+bury(struct connection *connection, struct link *link)
+{
+    link->next = atomic_load(&connection->buried);
+    while (!atomic_compare_exchange_weak(&connection->buried, &link->next, link)) {
     }
 }
 
-// A fresh link; NULL when so many were made that there are no more.
-static struct link *
-take_link(void)
+// What was buried can be found by nobody; so if nobody is looking now, nobody has found it.
+static void
+sweep(struct connection *connection)
 {
-    uint32_t id = atomic_fetch_add(&dialled, 1);
+    struct link *link = atomic_exchange(&connection->buried, NULL);
+    bool is_alone = atomic_load(&connection->lookers) == 0 && atomic_load(&walkers) == 0;
 
-    if (id >= CHUNKS_MAX * CHUNK_LINKS) {
-        atomic_fetch_sub(&dialled, 1);
-        return NULL;
+    while (link != NULL) {
+        struct link *next = link->next;
+
+        if (is_alone) {
+            free(link);
+        } else {
+            bury(connection, link);
+        }
+        link = next;
     }
-    _Atomic(struct link *) *place = &chunks[id / CHUNK_LINKS];
-    struct link *chunk = atomic_load(place);
+}
+
+void
+link_release(struct link *link)
+{
+    struct connection *connection = link->connection;
+    struct link *present = link;
+
+    if (atomic_fetch_sub(&link->holders, 1) != 1) {
+        return;
+    }
+    link_settle(link);
+    atomic_compare_exchange_strong(&connection->link, &present, NULL);
+    atomic_store(place_of(link->id), NULL);
+    bury(connection, link);
+    sweep(connection);
+}
+
+bool
+link_each(bool (*look)(struct link *link))
+{
+    bool goes_on = true;
+
+    atomic_fetch_add(&walkers, 1);
+    for (uint32_t id = 0; goes_on && id < link_count(); id++) {
+        struct link *link = link_find(id);
+
+        goes_on = link == NULL || look(link);
+    }
+    atomic_fetch_sub(&walkers, 1);
+    return goes_on;
+}
+
+static bool
+free_one(struct link *link)
+{
+    free(link);
+    return true;
+}
+
+void
+link_free_all(struct storm *storm)
+{
+    for (unsigned i = 0; i < storm->options->connections; i++) {
+        sweep(&storm->connections[i]);
+    }
+    link_each(free_one);
+    for (unsigned i = 0; i < CHUNKS_MAX; i++) {
+        free((void *)atomic_load(&chunks[i]));
+    }
+}
+
+// ---- dialling ---------------------------------------------------------------------------------
+
+static link_place *
+chunk_of(uint32_t id)
+{
+    _Atomic(link_place *) *place = &chunks[id / CHUNK_LINKS];
+    link_place *chunk = atomic_load(place);
+
     if (chunk == NULL) {
-        struct link *fresh = calloc(CHUNK_LINKS, sizeof(*fresh));
+        link_place *fresh = calloc(CHUNK_LINKS, sizeof(*fresh));
 
         storm_require(fresh != NULL, "memory");
         if (atomic_compare_exchange_strong(place, &chunk, fresh)) {
             chunk = fresh;
         } else {
-            free(fresh);
+            free((void *)fresh);
         }
     }
-    chunk[id % CHUNK_LINKS].id = id;
-    return &chunk[id % CHUNK_LINKS];
+    return chunk;
+}
+
+// A fresh link, held by its ends and by the caller; NULL when so many were made that there are no
+// more.
+static struct link *
+take_link(struct storm *storm, struct connection *connection)
+{
+    uint32_t id = atomic_fetch_add(&dialled, 1);
+    struct link *link;
+
+    if (id >= CHUNKS_MAX * CHUNK_LINKS) {
+        atomic_fetch_sub(&dialled, 1);
+        return NULL;
+    }
+    link = calloc(1, sizeof(*link));
+    storm_require(link != NULL, "memory");
+    link->id = id;
+    link->storm = storm;
+    link->connection = connection;
+    atomic_store(&link->holders, ENDS + 1);
+    atomic_store(&chunk_of(id)[id % CHUNK_LINKS], link);
+    return link;
+}
+
+// It never was: nobody will close or report it.
+static void
+give_up(struct link *link)
+{
+    atomic_fetch_sub(&open_count, 1);
+    atomic_store(&link->arrived, LINK_SETTLED);
+    for (unsigned i = 0; i < ENDS + 1; i++) {
+        link_release(link);
+    }
 }
 
 weir_stream
@@ -163,11 +300,13 @@ static void
 on_closed(weir_stream stream, const struct weir_closed *closed, void *user)
 {
     struct link *link = user;
+    struct storm *storm = link->storm;
+    struct connection *connection = link->connection;
 
     (void)stream;
     link_closed(link, closed);
-    if (!atomic_load(&link->storm->is_ending) && !link_dial(link->storm, link->connection)) {
-        atomic_store(&link->connection->is_down, true);
+    if (!atomic_load(&storm->is_ending) && !link_dial(storm, connection)) {
+        atomic_store(&connection->is_down, true);
     }
     atomic_fetch_sub(&open_count, 1);
 }
@@ -264,7 +403,7 @@ say_hello(struct link *link, weir_stream stream)
 bool
 link_dial(struct storm *storm, struct connection *connection)
 {
-    struct link *link = take_link();
+    struct link *link = take_link(storm, connection);
     struct weir_dial dial = {0};
     struct random random;
     weir_stream stream;
@@ -273,8 +412,6 @@ link_dial(struct storm *storm, struct connection *connection)
         return false;
     }
     random_init(&random, storm->options->seed, UINT64_C(0x11110000) + link->id);
-    link->storm = storm;
-    link->connection = connection;
     link->loop = &storm->loops[random_below(&random, storm->loop_count)];
     link->traits = storm->options->is_plain ? 0 : choose_traits(&random);
     link->owner = random_below(&random, storm->options->producers);
@@ -284,13 +421,14 @@ link_dial(struct storm *storm, struct connection *connection)
     atomic_store(&connection->link, link);
     atomic_fetch_add(&open_count, 1);
     if (weir_dial(link->loop->loop, &dial, &stream) != 0) {
-        atomic_fetch_sub(&open_count, 1);
+        give_up(link);
         return false;
     }
     if (say_hello(link, stream) < 0) {
         link_close(link, stream, WEIR_CLOSE_ABORT);
-        return true;
+    } else {
+        atomic_store_explicit(&link->stream, stream.bits, memory_order_release);
     }
-    atomic_store_explicit(&link->stream, stream.bits, memory_order_release);
+    link_release(link);
     return true;
 }

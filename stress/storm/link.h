@@ -3,7 +3,8 @@
 #define STORM_LINK_H
 
 // One stream of a connection, from its dial to the comparison of what was sent with what was
-// received. Links are numbered, and never reused or freed before the end.
+// received. Links are numbered. One is freed when both its ends have been compared and nobody holds
+// it: its two ends do, until they have ended, and so does each message that is written to it.
 
 #include "order_log.h"
 #include "record.h"
@@ -53,7 +54,9 @@ struct link {
     _Atomic uint64_t inline_count;
     _Atomic uint64_t inline_set;
 
-    atomic_uint arrived; // enum link_arrival; who completes the pair compares
+    atomic_uint arrived; // enum link_arrival
+    atomic_uint holders; // whoever leaves last compares the ends
+    struct link *next;   // while it is buried
     struct weir_closed closed;
     struct report report;
 };
@@ -61,8 +64,18 @@ struct link {
 // Any thread. Give a connection its next link. False: not now.
 bool link_dial(struct storm *storm, struct connection *connection);
 
-// Any thread. The link with this number, NULL: there was none.
+// The thread that takes reports. The link with this number, which has not been reported; NULL: there
+// is none.
 struct link *link_find(uint32_t id);
+
+// Any thread. The connection's present link, to be released; NULL: none that can be written to.
+struct link *link_hold(struct connection *connection);
+
+// Whoever holds it: once more.
+void link_keep(struct link *link);
+
+// Any thread. After the last one the link is compared and freed.
+void link_release(struct link *link);
 
 // How many have been dialled; how many of them are not closed yet.
 uint32_t link_count(void);
@@ -98,6 +111,12 @@ void link_settle_all(void);
 bool link_are_all_reported(void);
 
 // At the end.
-void link_free_all(void);
+void link_free_all(struct storm *storm);
+
+// The last holder: compare the two ends.
+void link_settle(struct link *link);
+
+// For each link that is not freed; none is while this runs. Ends with the first that answers false.
+bool link_each(bool (*look)(struct link *link));
 
 #endif /* STORM_LINK_H */

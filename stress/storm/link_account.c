@@ -150,8 +150,8 @@ may_lose_in_peace(const struct link *link)
     return has_flush && (link->traits & LINK_QUIET) == 0;
 }
 
-static void
-settle(struct link *link)
+void
+link_settle(struct link *link)
 {
     uint64_t count = link->digest.count + atomic_load(&link->inline_count);
 
@@ -176,18 +176,14 @@ settle(struct link *link)
     order_log_free(&link->log);
 }
 
-// Both ends are there: compare. On an inline link a writer may not have counted yet what it sent,
-// so that one is left to the end.
+// When both ends have arrived, and the writers have counted what they sent, nobody holds it.
 static void
 arrive(struct link *link, unsigned which)
 {
-    const unsigned both = LINK_CLOSED | LINK_REPORTED;
-    unsigned before = atomic_fetch_or(&link->arrived, which);
-
-    if ((before & which) != 0) {
+    if ((atomic_fetch_or(&link->arrived, which) & which) != 0) {
         storm_broke("link %u ended twice (%u)", link->id, which);
-    } else if (((before | which) & both) == both && (link->traits & LINK_INLINE) == 0) {
-        settle(link);
+    } else {
+        link_release(link);
     }
 }
 
@@ -224,31 +220,36 @@ must_be_reported(const struct link *link)
            bytes_sent(link) > 0 && !may_lose_in_peace(link);
 }
 
+static bool
+need_not_be_reported(struct link *link)
+{
+    return !must_be_reported(link);
+}
+
 bool
 link_are_all_reported(void)
 {
-    for (uint32_t id = 0; id < link_count(); id++) {
-        if (must_be_reported(link_find(id))) {
-            return false;
-        }
+    return link_each(need_not_be_reported);
+}
+
+// A link that nobody has reported, or that some writer never let go.
+static bool
+settle_late(struct link *link)
+{
+    const unsigned both = LINK_CLOSED | LINK_REPORTED;
+
+    if ((atomic_load(&link->arrived) & both) == both) {
+        link_settle(link);
+    } else if (must_be_reported(link)) {
+        storm_broke("link %u closed in peace, but its %llu bytes never reached the receiver",
+                    link->id, (ull)bytes_sent(link));
     }
+    order_log_free(&link->log);
     return true;
 }
 
 void
 link_settle_all(void)
 {
-    const unsigned both = LINK_CLOSED | LINK_REPORTED;
-
-    for (uint32_t id = 0; id < link_count(); id++) {
-        struct link *link = link_find(id);
-
-        if ((atomic_load(&link->arrived) & both) == both) {
-            settle(link);
-        } else if (must_be_reported(link)) {
-            storm_broke("link %u closed in peace, but its %llu bytes never reached the receiver",
-                        id, (ull)bytes_sent(link));
-        }
-        order_log_free(&link->log);
-    }
+    link_each(settle_late);
 }

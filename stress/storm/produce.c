@@ -166,6 +166,7 @@ take_message(struct producer *producer, struct link *link)
     struct message *message = producer->free;
 
     producer->free = message->next;
+    link_keep(link);
     message->link = link;
     message->offset = 0;
     message->deadline_ns = 0;
@@ -181,22 +182,23 @@ take_message(struct producer *producer, struct link *link)
     return message;
 }
 
-// A link to write to, NULL: this time there is none.
+// A link to write to, to be released; NULL: this time there is none.
 static struct link *
 pick_link(struct producer *producer, bool may_be_solo)
 {
     struct storm *storm = producer->storm;
     uint32_t index = random_below(&producer->random, storm->options->connections);
-    struct link *link = atomic_load(&storm->connections[index].link);
+    struct link *link = link_hold(&storm->connections[index]);
 
-    if (link == NULL || link_stream(link).bits == 0) {
-        return NULL;
-    }
-    if ((link->traits & LINK_SOLO) == 0) {
+    if (link == NULL || (link->traits & LINK_SOLO) == 0) {
         return link;
     }
     bool is_mine = may_be_solo && link->owner == producer->index;
-    return is_mine && producer->places[index].busy != link ? link : NULL;
+    if (!is_mine || producer->places[index].busy == link) {
+        link_release(link);
+        return NULL;
+    }
+    return link;
 }
 
 // The same bytes to several connections, from one payload.
@@ -232,6 +234,7 @@ produce_broadcast(struct producer *producer)
         if (submit(producer, message, link_stream(link)) != 0) {
             produce_free(producer, message);
         }
+        link_release(link);
     }
     weir_shared_unref(shared);
 }
@@ -314,5 +317,8 @@ produce_one(struct producer *producer)
         produce_barrier(producer, link);
     } else {
         produce_message(producer, link);
+    }
+    if (link != NULL) {
+        link_release(link);
     }
 }

@@ -77,6 +77,8 @@ produce_done(weir_stream stream, const struct weir_result *result, void *arg)
 void
 produce_free(struct producer *producer, struct message *message)
 {
+    link_release(message->link);
+    message->link = NULL;
     free(message->own);
     message->own = NULL;
     message->next = producer->free;

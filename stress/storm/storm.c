@@ -308,7 +308,7 @@ end_storm(struct storm_run *run, struct result *result)
     storm_summarise(&summary, result);
     free(summary.acknowledged);
     live_fini(&run->live);
-    link_free_all();
+    link_free_all(storm);
     free(storm->producers);
     free(storm->loops);
     free(storm->connections);

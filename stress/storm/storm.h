@@ -26,9 +26,11 @@ struct link;
 struct producer;
 
 struct connection {
-    _Atomic(struct link *) link; // the current one, or one that is gone
-    atomic_bool wants_reset;     // the next message asks the receiver to reset
-    atomic_bool is_down;         // could not be dialled; the main thread tries again
+    _Atomic(struct link *) link;   // the current one, or one that is gone; see link_hold()
+    _Atomic(struct link *) buried; // gone, and freed when nobody can be looking at them
+    atomic_uint lookers;           // who may be looking at a link that they do not hold yet
+    atomic_bool wants_reset;       // the next message asks the receiver to reset
+    atomic_bool is_down;           // could not be dialled; the main thread tries again
 };
 
 // Written on one loop's thread.
