@@ -5,11 +5,12 @@
 /**
  * @file
  * All of weir. Read in this order: base, runtime, address, net, stream, write, token, pool, pump,
- * stats, page.
+ * inband, stats, page.
  */
 
 #include "weir/address.h"
 #include "weir/base.h"
+#include "weir/inband.h"
 #include "weir/net.h"
 #include "weir/page.h"
 #include "weir/pool.h"

@@ -17,6 +17,12 @@ struct memory {
     max_align_t bytes[];
 };
 
+struct ending {
+    struct ending *next;
+    void (*function)(void *arg);
+    void *arg;
+};
+
 // ---- time -------------------------------------------------------------------------------------
 
 unsigned
@@ -167,6 +173,28 @@ fixture_memory(struct fixture *fixture, size_t size)
     return memory->bytes;
 }
 
+void
+fixture_at_end(struct fixture *fixture, void (*function)(void *arg), void *arg)
+{
+    struct ending *ending = fixture_memory(fixture, sizeof(*ending));
+
+    pthread_mutex_lock(&fixture->memory_lock);
+    *ending = (struct ending){.next = fixture->endings, .function = function, .arg = arg};
+    fixture->endings = ending;
+    pthread_mutex_unlock(&fixture->memory_lock);
+}
+
+static void
+run_endings(struct fixture *fixture)
+{
+    while (fixture->endings != NULL) {
+        struct ending *ending = fixture->endings;
+
+        fixture->endings = ending->next;
+        ending->function(ending->arg);
+    }
+}
+
 int
 fixture_own_fd(struct fixture *fixture, int fd)
 {
@@ -272,6 +300,7 @@ end_all(struct fixture *fixture)
     if (fixture->runtime != NULL) {
         wrong = end_runtime(fixture);
     }
+    run_endings(fixture);
     wrong_after = check_end(fixture);
     return wrong != NULL ? wrong : wrong_after;
 }

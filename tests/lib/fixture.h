@@ -62,6 +62,7 @@ struct fixture {
 
     pthread_mutex_t memory_lock;
     struct memory *memory;
+    struct ending *endings;
 
     // The test's thread only.
     struct events *events; // every log, newest first
@@ -124,6 +125,9 @@ void *fixture_memory(struct fixture *fixture, size_t size);
 int fixture_own_fd(struct fixture *fixture, int fd);
 // Close now.
 void fixture_close_fd(struct fixture *fixture, int fd);
+
+// Call function(arg) at teardown, when the runtime is gone. From any thread.
+void fixture_at_end(struct fixture *fixture, void (*function)(void *arg), void *arg);
 
 struct weir_stats fixture_stats(struct fixture *fixture);
 
