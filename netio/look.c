@@ -104,7 +104,8 @@ weir_stream_set_handlers(weir_stream handle, const struct weir_handlers *handler
     }
     if (handlers != NULL && handlers->data != NULL) {
         wi_or_relaxed(&gate->options, (uint16_t)WI_GATE_PUSH);
-        wi_stream_event(gate->loop, stream, WI_EVENT_READ | WI_EVENT_AGAIN);
+        wi_stream_event(gate->loop, stream,
+                        WI_EVENT_READ | (stream->input_size != 0 ? (unsigned)WI_EVENT_AGAIN : 0));
     } else {
         wi_and_acq_rel(&gate->options, (uint16_t)~WI_GATE_PUSH);
     }

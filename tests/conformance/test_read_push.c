@@ -863,6 +863,29 @@ handlers_and_user_change_on_the_loop_only(void **state)
     assert_null(call->seen);
 }
 
+// Handlers that come before the first byte change nothing about what an end waits for.
+static void
+a_fin_behind_an_unfinished_message_is_told_to_new_handlers(void **state)
+{
+    struct fixture *fixture = fixture_manual(state);
+    struct pair *pair = pair_open(fixture, &(struct pair_options){.pull = true});
+    struct reader *reader = reader_make(fixture);
+    struct handlers_call *call = fixture_memory(fixture, sizeof(*call));
+
+    call->stream = pair->stream;
+    call->handlers = &reader->handlers;
+    call->user = reader;
+    loop_call(fixture, fixture->loop, set_handlers_here, call);
+    pair->events = &reader->events;
+    reader_answer(reader, 0, READER_ALL);
+    peer_write_pattern(fixture, pair->peer, 10, 0, 0);
+    reader_wait_calls(reader, 1);
+    peer_finish(fixture, pair->peer);
+    events_wait(pair->events, "peer_fin");
+    assert_int_equal(reader_calls(reader), 1);
+    close_anyhow(pair);
+}
+
 // A stream without handlers reads nothing and disturbs nobody.
 static void
 a_stream_without_handlers_lives_and_ends(void **state)
@@ -965,6 +988,7 @@ main(void)
         EACH(a_part_may_be_taken_and_the_rest_consumed),
         ONCE(taking_outside_data_is_refused),
         EACH(handlers_and_user_change_on_the_loop_only),
+        EACH(a_fin_behind_an_unfinished_message_is_told_to_new_handlers),
         EACH(a_stream_without_handlers_lives_and_ends),
         EACH(a_fin_comes_behind_input_that_is_shown_again),
         EACH(unexamined_input_above_the_mark_is_shown_again),
