@@ -1,0 +1,267 @@
+# SPDX-License-Identifier: MIT
+"""What the scripts of this folder share: weir-relay, other programs beside it, and bytes that are
+compared. A script is given the build's directory; it ends with 0, 1, or 77: it cannot run here."""
+
+import hashlib
+import os
+import random
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+SKIPPED = 77
+PATIENCE = float(os.environ.get("WEIR_INTEROP_PATIENCE", "30"))  # seconds; nothing should come near
+
+
+def skip(why):
+    print(f"{os.path.basename(sys.argv[0])}: skipped: {why}")
+    sys.exit(SKIPPED)
+
+
+def need(program):
+    """The program's path; without it there is nothing to do."""
+    path = shutil.which(program, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
+    if path is None:
+        skip(f"{program} is not installed (./dev interop installs it)")
+    return path
+
+
+class Failed(Exception):
+    """A case did not end as it has to."""
+
+
+def require(condition, what):
+    if not condition:
+        raise Failed(what)
+
+
+def build_directory():
+    if len(sys.argv) < 2:
+        sys.exit(f"usage: {sys.argv[0]} BUILD")
+    build = os.path.abspath(sys.argv[1])
+    relay = os.path.join(build, "servers", "weir-relay")
+    if not os.access(relay, os.X_OK):
+        skip(f"{relay} has not been built")
+    return build
+
+
+def wait_for(condition, what):
+    """Until it is true; its value."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise Failed(f"not in time: {what}")
+        threading.Event().wait(0.002)
+
+
+def payload(size, seed=1):
+    return random.Random(seed).randbytes(size)
+
+
+def digest(data):
+    return hashlib.sha256(data).hexdigest()
+
+
+def free_port():
+    """A port of TCP that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def listens(port):
+    """Does anybody listen on the TCP port? Without a connection, which would count as one."""
+    wanted = f":{port:04X}"
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        with open(table, encoding="ascii") as lines:
+            for line in lines:
+                words = line.split()
+                if words[1].endswith(wanted) and words[3] == "0A":
+                    return True
+    return False
+
+
+class Work:
+    """A directory of its own, and the programs that run in it: all end with it."""
+
+    def __init__(self, build):
+        self.build = build
+        self.directory = tempfile.mkdtemp(prefix="weir-interop.")
+        self.processes = []
+        self.count = 0
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for process in self.processes:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def path(self, name):
+        return os.path.join(self.directory, name)
+
+    def write(self, name, data):
+        path = self.path(name)
+        with open(path, "wb") as file:
+            file.write(data if isinstance(data, bytes) else data.encode())
+        return path
+
+    def start(self, *words, **options):
+        options.setdefault("stdin", subprocess.DEVNULL)
+        options.setdefault("stdout", subprocess.PIPE)
+        options.setdefault("stderr", subprocess.PIPE)
+        process = subprocess.Popen([str(word) for word in words], cwd=self.directory, **options)
+        self.processes.append(process)
+        return process
+
+    def run(self, *words, stdin=b"", status=0):
+        """Run a program to its end; what it printed."""
+        process = self.start(*words, stdin=subprocess.PIPE)
+        try:
+            out, errors = process.communicate(stdin, timeout=PATIENCE)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+            raise Failed(f"does not end: {' '.join(map(str, words))}") from None
+        require(status is None or process.returncode == status,
+                f"status {process.returncode} of {words}: {errors.decode(errors='replace')}")
+        return out
+
+    def relay(self, *words):
+        return Relay(self, words)
+
+
+class Relay:
+    """A running weir-relay. Each address tcp://…:0 has a port of `ports`, in their order."""
+
+    def __init__(self, work, words):
+        work.count += 1
+        self.port_file = work.path(f"ports.{work.count}")
+        self.log = work.path(f"log.{work.count}")
+        self.process = work.start(os.path.join(work.build, "servers", "weir-relay"), "--loops", 2,
+                                  "--port-file", self.port_file, "--log", self.log, *words)
+        wait_for(lambda: self.process.poll() is not None or os.path.exists(self.port_file),
+                 "weir-relay listens")
+        if self.process.poll() is not None:
+            raise Failed(f"weir-relay: {self.process.stderr.read().decode()}")
+        with open(self.port_file, encoding="ascii") as file:
+            self.ports = [int(line) for line in file]
+        self.port = self.ports[0]
+
+    def lines(self):
+        with open(self.log, encoding="utf-8") as file:
+            return file.read().splitlines()
+
+    def line(self, number):
+        """A line of the access log, once it is there."""
+        return wait_for(lambda: self.lines()[number:number + 1], "a line of the access log")[0]
+
+    def stop(self, errors=""):
+        """End it: in good order, with nothing to say but this."""
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            _, said = self.process.communicate(timeout=PATIENCE)
+        except subprocess.TimeoutExpired:
+            raise Failed("weir-relay does not end") from None
+        require(self.process.returncode == 0, f"weir-relay ends with {self.process.returncode}")
+        require(said.decode() == errors or (errors and errors in said.decode()),
+                f"weir-relay said: {said.decode()}")
+
+
+# ---- plain ends ----------------------------------------------------------------------------------
+
+def connect(port, path=None):
+    if path is not None:
+        end = socket.socket(socket.AF_UNIX)
+        end.settimeout(PATIENCE)
+        end.connect(path)
+        return end
+    return socket.create_connection(("127.0.0.1", port), timeout=PATIENCE)
+
+
+def read_all(end):
+    """Until the end; a reset is an exception."""
+    pieces = []
+    while True:
+        piece = end.recv(1 << 16)
+        if not piece:
+            return b"".join(pieces)
+        pieces.append(piece)
+
+
+def reset(end):
+    end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    end.close()
+
+
+class Origin:
+    """A server: each connection is handled by serve(end), in a thread. What it raised is kept."""
+
+    def __init__(self, serve, path=None):
+        if path is not None:
+            self.listener = socket.socket(socket.AF_UNIX)
+            self.listener.bind(path)
+        else:
+            self.listener = socket.socket()
+            self.listener.bind(("127.0.0.1", 0))
+            self.port = self.listener.getsockname()[1]
+        self.listener.listen(64)
+        self.serve = serve
+        self.failures = []
+        self.served = 0
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            try:
+                end, _ = self.listener.accept()
+            except OSError:
+                return
+            end.settimeout(PATIENCE)
+            threading.Thread(target=self.handle, args=(end,), daemon=True).start()
+
+    def handle(self, end):
+        try:
+            self.serve(end)
+        except (Failed, OSError, ValueError) as failure:
+            self.failures.append(repr(failure))
+        finally:
+            end.close()
+            self.served += 1
+
+    def close(self):
+        self.listener.close()
+        require(not self.failures, f"the server: {self.failures}")
+
+
+def answers_with_digest(end):
+    """Reads to the end, and only then answers: the client's half-close has to come through."""
+    end.sendall(digest(read_all(end)).encode())
+
+
+def main(cases):
+    build = build_directory()
+    failed = 0
+    for case in cases:
+        name = case.__name__.replace("_", " ")
+        try:
+            with Work(build) as work:
+                case(work)
+            print(f"ok      {name}")
+        except (Failed, OSError) as failure:
+            failed += 1
+            print(f"FAILED  {name}: {failure}")
+        sys.stdout.flush()
+    sys.exit(1 if failed else 0)
