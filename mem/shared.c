@@ -42,6 +42,12 @@ weir_shared_data(struct weir_shared *shared)
     return shared->bytes;
 }
 
+size_t
+weir_shared_size(const struct weir_shared *shared)
+{
+    return wi_shared_size(shared);
+}
+
 struct weir_shared *
 weir_shared_ref(struct weir_shared *shared)
 {

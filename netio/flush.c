@@ -405,7 +405,7 @@ send_once(struct wi_loop *loop, struct wi_stream *stream, uint64_t size_max)
     take_sent(loop, stream, (uint64_t)sent);
     if (gather.lost != NULL) {
         wi_write_take_back(loop, stream, gather.lost);
-        wi_write_end_unsent(loop, stream, gather.lost, -ECANCELED, WEIR_ORIGIN_LOCAL_CANCEL);
+        wi_write_end_cancelled(loop, stream, gather.lost, -ECANCELED, WEIR_ORIGIN_LOCAL_CANCEL);
         wi_stream_admit(loop, stream); // smaller ones may have waited behind it
     }
     if ((uint64_t)sent < gather.size) {

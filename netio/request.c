@@ -95,7 +95,7 @@ check_rare(const struct weir_write *request, uint64_t size)
     unsigned flags = request->flags;
 
     if ((flags & ~WI_WRITE_USER_FLAGS) != 0 || (unsigned)request->level > WEIR_ACKED ||
-        (unsigned)request->tear > WEIR_TEAR_ABORT || request->abort_code > WEIR_CODE_MAX ||
+        (unsigned)request->tear > WEIR_TEAR_NEEDED || request->abort_code > WEIR_CODE_MAX ||
         (flags & (WEIR_COPY | WEIR_GIVE)) == (WEIR_COPY | WEIR_GIVE) ||
         ((flags & WEIR_FIN) && (flags & FLAGS_WITH_FIN_BARRED)) ||
         ((flags & WEIR_NOWAIT) && ((flags & WEIR_MORE) || request->level == WEIR_ACCEPTED)) ||

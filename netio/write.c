@@ -228,6 +228,18 @@ wi_write_end_unsent(struct wi_loop *loop, struct wi_stream *stream, struct wi_wr
 }
 
 void
+wi_write_end_cancelled(struct wi_loop *loop, struct wi_stream *stream, struct wi_write *write,
+                       int status, enum weir_origin origin)
+{
+    bool is_needed = wi_write_tear(write) == WEIR_TEAR_NEEDED;
+
+    wi_write_end_unsent(loop, stream, write, status, origin);
+    if (wi_unlikely(is_needed)) {
+        wi_stream_tear(loop, stream);
+    }
+}
+
+void
 wi_write_end_early(struct wi_loop *loop, struct wi_stream *stream, struct wi_write *write)
 {
     wi_op_unbind(loop, &write->op);
@@ -278,7 +290,7 @@ wi_write_fail(struct wi_loop *loop, struct wi_stream *stream, struct wi_write *w
         cancel_partly_sent(loop, stream, write, status, origin);
     } else {
         wi_write_take_back(loop, stream, write);
-        wi_write_end_unsent(loop, stream, write, status, origin);
+        wi_write_end_cancelled(loop, stream, write, status, origin);
     }
 }
 
@@ -300,9 +312,9 @@ write_cancel(struct wi_loop *loop, struct wi_op *op, int status, enum weir_origi
             wi_op_claim(op); // a canceller that won keeps it from us, and wi_write_end() knows
         }
         wi_write_take_back(loop, stream, write);
-        wi_write_end_unsent(loop, stream, write, status, origin);
+        wi_write_end_cancelled(loop, stream, write, status, origin);
         wi_stream_admit(loop, stream); // smaller ones may have waited behind it
-    } else if (wi_write_tear(write) == WEIR_TEAR_FINISH && !WI_PLANT(9)) {
+    } else if ((wi_write_tear(write) & WEIR_TEAR_FINISH) != 0 && !WI_PLANT(9)) {
         op->flags |= OUTCOME_LATE;
     } else {
         cancel_partly_sent(loop, stream, write, status, origin);
@@ -414,7 +426,7 @@ wi_write_accept(struct wi_loop *loop, struct wi_stream *stream, struct wi_write 
         if (write->flags & WEIR_FIN) { // the gate was closed when it was submitted
             wi_gate_reopen(write->gate, WI_GATE_ENDED);
         }
-        wi_write_end_unsent(loop, stream, write, status, WEIR_ORIGIN_LOCAL_CANCEL);
+        wi_write_end_cancelled(loop, stream, write, status, WEIR_ORIGIN_LOCAL_CANCEL);
     } else {
         enqueue(loop, stream, write);
     }

@@ -211,6 +211,11 @@ void wi_write_end(struct wi_loop *loop, struct wi_stream *stream, struct wi_writ
 void wi_write_end_unsent(struct wi_loop *loop, struct wi_stream *stream, struct wi_write *write,
                          int status, enum weir_origin origin);
 
+/** Loop thread. The same of one that was cancelled; if the rest needs it (WEIR_TEAR_NEEDED), the
+ *  write side is torn. */
+void wi_write_end_cancelled(struct wi_loop *loop, struct wi_stream *stream, struct wi_write *write,
+                            int status, enum weir_origin origin);
+
 /** Loop thread. It cannot go on, by no fault of the stream: as if it were cancelled now, with this
  *  status, and with FINISH as with STOP. */
 void wi_write_fail(struct wi_loop *loop, struct wi_stream *stream, struct wi_write *write,

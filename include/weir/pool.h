@@ -339,6 +339,14 @@ WEIR_API WEIR_NODISCARD struct weir_shared *weir_shared_create(const void *data,
 WEIR_API void *weir_shared_data(struct weir_shared *shared);
 
 /**
+ * The payload's size.
+ *
+ * Threads: any.
+ * Blocks:  never.
+ */
+WEIR_API size_t weir_shared_size(const struct weir_shared *shared);
+
+/**
  * Take one more reference.
  *
  * Threads: any. Wait-free.

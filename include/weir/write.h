@@ -56,6 +56,8 @@ enum weir_tear {
     WEIR_TEAR_STOP = 0,   /* no further byte; the write side is torn until weir_resume_torn() */
     WEIR_TEAR_FINISH = 1, /* it runs to its end and succeeds, late_cancel set */
     WEIR_TEAR_ABORT = 2,  /* the connection is reset with abort_code */
+    WEIR_TEAR_NEEDED = 3, /* as FINISH; and cancelled before its first byte it tears the write side,
+                             for what is behind it makes no sense without it */
 };
 
 /** How a write ended. */

@@ -13,6 +13,7 @@ payload_is_a_copy(void **state)
     memset(text, 0, sizeof(text));
     assert_string_equal(weir_shared_data(shared), "one for all");
     assert_int_equal(wi_shared_size(shared), sizeof(text));
+    assert_int_equal(weir_shared_size(shared), wi_shared_size(shared));
     assert_ptr_equal(wi_shared_bytes(shared), weir_shared_data(shared));
     assert_int_equal((uintptr_t)weir_shared_data(shared) % _Alignof(max_align_t), 0);
     weir_shared_unref(shared);
