@@ -140,6 +140,40 @@ commit_stale(weir_stream handle, struct weir_iter end)
     return wi_stale();
 }
 
+// Holding the slot: the section is over, and its blocks up to the end are a chain.
+static int
+close_section(struct wi_gate *gate, struct weir_iter end, struct weir_chain *ret_chain)
+{
+    int result = section_chain(end, ret_chain);
+
+    if (result == 0 && (ret_chain->head->head != owner_mark(gate) || !leave_section(gate))) {
+        result = -EINVAL;
+    }
+    if (result == 0) {
+        cut_behind(ret_chain, end);
+    }
+    return result;
+}
+
+int
+weir_produce_take(weir_stream handle, struct weir_iter end, struct weir_chain *ret_chain)
+{
+    struct weir_chain chain = {0};
+    struct wi_gate *gate = wi_gate_hold(handle.bits);
+    int result;
+
+    if (gate == NULL) {
+        return commit_stale(handle, end);
+    }
+    result = ret_chain == NULL || ret_chain->head != NULL ? -EINVAL
+                                                          : close_section(gate, end, &chain);
+    if (result == 0) {
+        *ret_chain = chain;
+    }
+    wi_gate_leave(gate);
+    return result;
+}
+
 int
 weir_commit(weir_stream handle, struct weir_iter end, const struct weir_write *request,
             weir_op *ret_op)
@@ -153,12 +187,8 @@ weir_commit(weir_stream handle, struct weir_iter end, const struct weir_write *r
     if (gate == NULL) {
         return commit_stale(handle, end);
     }
-    result = section_chain(end, &chain);
-    if (result == 0 && (chain.head->head != owner_mark(gate) || !leave_section(gate))) {
-        result = -EINVAL;
-    }
+    result = close_section(gate, end, &chain);
     if (result == 0) {
-        cut_behind(&chain, end);
         result = check_commit(&write);
         if (result == 0) {
             write.chain = &chain;

@@ -215,6 +215,19 @@ WEIR_API WEIR_NODISCARD int weir_commit(weir_stream stream, struct weir_iter end
                                         const struct weir_write *request, weir_op *ret_op);
 
 /**
+ * Close the section up to @p end without writing it: its blocks are the caller's, as a chain, to be
+ * written with more around them.
+ *
+ * Threads: the one that produced.
+ * Blocks:  never.
+ * Memory:  gives @p ret_chain, which must be empty; returns what lies behind @p end.
+ * @return 0; -EINVAL when no section is open or @p end is not in it; -WEIR_ESTALE with the blocks
+ *   returned; -ECHILD.
+ */
+WEIR_API WEIR_NODISCARD int weir_produce_take(weir_stream stream, struct weir_iter end,
+                                              struct weir_chain *ret_chain);
+
+/**
  * End the write side: a FIN behind all that is queued (Q30, H31). Same as a write of nothing with
  * WEIR_FIN.
  *

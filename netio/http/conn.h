@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef WI_HTTP_CONN_H
+#define WI_HTTP_CONN_H
+
+/**
+ * @file
+ * A connection that speaks HTTP, and the exchange that is open on it.
+ *
+ * Its loop owns it. Other threads come in by a handle: wi_http_enter() counts them in the word, and
+ * the slot is not given to another connection while one is inside. Slots are never freed.
+ */
+
+#include "mem/atomic.h"
+#include "netio/http/parser.h"
+
+#include <assert.h>
+
+/** Where the exchange's sending side is. */
+enum wi_http_phase {
+    WI_HTTP_IDLE,   // no exchange
+    WI_HTTP_OPEN,   // nothing of the message was sent
+    WI_HTTP_BODY,   // its head was, and its body is open
+    WI_HTTP_BUSY,   // someone has it for himself: sends a head, a file, the end
+    WI_HTTP_DONE,   // its end was submitted
+    WI_HTTP_PHASES, // below WI_HTTP_HELD
+};
+
+/* The word: | generation 40 | mode 4 | held 1 | phase 3 | in flight 16 | */
+#define WI_HTTP_INFLIGHT    UINT64_C(1)
+#define WI_HTTP_INFLIGHTS   UINT64_C(0xffff)
+#define WI_HTTP_PHASE_SHIFT 16
+#define WI_HTTP_PHASE_MASK  (UINT64_C(7) << WI_HTTP_PHASE_SHIFT)
+#define WI_HTTP_HELD        (UINT64_C(1) << 19) // the loop's own, without contest
+#define WI_HTTP_FREED       (UINT64_C(1) << 20) // the last one out gives the slot back
+#define WI_HTTP_GENERATION  (UINT64_C(1) << 24)
+#define WI_HTTP_SLOT_BITS   24
+
+/** How the sent body ends. */
+enum wi_http_mode {
+    WI_HTTP_NONE,     // there is none; bytes are counted and not sent
+    WI_HTTP_LENGTH,   // with its length
+    WI_HTTP_CHUNKS,   // with a chunk of zero bytes
+    WI_HTTP_TO_CLOSE, // with the connection
+};
+
+enum wi_http_conn_flag {
+    WI_HTTP_CLIENT = 1 << 0,
+    WI_HTTP_IN_DATA = 1 << 1,      // its data function runs
+    WI_HTTP_LAST = 1 << 2,         // the connection ends behind this exchange
+    WI_HTTP_OVER = 1 << 3,         // closing: input is dropped, nothing begins any more
+    WI_HTTP_HIJACKED = 1 << 4,     // the stream is not ours any more
+    WI_HTTP_TOLD = 1 << 5,         // `request` or `response` was called: `ended` is due
+    WI_HTTP_WANTS_100 = 1 << 6,    // the client waits before it sends the body
+    WI_HTTP_IS_HEAD = 1 << 7,      // the request's method is HEAD
+    WI_HTTP_IS_OLD = 1 << 8,       // the request is HTTP/1.0
+    WI_HTTP_DISCARDS = 1 << 9,     // what is left of the received body is dropped
+    WI_HTTP_PAUSED = 1 << 10,      // by the program
+    WI_HTTP_HOLDS_INPUT = 1 << 11, // the stream was paused by us
+    WI_HTTP_FIN = 1 << 12,         // the peer sends nothing more
+    WI_HTTP_RECEIVING = 1 << 13,   // an exchange's received message is not complete
+    WI_HTTP_FINAL = 1 << 14,       // client: the response's final head was told
+};
+
+struct wi_http_pull;
+struct wi_http_kept;
+struct wi_http_home;
+
+/** What servers and clients have in common. */
+struct wi_http_side {
+    const struct weir_http_handlers *handlers;
+    void *user;
+    struct weir_http_limits limits;
+    uint64_t response_ns; // of a client: from the request's end to the response's head
+};
+
+struct wi_http_conn {
+    wi_atomic_u64 word;
+    wi_atomic_u64 left;  // bytes the sent body still wants, with a length
+    wi_atomic_u64 given; // bytes given to the stream, all told, framing and heads counted
+    wi_atomic_u32 free_next;
+    uint32_t index;
+    weir_stream stream;
+
+    // Of the message that is being sent: written by who has the exchange for himself.
+    wi_atomic_u64 body_sent;
+    uint8_t mode;
+    bool is_last;    // it says that the connection ends behind it
+    uint16_t status; // of the response
+
+    // The loop's.
+    uint32_t flags;
+    uint32_t requests;
+    uint32_t saved_count; // rows of a head that is incomplete
+    struct wi_http_row *saved;
+    struct wi_http_side *side;
+    struct wi_http_home *home;
+    struct wi_http_conn *previous;
+    struct wi_http_conn *next;
+    void *user;
+    struct weir_chain out; // complete responses of this turn, not submitted yet
+    struct wi_http_kept *kept;
+    struct wi_http_pull *pulls;
+    struct wi_http_pull *pulls_last;
+    struct wi_http_trailers *trailers; // that came behind a body in chunks
+    struct weir_http_client *client;
+
+    int over_status; // why it is over, when it was this side that decided
+    uint8_t over_origin;
+    bool keeps; // the message being received does not end the connection
+
+    uint64_t look_ns;   // when the sweep must look at it at the latest
+    uint64_t idle_ns;   // since when it has had no exchange, or has waited for a response
+    uint64_t head_ns;   // since when a head has been on its way; 0: none
+    uint64_t sent_mark; // bytes sent and when, as of the sweep's last look; 0: nothing waited
+    uint64_t sent_mark_ns;
+    uint64_t received_mark; // likewise of the body that arrives
+    uint64_t received_mark_ns;
+    uint64_t raw; // bytes received in this exchange, framing counted
+
+    struct wi_http_parser parser;
+};
+
+static inline weir_http
+wi_http_handle_of(const struct wi_http_conn *conn, uint64_t word)
+{
+    return (weir_http){.bits = (word >> WI_HTTP_SLOT_BITS << WI_HTTP_SLOT_BITS) | conn->index};
+}
+
+static inline weir_http
+wi_http_handle(const struct wi_http_conn *conn)
+{
+    return wi_http_handle_of(conn, wi_load_relaxed(&conn->word));
+}
+
+static inline enum wi_http_phase
+wi_http_phase(uint64_t word)
+{
+    return (enum wi_http_phase)((word & WI_HTTP_PHASE_MASK) >> WI_HTTP_PHASE_SHIFT);
+}
+
+static inline uint64_t
+wi_http_with_phase(uint64_t word, enum wi_http_phase phase)
+{
+    return (word & ~WI_HTTP_PHASE_MASK) | (uint64_t)phase << WI_HTTP_PHASE_SHIFT;
+}
+
+/** Any thread. A slot for a connection, zero but for its word; NULL: none is left. */
+struct wi_http_conn *wi_http_conn_take(void);
+
+/** Loop thread. Give it back: handles are stale from here. */
+void wi_http_conn_put(struct wi_http_conn *conn);
+
+/** The slot a handle names, whatever is in it now; NULL when it names none. */
+struct wi_http_conn *wi_http_conn_at(weir_http http);
+
+/** Loop thread. The connection, if the handle is not stale and this is its loop. Otherwise NULL and
+ *  why: -WEIR_ESTALE or -EXDEV. */
+struct wi_http_conn *wi_http_conn_here(weir_http http, int *ret_status);
+
+/** Any thread. Count in, if the exchange is in one of the phases (a set of 1 << phase). Fills in
+ *  the word it met. 0, -WEIR_ESTALE, -EBUSY (held by another thread's loop, or BUSY),
+ *  -WEIR_EENDED (DONE), -EINVAL or -EALREADY (another phase). */
+int wi_http_enter(weir_http http, unsigned phases, struct wi_http_conn **ret_conn,
+                  uint64_t *ret_word);
+
+/** Who has entered. Take the exchange for himself: nobody else inside, phase BUSY. 0, or -EBUSY or
+ *  -WEIR_ESTALE, and the caller has left. */
+int wi_http_take_alone(struct wi_http_conn *conn, uint64_t entered);
+
+/** Who has it for himself. Set the phase, unless the exchange is over (its connection was closed).
+ */
+void wi_http_move(struct wi_http_conn *conn, uint64_t entered, enum wi_http_phase phase);
+
+/** Who has entered: leave. */
+void wi_http_leave(struct wi_http_conn *conn);
+
+/** Loop thread, the exchange held and nobody inside. Set the phase. */
+void wi_http_set_phase(struct wi_http_conn *conn, enum wi_http_phase phase);
+
+/** Loop thread. The next exchange, or none: held, in @p phase. Handles of the last are stale. */
+void wi_http_next_exchange(struct wi_http_conn *conn, enum wi_http_phase phase);
+
+/** Loop thread. Let other threads in. */
+void wi_http_unhold(struct wi_http_conn *conn);
+
+#endif /* WI_HTTP_CONN_H */

@@ -1,0 +1,527 @@
+/* SPDX-License-Identifier: MIT */
+
+#include "netio/http/serve.h"
+
+#include "netio/http/frame.h"
+#include "netio/http/home.h"
+#include "netio/http/pull.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Where a data function is in what it was shown. */
+struct feed {
+    struct weir_iter at; // the first byte that is not consumed
+    struct weir_iter end;
+    size_t consumed;
+};
+
+static void
+feed_skip(struct feed *feed, size_t size)
+{
+    weir_iter_skip(&feed->at, size);
+    feed->consumed += size;
+}
+
+/* ---- an exchange begins and ends ---- */
+
+static const struct weir_http_handlers *
+handlers_of(const struct wi_http_conn *conn)
+{
+    return conn->side->handlers;
+}
+
+static void take_body(struct wi_http_parser *parser, const char *data, size_t size);
+
+static void
+begin_receiving(struct wi_http_conn *conn)
+{
+    conn->parser.table = &conn->home->table;
+    wi_http_parser_begin(&conn->parser, (conn->flags & WI_HTTP_CLIENT) != 0);
+}
+
+static void
+tell_ended(struct wi_http_conn *conn, int status, enum weir_origin origin)
+{
+    struct weir_http_ended ended = {
+        .status = status,
+        .origin = origin,
+        .code = conn->status,
+        .sent = wi_load_relaxed(&conn->body_sent),
+        .received = conn->parser.received,
+    };
+
+    if ((conn->flags & WI_HTTP_TOLD) && handlers_of(conn)->ended != NULL) {
+        handlers_of(conn)->ended(wi_http_handle(conn), &ended, conn->user);
+    }
+}
+
+void
+wi_http_exchange_over(struct wi_http_conn *conn, int status, enum weir_origin origin)
+{
+    bool was_last = conn->is_last;
+
+    if (conn->pulls != NULL) {
+        wi_http_pull_end(conn, status != 0 ? status : -ECONNABORTED);
+    }
+    tell_ended(conn, status, origin);
+    if (conn->flags & WI_HTTP_HIJACKED) {
+        return;
+    }
+    wi_http_drop_head(conn);
+    wi_http_drop_trailers(conn);
+    if (was_last || status != 0) {
+        conn->flags |= WI_HTTP_LAST;
+    }
+    conn->flags &= (unsigned)(WI_HTTP_CLIENT | WI_HTTP_IN_DATA | WI_HTTP_LAST | WI_HTTP_OVER |
+                              WI_HTTP_HOLDS_INPUT | WI_HTTP_FIN);
+    conn->is_last = false;
+    conn->status = 0;
+    conn->raw = 0;
+    conn->received_mark_ns = 0;
+    conn->user = conn->side->user;
+    wi_http_next_exchange(conn, WI_HTTP_IDLE);
+    begin_receiving(conn);
+    if (conn->flags & WI_HTTP_CLIENT) {
+        wi_http_client_exchange_over(conn, status);
+    }
+}
+
+static void
+begin_exchange(struct wi_http_conn *conn, const struct weir_http_request *request)
+{
+    wi_http_next_exchange(conn, WI_HTTP_OPEN);
+    conn->requests++;
+    conn->flags |= WI_HTTP_TOLD;
+    wi_store_relaxed(&conn->body_sent, 0);
+    if (!conn->parser.is_complete) {
+        conn->flags |= WI_HTTP_RECEIVING;
+        conn->flags |= request->flags & WEIR_HTTP_CONTINUE ? (unsigned)WI_HTTP_WANTS_100 : 0;
+    }
+    if (request->minor == 0) {
+        conn->flags |= WI_HTTP_IS_OLD;
+    }
+    if (request->method_size == 4 && memcmp(request->method, "HEAD", 4) == 0) {
+        conn->flags |= WI_HTTP_IS_HEAD;
+    }
+    if (!conn->keeps || conn->requests >= conn->side->limits.requests_max) {
+        conn->flags |= WI_HTTP_LAST;
+    }
+}
+
+/* ---- heads ---- */
+
+// The head's bytes in one piece: where they lie if they do, else joined.
+static const char *
+head_in_one(struct wi_http_conn *conn, const struct feed *feed)
+{
+    struct wi_http_home *home = conn->home;
+    uint32_t size = conn->parser.in_head;
+    struct weir_iter at = feed->at;
+    struct weir_segment segment;
+
+    if (weir_iter_segment(&at, feed->end, &segment) && segment.size >= size) {
+        return (const char *)segment.data;
+    }
+    if (home->joint_size < size) {
+        free(home->joint);
+        home->joint = malloc(conn->side->limits.head_max + 1u);
+        home->joint_size = home->joint == NULL ? 0 : conn->side->limits.head_max + 1u;
+    }
+    if (home->joint_size < size) {
+        return NULL;
+    }
+    at = feed->at;
+    weir_iter_copy_out(&at, home->joint, size);
+    return home->joint;
+}
+
+static void
+call_request(struct wi_http_conn *conn, const struct weir_http_request *request)
+{
+    conn->home->current = request;
+    handlers_of(conn)->request(wi_http_handle(conn), request, conn->user);
+    if (conn->flags & (WI_HTTP_HIJACKED | WI_HTTP_OVER)) {
+        return;
+    }
+    if (wi_http_phase(wi_load_relaxed(&conn->word)) != WI_HTTP_DONE &&
+        (wi_load_relaxed(&conn->word) & WI_HTTP_HELD)) {
+        if (wi_http_keep_head(conn) < 0) {
+            wi_http_conn_abort(conn, -ENOMEM, WEIR_ORIGIN_MEMORY);
+        }
+    }
+    conn->home->current = NULL;
+}
+
+static void
+take_request(struct wi_http_conn *conn, struct feed *feed)
+{
+    struct weir_http_request request;
+    const char *head = head_in_one(conn, feed);
+    uint32_t size = conn->parser.in_head;
+    unsigned refusal =
+        head == NULL ? 503
+                     : wi_http_parser_request(&conn->parser, head, conn->home->fields, &request);
+
+    if (refusal != 0) {
+        wi_http_refuse(conn, refusal);
+        return;
+    }
+    conn->keeps = wi_http_parser_keeps(&conn->parser);
+    conn->parser.in_head = 0; // from here chunk lines and trailers are counted
+    begin_exchange(conn, &request);
+    call_request(conn, &request);
+    feed_skip(feed, size);
+}
+
+static void body_complete(struct wi_http_conn *conn);
+
+// Behind a response's head: the next head, nothing, or a body.
+static void
+begin_body(struct wi_http_conn *conn, unsigned status, const char *at)
+{
+    size_t taken;
+
+    conn->flags |= status >= 200 ? (unsigned)WI_HTTP_RECEIVING : 0;
+    if (wi_http_parser_feed(&conn->parser, at, 0, &taken) == WI_HTTP_END) {
+        if (status >= 200) {
+            body_complete(conn);
+        } else {
+            begin_receiving(conn);
+        }
+    }
+}
+
+static void
+take_response(struct wi_http_conn *conn, struct feed *feed)
+{
+    struct weir_http_response response;
+    const char *head = head_in_one(conn, feed);
+    uint32_t size = conn->parser.in_head;
+    int status = head == NULL
+                     ? -ENOMEM
+                     : wi_http_parser_response(&conn->parser, head, conn->home->fields, &response);
+
+    if (status < 0) {
+        wi_http_conn_abort(conn, status, WEIR_ORIGIN_TRANSPORT);
+        return;
+    }
+    conn->parser.in_head = 0;
+    conn->status = (uint16_t)response.status;
+    if (response.status >= 200) {
+        conn->flags |= WI_HTTP_FINAL;
+        conn->is_last |= !wi_http_parser_keeps(&conn->parser);
+        if (conn->flags & WI_HTTP_IS_HEAD) {
+            wi_http_parser_skip_body(&conn->parser);
+        }
+    }
+    handlers_of(conn)->response(wi_http_handle(conn), &response, conn->user);
+    feed_skip(feed, size);
+    if (!(conn->flags & (WI_HTTP_HIJACKED | WI_HTTP_OVER))) {
+        begin_body(conn, response.status, head + size);
+    }
+}
+
+static void
+save_rows(struct wi_http_conn *conn)
+{
+    uint32_t count = conn->home->table.count;
+
+    conn->saved_count = count;
+    if (count == 0) {
+        return;
+    }
+    conn->saved = malloc(count * sizeof(conn->saved[0]));
+    if (conn->saved == NULL) {
+        wi_http_refuse(conn, 503);
+        return;
+    }
+    memcpy(conn->saved, conn->home->table.rows, count * sizeof(conn->saved[0]));
+}
+
+static void
+restore_rows(struct wi_http_conn *conn)
+{
+    conn->home->table.count = conn->saved_count;
+    if (conn->saved != NULL) {
+        memcpy(conn->home->table.rows, conn->saved, conn->saved_count * sizeof(conn->saved[0]));
+        free(conn->saved);
+        conn->saved = NULL;
+    }
+    conn->saved_count = 0;
+}
+
+// Feed the head what was shown and not fed before. True: go on, an exchange has begun.
+static bool
+feed_head(struct wi_http_conn *conn, struct feed *feed)
+{
+    struct weir_iter at = feed->at;
+    struct weir_segment segment;
+    enum wi_http_stop stop = WI_HTTP_MORE;
+    size_t taken;
+
+    restore_rows(conn);
+    if (conn->parser.in_head != 0) {
+        weir_iter_skip(&at, conn->parser.in_head);
+    }
+    while (stop == WI_HTTP_MORE && weir_iter_segment(&at, feed->end, &segment)) {
+        stop = wi_http_parser_feed(&conn->parser, (const char *)segment.data, segment.size, &taken);
+    }
+    switch (stop) {
+    case WI_HTTP_MORE:
+        save_rows(conn);
+        return false;
+    case WI_HTTP_BAD:
+        wi_http_refuse(conn, conn->parser.refusal);
+        return false;
+    default:
+        if (conn->flags & WI_HTTP_CLIENT) {
+            take_response(conn, feed);
+        } else {
+            take_request(conn, feed);
+        }
+        return true;
+    }
+}
+
+/* ---- bodies ---- */
+
+static struct wi_http_conn *
+conn_of(struct wi_http_parser *parser)
+{
+    return (struct wi_http_conn *)(void *)((char *)parser - offsetof(struct wi_http_conn, parser));
+}
+
+static void
+take_body(struct wi_http_parser *parser, const char *data, size_t size)
+{
+    struct wi_http_conn *conn = conn_of(parser);
+
+    if (conn->flags & (WI_HTTP_DISCARDS | WI_HTTP_OVER)) {
+        return;
+    }
+    if (conn->pulls != NULL) {
+        wi_http_pull_put(conn, data, size);
+    } else if (handlers_of(conn)->body != NULL) {
+        handlers_of(conn)->body(wi_http_handle(conn), data, size, conn->user);
+    }
+}
+
+// Bytes that may be fed: never more than someone takes.
+static size_t
+body_room(const struct wi_http_conn *conn)
+{
+    if (conn->flags & (WI_HTTP_DISCARDS | WI_HTTP_OVER)) {
+        return SIZE_MAX;
+    }
+    if (conn->pulls != NULL) {
+        return wi_http_pull_room(conn);
+    }
+    return handlers_of(conn)->body != NULL && !(conn->flags & WI_HTTP_PAUSED) ? SIZE_MAX : 0;
+}
+
+static void
+body_complete(struct wi_http_conn *conn)
+{
+    conn->flags &= ~(unsigned)WI_HTTP_RECEIVING;
+    if (conn->flags & (WI_HTTP_DISCARDS | WI_HTTP_OVER)) {
+        return;
+    }
+    wi_http_pull_end(conn, 0);
+    if (handlers_of(conn)->body_end != NULL) {
+        wi_http_tell_body_end(conn);
+    }
+}
+
+static void
+bad_body(struct wi_http_conn *conn)
+{
+    if (conn->flags & WI_HTTP_CLIENT) {
+        wi_http_conn_abort(conn, conn->parser.refusal == 413 ? -EMSGSIZE : -EPROTO,
+                           WEIR_ORIGIN_TRANSPORT);
+    } else {
+        wi_http_refuse(conn, conn->parser.refusal);
+    }
+}
+
+// True: something was taken and more may be.
+static bool
+feed_body(struct wi_http_conn *conn, struct feed *feed)
+{
+    struct weir_iter at = feed->at;
+    struct weir_segment segment;
+    size_t room = body_room(conn);
+    size_t taken;
+    enum wi_http_stop stop;
+
+    if (conn->parser.is_complete) {
+        body_complete(conn);
+        return true;
+    }
+    if (room == 0 || weir_iter_is_end(&feed->at) || !weir_iter_segment(&at, feed->end, &segment)) {
+        return false;
+    }
+    stop = wi_http_parser_feed(&conn->parser, (const char *)segment.data,
+                               segment.size < room ? segment.size : room, &taken);
+    conn->raw += taken;
+    feed_skip(feed, taken);
+    if (stop == WI_HTTP_BAD) {
+        bad_body(conn);
+        return false;
+    }
+    if (stop == WI_HTTP_END) {
+        body_complete(conn);
+    } else if ((conn->flags & WI_HTTP_DISCARDS) && conn->raw > conn->side->limits.discard_max) {
+        wi_http_conn_close(conn);
+        return false;
+    }
+    return true;
+}
+
+/* ---- one step after another ---- */
+
+bool
+wi_http_conn_has_room(const struct wi_http_conn *conn)
+{
+    return body_room(conn) != 0;
+}
+
+static void
+hold_input(struct wi_http_conn *conn)
+{
+    if (!(conn->flags & WI_HTTP_HOLDS_INPUT)) {
+        conn->flags |= WI_HTTP_HOLDS_INPUT;
+        weir_pause(conn->stream);
+    }
+}
+
+// Client: the response is complete. One that comes before the request's end is the last.
+static bool
+settle_response(struct wi_http_conn *conn, enum wi_http_phase phase)
+{
+    if (!(conn->flags & WI_HTTP_FINAL) || (conn->flags & WI_HTTP_RECEIVING)) {
+        return false;
+    }
+    conn->is_last |= phase != WI_HTTP_DONE;
+    wi_http_exchange_over(conn, 0, WEIR_ORIGIN_NONE);
+    return true;
+}
+
+// Server: the response was ended. What remains of the request is dropped, and the exchange is over
+// when nothing remains. True: it is.
+static bool
+settle_exchange(struct wi_http_conn *conn)
+{
+    // ORDER(http) observe: the framing of the response that someone has ended.
+    enum wi_http_phase phase = wi_http_phase(wi_load_acquire(&conn->word));
+
+    if (conn->flags & WI_HTTP_CLIENT) {
+        return settle_response(conn, phase);
+    }
+    if (phase != WI_HTTP_DONE) {
+        return false;
+    }
+    if ((conn->flags & WI_HTTP_RECEIVING) && conn->pulls == NULL) {
+        conn->flags |= WI_HTTP_DISCARDS;
+        if (conn->is_last) { // it is not worth waiting for
+            conn->flags &= ~(unsigned)WI_HTTP_RECEIVING;
+        }
+    }
+    if (conn->flags & WI_HTTP_RECEIVING) {
+        return false;
+    }
+    wi_http_exchange_over(conn, 0, WEIR_ORIGIN_NONE);
+    return true;
+}
+
+static bool
+has_exchange(const struct wi_http_conn *conn)
+{
+    return wi_http_phase(wi_load_relaxed(&conn->word)) != WI_HTTP_IDLE;
+}
+
+// Client: the head of the response is still to come.
+static bool
+wants_head(const struct wi_http_conn *conn)
+{
+    return conn->flags & WI_HTTP_CLIENT ? has_exchange(conn) && !(conn->flags & WI_HTTP_FINAL)
+                                        : !has_exchange(conn);
+}
+
+static bool
+step(struct wi_http_conn *conn, struct feed *feed)
+{
+    if (conn->flags & (WI_HTTP_OVER | WI_HTTP_HIJACKED)) {
+        return false;
+    }
+    if (has_exchange(conn) && settle_exchange(conn)) {
+        if ((conn->flags & (WI_HTTP_LAST | WI_HTTP_FIN)) && !(conn->flags & WI_HTTP_CLIENT)) {
+            wi_http_conn_close(conn);
+        }
+        return true;
+    }
+    if (wants_head(conn)) {
+        return !weir_iter_is_end(&feed->at) && feed_head(conn, feed);
+    }
+    return (conn->flags & WI_HTTP_RECEIVING) && feed_body(conn, feed);
+}
+
+struct weir_consumed
+wi_http_conn_data(struct wi_http_conn *conn, struct weir_iter begin, struct weir_iter end)
+{
+    struct feed feed = {.at = begin, .end = end};
+
+    conn->flags |= WI_HTTP_IN_DATA;
+    while (step(conn, &feed)) {
+    }
+    wi_http_pull_settle(conn);
+    conn->flags &= ~(unsigned)WI_HTTP_IN_DATA;
+    if (conn->flags & WI_HTTP_HIJACKED) {
+        wi_http_conn_gone(conn, 0);
+        return (struct weir_consumed){feed.consumed, feed.consumed}; // the rest to its new reader
+    }
+    wi_http_flush_out(conn);
+    if (conn->flags & WI_HTTP_OVER) {
+        size_t rest = 0;
+
+        weir_iter_length(feed.at, end, &rest);
+        return (struct weir_consumed){feed.consumed + rest, feed.consumed + rest};
+    }
+    if (!wants_head(conn) && !weir_iter_is_end(&feed.at)) {
+        hold_input(conn);
+    }
+    wi_http_conn_touch(conn);
+    return (struct weir_consumed){feed.consumed, SIZE_MAX};
+}
+
+void
+wi_http_conn_settle(struct wi_http_conn *conn)
+{
+    struct feed feed = {.consumed = 0};
+
+    conn->flags |= WI_HTTP_IN_DATA;
+    while (step(conn, &feed)) {
+    }
+    conn->flags &= ~(unsigned)WI_HTTP_IN_DATA;
+}
+
+void
+wi_http_conn_open(struct wi_http_conn *conn, struct wi_http_side *side, struct wi_http_home *home,
+                  weir_stream stream)
+{
+    conn->side = side;
+    conn->home = home;
+    conn->stream = stream;
+    conn->user = side->user;
+    conn->parser.limits = &side->limits;
+    conn->parser.body = take_body;
+    conn->parser.trailer = wi_http_take_trailer;
+    conn->next = home->conns;
+    if (conn->next != NULL) {
+        conn->next->previous = conn;
+    }
+    home->conns = conn;
+    begin_receiving(conn);
+    wi_http_conn_touch(conn);
+}

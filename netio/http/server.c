@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: MIT */
+
+#include "netio/http/home.h"
+#include "netio/http/serve.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+struct weir_http_server {
+    struct wi_http_side side;
+    struct weir_runtime *runtime;
+    wi_atomic_u32 connections;
+    wi_atomic_u32 is_draining;
+    unsigned home_count;
+    struct wi_http_home homes[];
+};
+
+static struct weir_http_server *
+server_of(const struct wi_http_side *side)
+{
+    return (struct weir_http_server *)(void *)(uintptr_t)side;
+}
+static_assert(offsetof(struct weir_http_server, side) == 0, "a server's side is the server");
+
+int
+weir_http_server_create(struct weir_runtime *runtime,
+                        const struct weir_http_server_options *options,
+                        struct weir_http_server **ret_server)
+{
+    struct weir_http_limits limits;
+    struct weir_http_server *server;
+    unsigned loops;
+
+    if (runtime == NULL || options == NULL || ret_server == NULL || options->handlers == NULL ||
+        options->handlers->request == NULL || wi_http_limits_set(&limits, &options->limits) < 0) {
+        return -EINVAL;
+    }
+    loops = weir_runtime_loop_count(runtime);
+    server = calloc(1, sizeof(*server) + loops * sizeof(server->homes[0]));
+    if (server == NULL) {
+        return -ENOMEM;
+    }
+    server->side = (struct wi_http_side){options->handlers, options->user, limits, 0};
+    server->runtime = runtime;
+    server->home_count = loops;
+    for (unsigned i = 0; i < loops; i++) {
+        wi_http_home_init(&server->homes[i], weir_runtime_loop(runtime, i));
+    }
+    *ret_server = server;
+    return 0;
+}
+
+static struct wi_http_home *
+home_of(struct weir_http_server *server, const struct weir_loop *loop)
+{
+    for (unsigned i = 0; i < server->home_count; i++) {
+        if (server->homes[i].loop == loop) {
+            return &server->homes[i];
+        }
+    }
+    return NULL;
+}
+
+int
+weir_http_attach(struct weir_http_server *server, weir_stream stream)
+{
+    struct weir_loop *loop = weir_stream_loop(stream);
+    struct wi_http_home *home = loop == NULL ? NULL : home_of(server, loop);
+    struct wi_http_conn *conn;
+    int result;
+
+    if (home == NULL || loop != weir_loop_current()) {
+        return loop == NULL ? -WEIR_ESTALE : -EXDEV;
+    }
+    if (wi_load_relaxed(&server->is_draining)) {
+        return -WEIR_EENDED;
+    }
+    conn = wi_http_conn_take();
+    if (conn == NULL) {
+        return -ENOMEM;
+    }
+    result = weir_stream_set_handlers(stream, &wi_http_conn_handlers, conn);
+    if (result < 0) {
+        wi_http_conn_put(conn);
+        return result;
+    }
+    wi_add_relaxed(&server->connections, 1);
+    wi_http_conn_open(conn, &server->side, home, stream);
+    return 0;
+}
+
+static void
+on_accepted(weir_listener listener, weir_stream stream, void *arg)
+{
+    (void)listener;
+    if (weir_http_attach(arg, stream) < 0) {
+        weir_close(stream, WEIR_CLOSE_ABORT, 0, 0);
+    }
+}
+
+void
+weir_http_server_prepare(struct weir_http_server *server, struct weir_listen *listen)
+{
+    listen->accepted = on_accepted;
+    listen->arg = server;
+    listen->stream.flags |= WEIR_STREAM_NODELAY | WEIR_STREAM_REST;
+}
+
+void
+wi_http_server_left(struct wi_http_side *side)
+{
+    // ORDER(httphome) publish: the connection's last use of its home.
+    wi_sub_acq_rel(&server_of(side)->connections, 1);
+}
+
+bool
+wi_http_server_is_draining(const struct wi_http_side *side)
+{
+    return wi_load_relaxed(&server_of(side)->is_draining) != 0;
+}
+
+static void
+drain_home(struct weir_loop *loop, void *arg)
+{
+    struct wi_http_home *home = arg;
+
+    (void)loop;
+    for (struct wi_http_conn *conn = home->conns, *next; conn != NULL; conn = next) {
+        next = conn->next;
+        if (wi_http_phase(wi_load_relaxed(&conn->word)) == WI_HTTP_IDLE) {
+            if (!(conn->flags & WI_HTTP_OVER)) {
+                wi_http_conn_close(conn);
+            }
+        } else {
+            conn->flags |= WI_HTTP_LAST;
+        }
+    }
+    wi_http_home_leave(home);
+}
+
+int
+weir_http_server_drain(struct weir_http_server *server)
+{
+    int result = 0;
+
+    wi_store_relaxed(&server->is_draining, 1);
+    for (unsigned i = 0; i < server->home_count; i++) {
+        struct wi_http_home *home = &server->homes[i];
+        int status;
+
+        wi_add_relaxed(&home->pending, 1);
+        status = weir_post(home->loop, drain_home, home);
+        if (status < 0) {
+            wi_sub_relaxed(&home->pending, 1);
+            result = status == -WEIR_EENDED ? result : status; // a stopping loop drains by itself
+        }
+    }
+    return result;
+}
+
+unsigned
+weir_http_server_connections(const struct weir_http_server *server)
+{
+    return wi_load_relaxed(&((struct weir_http_server *)(uintptr_t)server)->connections);
+}
+
+int
+weir_http_server_free(struct weir_http_server *server)
+{
+    if (server == NULL) {
+        return 0;
+    }
+    // ORDER(httphome) observe: who used a home has left it.
+    if (wi_load_acquire(&server->connections) != 0) {
+        return -EBUSY;
+    }
+    for (unsigned i = 0; i < server->home_count; i++) {
+        if (wi_load_acquire(&server->homes[i].pending) != 0) {
+            return -EBUSY;
+        }
+    }
+    for (unsigned i = 0; i < server->home_count; i++) {
+        wi_http_home_fini(&server->homes[i]);
+    }
+    free(server);
+    return 0;
+}
