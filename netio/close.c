@@ -159,6 +159,7 @@ stop_reading(struct wi_loop *loop, struct wi_stream *stream)
         stream->input_size = 0;
     }
     wi_stream_end_pulls(loop, stream, 0, WEIR_ORIGIN_NONE);
+    wi_vsock_stop_reading(loop, stream);
     stream->flags |= WI_S_READABLE;
     wi_stream_event(loop, stream, WI_EVENT_READ);
 }

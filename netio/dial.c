@@ -31,6 +31,9 @@ begin(struct wi_loop *loop, struct wi_stream *stream)
                      ? wi_acks_enable(stream)
                      : 0;
         stream->phase = result < 0 ? stream->phase : WI_PHASE_OPEN; // never plain: an extra part
+        if (stream->flags & WI_S_DISCARD) {
+            wi_vsock_stop_reading(loop, stream);
+        }
     } else {
         result = wi_stream_start(loop, stream);
     }
@@ -64,6 +67,10 @@ make_socket(struct wi_stream *stream)
     if (result == 0 && dialling->fast_open && !wi_sendq_is_empty(&stream->queue) &&
         wi_os_set_option(fd, IPPROTO_TCP, TCP_FASTOPEN_CONNECT, 1) < 0) {
         stream->extra->dialling->fast_open = false; // not allowed here: an ordinary connect
+    }
+    if (result == 0 && stream->transport == WI_TRANSPORT_VSOCK) {
+        result = wi_vsock_set_timeout(fd, dialling->timeout_ns != 0 ? dialling->timeout_ns
+                                                                    : DIAL_TIMEOUT_NS);
     }
     if (result == 0 && dialling->bind.size != 0) {
         result = wi_os_bind(fd, &dialling->bind.as.any, dialling->bind.size);

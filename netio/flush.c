@@ -140,11 +140,12 @@ watch_for_room(struct wi_loop *loop, struct wi_stream *stream)
     }
 }
 
-// On Unix sockets every read of the peer's would signal room: ask only while something waits.
+// On Unix sockets every read of the peer's would signal room, on vsock every packet: ask only while
+// something waits.
 static void
 stop_watching_room(struct wi_loop *loop, struct wi_stream *stream)
 {
-    if (stream->transport == WI_TRANSPORT_UNIX && (stream->flags & WI_S_POLL_OUT)) {
+    if (stream->transport != WI_TRANSPORT_TCP && (stream->flags & WI_S_POLL_OUT)) {
         int result = wi_os_poll_modify(loop->poller, stream->fd, EPOLLIN | EPOLLRDHUP | EPOLLET,
                                        &stream->source);
 

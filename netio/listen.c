@@ -473,7 +473,7 @@ check_listen(const struct weir_listen *request)
     if (!wi_transport_of(request->address.as.any.sa_family, &transport)) {
         return -EAFNOSUPPORT;
     }
-    if (transport == WI_TRANSPORT_UNIX && (request->flags & WEIR_LISTEN_REUSEPORT)) {
+    if (transport != WI_TRANSPORT_TCP && (request->flags & WEIR_LISTEN_REUSEPORT)) {
         return -EINVAL;
     }
     return wi_stream_check_options(&request->stream);

@@ -3,6 +3,7 @@
 #include "netio/listen.h"
 
 #include "netio/endpoint.h"
+#include "netio/socket.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -56,19 +57,23 @@ static int
 set_options(int fd, const struct weir_listen *request)
 {
     int family = request->address.as.any.sa_family;
+    bool is_tcp = family == AF_INET || family == AF_INET6;
     int result = 0;
 
-    if (family != AF_UNIX) {
+    if (is_tcp) {
         result = wi_os_set_option(fd, SOL_SOCKET, SO_REUSEADDR, 1);
     }
     if (result == 0 && (request->flags & WEIR_LISTEN_REUSEPORT)) {
         result = wi_os_set_option(fd, SOL_SOCKET, SO_REUSEPORT, 1);
     }
+    if (result == 0 && family == AF_VSOCK) { // connections begin with the listener's memory
+        result = wi_socket_configure(fd, &request->stream, WI_TRANSPORT_VSOCK);
+    }
     if (result == 0 && family == AF_INET6) {
         result = wi_os_set_option(fd, IPPROTO_IPV6, IPV6_V6ONLY,
                                   (request->flags & WEIR_LISTEN_V6ONLY) != 0);
     }
-    if (result == 0 && (request->flags & WEIR_LISTEN_FAST_OPEN) && family != AF_UNIX) {
+    if (result == 0 && (request->flags & WEIR_LISTEN_FAST_OPEN) && is_tcp) {
         wi_os_set_option(fd, IPPROTO_TCP, TCP_FASTOPEN, FAST_OPEN_QUEUE); // where it is allowed
     }
     return result;

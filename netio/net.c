@@ -109,7 +109,7 @@ tell_simple(struct wi_stream *stream, unsigned events)
         handlers->peer_stop(handle, 0, stream->user);
     }
     if ((events & WI_EVENT_PEER_FIN) && handlers->peer_fin != NULL) {
-        handlers->peer_fin(handle, false, stream->user);
+        handlers->peer_fin(handle, wi_stream_end_is_ambiguous(stream), stream->user);
     }
     if ((events & WI_EVENT_WRITABLE) && handlers->writable != NULL) {
         handlers->writable(handle, stream->user);

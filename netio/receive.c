@@ -543,6 +543,10 @@ ready(struct wi_loop *loop, struct wi_stream *stream, uint32_t events)
     if (!(events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR))) {
         return;
     }
+    if (wi_unlikely(events & EPOLLRDHUP) && stream->transport == WI_TRANSPORT_VSOCK &&
+        (stream->flags & WI_S_BLOCKED)) {
+        note_room(loop, stream); // a peer that has gone makes none: only a send finds that out
+    }
     stream->flags |=
         WI_S_READABLE | (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR) ? (uint32_t)WI_S_RDHUP : 0);
     if (wi_likely(wi_stream_may_read(stream))) {

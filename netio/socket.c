@@ -3,17 +3,47 @@
 #include "netio/socket.h"
 
 #include "netio/net.h"
+#include "runtime/os_vsock.h"
 
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <string.h>
 
+// The kernel's bounds of a vsock's memory, before anybody moves them.
+#define VSOCK_BUFFER_MIN 128u
+#define VSOCK_BUFFER_MAX (256u * 1024)
+
 bool
 wi_transport_of(int family, enum wi_transport *ret_transport)
 {
-    *ret_transport = family == AF_UNIX ? WI_TRANSPORT_UNIX : WI_TRANSPORT_TCP;
-    return family == AF_UNIX || family == AF_INET || family == AF_INET6;
+    *ret_transport = family == AF_UNIX    ? WI_TRANSPORT_UNIX
+                     : family == AF_VSOCK ? WI_TRANSPORT_VSOCK
+                                          : WI_TRANSPORT_TCP;
+    return family == AF_UNIX || family == AF_VSOCK || family == AF_INET || family == AF_INET6;
+}
+
+// A vsock's memory is what it lets the peer send ahead. What is sent needs none: it is bounded by
+// the peer's. Out of its bounds the kernel would cut the size, so these are moved first.
+static unsigned
+list_vsock_settings(const struct weir_stream_options *options,
+                    struct wi_socket_setting *ret_settings)
+{
+    uint64_t size = (uint64_t)options->receive_buffer;
+    unsigned count = 0;
+
+    if (size == 0) {
+        return 0;
+    }
+    if (size > VSOCK_BUFFER_MAX) {
+        ret_settings[count++] =
+            (struct wi_socket_setting){AF_VSOCK, SO_VM_SOCKETS_BUFFER_MAX_SIZE, size};
+    } else if (size < VSOCK_BUFFER_MIN) {
+        ret_settings[count++] =
+            (struct wi_socket_setting){AF_VSOCK, SO_VM_SOCKETS_BUFFER_MIN_SIZE, size};
+    }
+    ret_settings[count++] = (struct wi_socket_setting){AF_VSOCK, SO_VM_SOCKETS_BUFFER_SIZE, size};
+    return count;
 }
 
 // What a stream may ask of its socket; how many of them.
@@ -24,13 +54,16 @@ list_settings(const struct weir_stream_options *options, enum wi_transport trans
     bool tcp = transport == WI_TRANSPORT_TCP;
     unsigned count = 0;
 
+    if (transport == WI_TRANSPORT_VSOCK) {
+        return list_vsock_settings(options, ret_settings);
+    }
     if (options->send_buffer != 0) {
         ret_settings[count++] =
-            (struct wi_socket_setting){SOL_SOCKET, SO_SNDBUF, options->send_buffer};
+            (struct wi_socket_setting){SOL_SOCKET, SO_SNDBUF, (uint64_t)options->send_buffer};
     }
     if (options->receive_buffer != 0) {
         ret_settings[count++] =
-            (struct wi_socket_setting){SOL_SOCKET, SO_RCVBUF, options->receive_buffer};
+            (struct wi_socket_setting){SOL_SOCKET, SO_RCVBUF, (uint64_t)options->receive_buffer};
     }
     if (options->flags & WEIR_STREAM_KEEPALIVE) {
         ret_settings[count++] = (struct wi_socket_setting){SOL_SOCKET, SO_KEEPALIVE, 1};
@@ -39,10 +72,34 @@ list_settings(const struct weir_stream_options *options, enum wi_transport trans
         ret_settings[count++] = (struct wi_socket_setting){IPPROTO_TCP, TCP_NODELAY, 1};
     }
     if (tcp && options->user_timeout_ms != 0) {
-        ret_settings[count++] = (struct wi_socket_setting){IPPROTO_TCP, TCP_USER_TIMEOUT,
-                                                           (int)options->user_timeout_ms};
+        ret_settings[count++] =
+            (struct wi_socket_setting){IPPROTO_TCP, TCP_USER_TIMEOUT, options->user_timeout_ms};
     }
     return count;
+}
+
+static int
+set_one(int fd, const struct wi_socket_setting *one)
+{
+    return one->level == AF_VSOCK ? wi_os_set_wide_option(fd, one->level, one->name, one->value)
+                                  : wi_os_set_option(fd, one->level, one->name, (int)one->value);
+}
+
+static int
+get_one(int fd, struct wi_socket_setting *one)
+{
+    int value = 0;
+    int result;
+
+    if (one->level == AF_VSOCK) {
+        return wi_os_get_wide_option(fd, one->level, one->name, &one->value);
+    }
+    result = wi_os_get_option(fd, one->level, one->name, &value);
+    one->value = (uint64_t)value;
+    if (one->level == SOL_SOCKET && (one->name == SO_SNDBUF || one->name == SO_RCVBUF)) {
+        one->value /= 2; // the kernel doubles what it is told
+    }
+    return result;
 }
 
 int
@@ -53,7 +110,7 @@ wi_socket_configure(int fd, const struct weir_stream_options *options, enum wi_t
     int result = 0;
 
     for (unsigned i = 0; result == 0 && i < count; i++) {
-        result = wi_os_set_option(fd, settings[i].level, settings[i].name, settings[i].value);
+        result = set_one(fd, &settings[i]);
     }
     return result;
 }
@@ -66,12 +123,7 @@ wi_socket_remember(int fd, const struct weir_stream_options *options, enum wi_tr
 
     ret_before->count = list_settings(options, transport, ret_before->list);
     for (unsigned i = 0; result == 0 && i < ret_before->count; i++) {
-        struct wi_socket_setting *one = &ret_before->list[i];
-
-        result = wi_os_get_option(fd, one->level, one->name, &one->value);
-        if (one->level == SOL_SOCKET && (one->name == SO_SNDBUF || one->name == SO_RCVBUF)) {
-            one->value /= 2; // the kernel doubles what it is told
-        }
+        result = get_one(fd, &ret_before->list[i]);
     }
     return result;
 }
@@ -80,7 +132,7 @@ void
 wi_socket_restore(int fd, const struct wi_socket_settings *before)
 {
     for (unsigned i = 0; i < before->count; i++) {
-        wi_os_set_option(fd, before->list[i].level, before->list[i].name, before->list[i].value);
+        set_one(fd, &before->list[i]);
     }
 }
 

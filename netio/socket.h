@@ -19,7 +19,7 @@ int wi_socket_configure(int fd, const struct weir_stream_options *options,
 struct wi_socket_setting {
     int level;
     int name;
-    int value;
+    uint64_t value;
 };
 #define WI_SOCKET_SETTINGS 5u
 

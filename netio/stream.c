@@ -261,6 +261,9 @@ wi_stream_start(struct wi_loop *loop, struct wi_stream *stream)
         return result;
     }
     stream->phase = WI_PHASE_OPEN;
+    if (wi_unlikely(stream->flags & WI_S_DISCARD)) {
+        wi_vsock_stop_reading(loop, stream);
+    }
     wi_stream_judge(stream);
     wi_stream_needs_work(loop, stream);
     return 0;

@@ -87,7 +87,7 @@ enum wi_event {
 #define WI_CORK_DEFAULT_NS    UINT64_C(200000000)
 #define WI_INPUT_HIGH_DEFAULT (1024u * 1024)
 
-enum wi_transport { WI_TRANSPORT_TCP, WI_TRANSPORT_UNIX };
+enum wi_transport { WI_TRANSPORT_TCP, WI_TRANSPORT_UNIX, WI_TRANSPORT_VSOCK };
 
 /** A plain thread in weir_dial_wait(). */
 struct wi_dial_waiting {
@@ -287,6 +287,15 @@ void wi_stream_close_on_start(struct wi_loop *loop, struct wi_stream *stream);
 void wi_stream_finish_close(struct wi_loop *loop, struct wi_stream *stream);
 /** Loop thread. Are sent bytes waited for that the peer has not acknowledged? */
 bool wi_stream_waits_for_acks(const struct wi_stream *stream);
+
+/** Loop thread. Over vsock a peer that closed altogether looks like one that only ended its side,
+ *  and so does one that reset; can it be told which it was (vsock.c)? */
+bool wi_stream_end_is_ambiguous(const struct wi_stream *stream);
+/** Loop thread. Nobody will read here any more: over vsock that is said to the peer, and is the end
+ *  of input. */
+void wi_vsock_stop_reading(struct wi_loop *loop, struct wi_stream *stream);
+/** Any thread. The kernel is not to give up on a vsock connection before we do. 0 or -errno. */
+int wi_vsock_set_timeout(int fd, uint64_t timeout_ns);
 
 /** Loop thread. What asked bits say (close.c). */
 void wi_stream_asked(struct wi_loop *loop, struct wi_control *control);

@@ -4,7 +4,7 @@
 
 /**
  * @file
- * How streams come to be: listening and dialling, over TCP (IPv4, IPv6) and Unix sockets.
+ * How streams come to be: listening and dialling, over TCP (IPv4, IPv6), Unix sockets and vsock.
  */
 
 #include "weir/address.h"
@@ -118,6 +118,17 @@ WEIR_API WEIR_NODISCARD int weir_dial(struct weir_loop *loop, const struct weir_
  */
 WEIR_API int weir_dial_wait(struct weir_loop *loop, const struct weir_dial *request,
                             weir_stream *ret_stream);
+
+/**
+ * The context id of this machine, by which its host and, where the host allows that, other virtual
+ * machines reach it over vsock: 2 on a host.
+ *
+ * Threads: any.
+ * Blocks:  never.
+ * @return 0, -EINVAL, -ECHILD, or why the kernel cannot be asked: -ENOENT, -ENODEV (it has no
+ *   vsock), -EACCES (/dev/vsock is not for this user), -EMFILE and the like.
+ */
+WEIR_API int weir_vsock_local_cid(uint32_t *ret_cid);
 
 #ifdef __cplusplus
 }

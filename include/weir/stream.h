@@ -6,8 +6,8 @@
  * @file
  * A stream: its events, its reading, its ending, its options. Writing is in weir/write.h.
  *
- * A stream lives on one loop; its events and completions run there, one at a time. Over TCP and
- * Unix sockets alike.
+ * A stream lives on one loop; its events and completions run there, one at a time. Over TCP, Unix
+ * sockets and vsock alike; docs/transports.md has what is not.
  */
 
 #include "weir/base.h"
@@ -50,7 +50,8 @@ struct weir_handlers {
     /** Bytes arrived: everything received and not consumed, from @p begin to @p end (K82). */
     struct weir_consumed (*data)(weir_stream stream, struct weir_iter begin, struct weir_iter end,
                                  void *user);
-    /** The peer ended its write side; all its bytes were delivered. */
+    /** The peer ended its write side; all its bytes were delivered. @p ambiguous: or it reset, or
+     *  closed, which the transport does not tell apart (vsock). */
     void (*peer_fin)(weir_stream stream, bool ambiguous, void *user);
     /** The peer reset the connection; bytes that arrived were delivered, unless reading is paused.
      *  */
@@ -106,13 +107,13 @@ struct weir_stream_options {
     size_t input_low;           /* read again at or below; 0: half of high */
     uint64_t write_deadline_ns; /* default deadline of a write, relative; 0: none */
     uint64_t cork_ns;           /* longest life of a cork (WEIR_MORE); 0: 200 ms, never forever */
-    int send_buffer;            /* SO_SNDBUF, 0: the kernel's */
-    int receive_buffer;         /* SO_RCVBUF, 0: the kernel's */
+    int send_buffer;            /* SO_SNDBUF, 0: the kernel's; none over vsock */
+    int receive_buffer;         /* SO_RCVBUF, or vsock's credit; 0: the kernel's */
     unsigned user_timeout_ms;   /* TCP_USER_TIMEOUT, 0: the kernel's */
 };
 
 /**
- * Adopt a connected stream socket (TCP or Unix).
+ * Adopt a connected stream socket (TCP, Unix or vsock).
  *
  * Threads: any.
  * Blocks:  never.
@@ -233,7 +234,8 @@ WEIR_API int weir_resume(weir_stream stream);
 WEIR_API WEIR_NODISCARD int weir_provide(weir_stream stream, void *buffer, size_t size);
 
 /**
- * Shut reading down: unread input is dropped, pulls end with EOF, later input is discarded (H6).
+ * Shut reading down: unread input is dropped, pulls end with EOF, later input is discarded (H6). Over
+ * vsock the peer is told (L1), and its end is not seen any more.
  *
  * Threads: any.
  * Blocks:  never.

@@ -377,16 +377,16 @@ int
 main(void)
 {
     static const struct test_case cases[] = {
-        EACH(bytes_come_before_the_reset),
-        EACH(the_reason_is_stored_when_the_event_comes),
-        EACH(pulls_get_their_bytes_and_then_the_reason),
-        EACH(a_reset_under_a_blocked_write_ends_all_in_order),
+        EACH_WITH_RESETS(bytes_come_before_the_reset),
+        EACH_WITH_RESETS(the_reason_is_stored_when_the_event_comes),
+        EACH_WITH_RESETS(pulls_get_their_bytes_and_then_the_reason),
+        EACH_WITH_RESETS(a_reset_under_a_blocked_write_ends_all_in_order),
         EACH(a_failing_completion_finds_the_reason_stored),
         EACH(a_write_into_a_reset_connection_fails_with_the_reason),
         EACH_UNIX(a_unix_peer_that_stops_reading_is_a_stop),
         EACH_UNIX(a_stop_under_a_blocked_write_ends_it),
-        EACH(a_reset_while_paused_is_told_at_once_and_keeps_the_bytes),
-        EACH(a_reset_with_an_answer_pending_is_told_at_once),
+        EACH_WITH_RESETS(a_reset_while_paused_is_told_at_once_and_keeps_the_bytes),
+        EACH_WITH_RESETS(a_reset_with_an_answer_pending_is_told_at_once),
         EACH(writes_of_a_paused_stream_end_with_the_reset),
         EACH_TCP(a_reset_is_not_told_as_an_end_too),
         EACH_TCP(an_end_that_did_not_leave_is_not_graceful),

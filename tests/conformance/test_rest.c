@@ -492,7 +492,7 @@ main(void)
         EACH(a_pull_rests_too),
         EACH(a_drain_shows_what_waited),
         EACH(a_flush_and_an_abort_end_a_stream_that_rests),
-        EACH(discarded_input_does_not_rest),
+        EACH_WITH_RESETS(discarded_input_does_not_rest),
         EACH(a_drain_without_a_reader_does_not_rest),
     };
 

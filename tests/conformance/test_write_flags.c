@@ -893,7 +893,7 @@ main(void)
         EACH(zerocopy_blocks_come_home),
         EACH(zerocopy_is_torn_as_any_write),
         EACH(zerocopy_ends_with_an_abort),
-        EACH(zerocopy_ends_with_a_reset_by_the_peer),
+        EACH_WITH_RESETS(zerocopy_ends_with_a_reset_by_the_peer),
         EACH(zerocopy_is_drained),
         EACH_TCP(zerocopy_may_be_acknowledged),
         EACH_TCP(zerocopy_over_loopback_is_given_up),

@@ -195,7 +195,7 @@ a_refused_start_ends_all_writes_in_order(void **state)
     assert_status(write_to(fixture, dialled, 1, 0, 0), 0);
     assert_status(write_to(fixture, dialled, 2, 100, WEIR_START), 0);
     assert_status(write_to(fixture, dialled, 3, 100, WEIR_FIN), 0);
-    expect_failed_start(fixture, dialled, 4, -ECONNREFUSED);
+    expect_failed_start(fixture, dialled, 4, -transport_refusal(fixture->transport));
 }
 
 static void
@@ -207,7 +207,7 @@ a_refused_dial_ends_its_writes(void **state)
 
     assert_status(write_to(fixture, dialled, 0, 100, 0), 0);
     assert_status(write_to(fixture, dialled, 1, 100, 0), 0);
-    expect_failed_start(fixture, dialled, 2, -ECONNREFUSED);
+    expect_failed_start(fixture, dialled, 2, -transport_refusal(fixture->transport));
 }
 
 static void
@@ -465,7 +465,7 @@ dial_wait_returns_a_started_stream_or_the_reason(void **state)
     bad->fixture = fixture;
     bad->request.address = refusing_address(fixture);
     thread_join(fixture, thread_start(fixture, dial_and_wait, bad));
-    assert_status(bad->status, -ECONNREFUSED);
+    assert_status(bad->status, -transport_refusal(fixture->transport));
     fixture_settle(fixture);
     assert_int_equal(fixture_stats(fixture).streams_now, 1);
 }
@@ -485,7 +485,7 @@ an_accepted_write_whose_start_fails_at_once_completes_once(void **state)
     assert_status(submit(fixture, dialled->stream, &request, NULL), 0);
     events_wait(dialled->events, "closed");
     assert_int_equal(recorder_count(dialled->recorder), 1);
-    assert_int_equal(dialled->events->closed.status, -ECONNREFUSED);
+    assert_int_equal(dialled->events->closed.status, -transport_refusal(fixture->transport));
     assert_int_equal(dialled->events->closed.bytes_lost, 100);
 }
 

@@ -86,8 +86,11 @@ struct test_case {
     unsigned transports; // set of enum transport_bit
 };
 
-// Registered once per transport that this machine has, as "name@transport"; over TCP or over Unix
-// sockets only; or once, over tcp4.
+// Over which a reset can be told from an end; over vsock it cannot.
+#define TRANSPORT_RESETS (TRANSPORT_ALL & ~(unsigned)TRANSPORT_VSOCK)
+
+// Registered once per transport, as "name@transport", and skipped where this machine lacks it; over
+// TCP, over Unix sockets, over both or over vsock only; or once, over tcp4.
 #define EACH(f)              \
     {                        \
 #f, f, TRANSPORT_ALL \
@@ -99,6 +102,14 @@ struct test_case {
 #define EACH_UNIX(f)          \
     {                         \
 #f, f, TRANSPORT_UNIX \
+    }
+#define EACH_WITH_RESETS(f)     \
+    {                           \
+#f, f, TRANSPORT_RESETS \
+    }
+#define EACH_VSOCK(f)          \
+    {                          \
+#f, f, TRANSPORT_VSOCK \
     }
 #define ONCE(f)               \
     {                         \

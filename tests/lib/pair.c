@@ -15,7 +15,9 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { SMALL_BUFFER = 4096, STUFFING = 0xEE };
+// Over vsock the kernels of late let nobody send ahead more than they would receive themselves: a
+// peer that reads little at a time would write little, too.
+enum { SMALL_BUFFER = 4096, SMALL_VSOCK_BUFFER = 128 * 1024, STUFFING = 0xEE };
 
 // ---- transports -------------------------------------------------------------------------------
 
@@ -24,6 +26,7 @@ const struct transport transports[TRANSPORT_COUNT] = {
     {.name = "tcp6", .bit = TRANSPORT_TCP6, .family = AF_INET6},
     {.name = "unix", .bit = TRANSPORT_PATH, .family = AF_UNIX},
     {.name = "abstract", .bit = TRANSPORT_ABSTRACT, .family = AF_UNIX},
+    {.name = "vsock", .bit = TRANSPORT_VSOCK, .family = AF_VSOCK},
 };
 
 bool
@@ -32,21 +35,32 @@ transport_is_tcp(const struct transport *transport)
     return (transport->bit & TRANSPORT_TCP) != 0;
 }
 
+int
+transport_refusal(const struct transport *transport)
+{
+    return transport->bit == TRANSPORT_VSOCK ? ECONNRESET : ECONNREFUSED;
+}
+
 bool
 transport_is_available(const struct transport *transport)
 {
-    struct sockaddr_in6 loopback = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+    struct sockaddr_in6 in6 = {.sin6_family = AF_INET6, .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+    struct sockaddr_vm vm = {
+        .svm_family = AF_VSOCK, .svm_cid = VMADDR_CID_LOCAL, .svm_port = VMADDR_PORT_ANY};
+    bool is_vsock = transport->bit == TRANSPORT_VSOCK;
     bool available;
     int fd;
 
-    if (transport->bit != TRANSPORT_TCP6) {
+    if (transport->bit != TRANSPORT_TCP6 && !is_vsock) {
         return true;
     }
-    fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    fd = socket(transport->family, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0) {
         return false;
     }
-    available = bind(fd, (struct sockaddr *)&loopback, sizeof(loopback)) == 0;
+    // Without its module for that the kernel has no local context.
+    available = is_vsock ? bind(fd, (struct sockaddr *)&vm, sizeof(vm)) == 0
+                         : bind(fd, (struct sockaddr *)&in6, sizeof(in6)) == 0;
     close(fd);
     return available;
 }
@@ -100,6 +114,10 @@ transport_address(struct fixture *fixture)
         address.size = sizeof(in6);
         return address;
     }
+    if (fixture->transport->family == AF_VSOCK) {
+        assert_int_equal(weir_address_vsock(&address, VMADDR_CID_LOCAL, WEIR_VSOCK_PORT_ANY), 0);
+        return address;
+    }
     return unix_address(fixture);
 }
 
@@ -113,9 +131,14 @@ static int
 transport_socket(struct fixture *fixture, int receive_buffer)
 {
     int fd = socket(fixture->transport->family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    uint64_t size = receive_buffer > SMALL_VSOCK_BUFFER ? (uint64_t)receive_buffer
+                                                        : (uint64_t)SMALL_VSOCK_BUFFER;
 
     assert_true(fd >= 0);
-    if (receive_buffer > 0) {
+    if (receive_buffer > 0 && fixture->transport->family == AF_VSOCK) {
+        assert_int_equal(setsockopt(fd, AF_VSOCK, SO_VM_SOCKETS_BUFFER_SIZE, &size, sizeof(size)),
+                         0);
+    } else if (receive_buffer > 0) {
         set_option(fd, SOL_SOCKET, SO_RCVBUF, receive_buffer);
     }
     return fixture_own_fd(fixture, fd);
@@ -129,7 +152,7 @@ transport_listen(struct fixture *fixture, int receive_buffer, struct weir_addres
 
     assert_int_equal(bind(fd, &address.as.any, address.size), 0);
     assert_int_equal(listen(fd, 512), 0);
-    if (transport_is_tcp(fixture->transport)) {
+    if (fixture->transport->family != AF_UNIX) {
         address.size = sizeof(address.as.storage);
         assert_int_equal(getsockname(fd, &address.as.any, &address.size), 0);
     }
@@ -491,10 +514,16 @@ peer_reset(struct fixture *fixture, int peer)
 size_t
 peer_waiting(int peer)
 {
+    static uint8_t some[256 * 1024];
+    ssize_t peeked;
     int size = 0;
 
-    assert_int_equal(ioctl(peer, FIONREAD, &size), 0);
-    return (size_t)size;
+    if (ioctl(peer, FIONREAD, &size) == 0) {
+        return (size_t)size;
+    }
+    peeked = recv(peer, some, sizeof(some), MSG_PEEK | MSG_DONTWAIT); // vsock cannot say
+    assert_true(peeked >= 0 || errno == EAGAIN);
+    return peeked < 0 ? 0 : (size_t)peeked;
 }
 
 int

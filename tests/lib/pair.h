@@ -23,9 +23,10 @@ enum transport_bit {
     TRANSPORT_TCP6 = 1 << 1,
     TRANSPORT_PATH = 1 << 2,     // Unix, a path
     TRANSPORT_ABSTRACT = 1 << 3, // Unix, an abstract name
+    TRANSPORT_VSOCK = 1 << 4,    // to this machine itself, where the kernel can
     TRANSPORT_TCP = TRANSPORT_TCP4 | TRANSPORT_TCP6,
     TRANSPORT_UNIX = TRANSPORT_PATH | TRANSPORT_ABSTRACT,
-    TRANSPORT_ALL = TRANSPORT_TCP | TRANSPORT_UNIX,
+    TRANSPORT_ALL = TRANSPORT_TCP | TRANSPORT_UNIX | TRANSPORT_VSOCK,
 };
 
 struct transport {
@@ -34,13 +35,15 @@ struct transport {
     int family;
 };
 
-enum { TRANSPORT_COUNT = 4 };
+enum { TRANSPORT_COUNT = 5 };
 extern const struct transport transports[TRANSPORT_COUNT];
 
 bool transport_is_available(const struct transport *transport);
 bool transport_is_tcp(const struct transport *transport);
+// The errno of a connect to where nobody listens.
+int transport_refusal(const struct transport *transport);
 
-// An address nobody listens on yet: port 0 for TCP, a fresh name for Unix.
+// An address nobody listens on yet: any port for TCP and vsock, a fresh name for Unix.
 struct weir_address transport_address(struct fixture *fixture);
 // A plain listening socket of the fixture's transport; receive_buffer 0: the kernel's.
 int transport_listen(struct fixture *fixture, int receive_buffer, struct weir_address *ret_address);
@@ -66,7 +69,7 @@ struct pair_options {
     struct weir_stream_options stream; // without handlers: recorded in pair->events
     struct weir_loop *loop;            // NULL: the first
     bool pull;                         // record without a data function
-    bool small;                        // the smallest buffers both ways: 1 MiB blocks early
+    bool small;                        // small buffers both ways: 1 MiB blocks early
     int window;                        // if small: the peer's receive buffer; 0: the smallest (*)
     bool stuffed;                      // adopted only, implies small: no room for a single byte
     bool unstarted;                    // do not wait for `started`
@@ -106,7 +109,7 @@ void peer_write(struct fixture *fixture, int peer, const void *data, size_t size
 void peer_wait_sent(struct fixture *fixture, int peer);
 // FIN.
 void peer_finish(struct fixture *fixture, int peer);
-// Reset: a linger of 0 and close. On a Unix socket a plain close.
+// Reset: a linger of 0 and close. On Unix sockets and vsock a plain close.
 void peer_reset(struct fixture *fixture, int peer);
 
 // Bytes that can be read now, without a turn.
@@ -116,7 +119,8 @@ size_t peer_waiting(int peer);
 int peer_read_to_end(struct fixture *fixture, int peer, size_t *ret_size);
 // EOF, and nothing before it.
 void peer_expect_eof(struct fixture *fixture, int peer);
-// A reset (on a Unix socket an end of any kind), whatever was before it; returns those bytes.
+// A reset (on Unix sockets and vsock an end of any kind), whatever was before it; returns those
+// bytes.
 size_t peer_expect_reset(struct fixture *fixture, int peer);
 // Nothing to read after the loops came to rest. Manual loops only.
 void peer_expect_silence(struct fixture *fixture, int peer);

@@ -333,7 +333,8 @@ on_peer_fin(weir_stream stream, bool ambiguous, void *user)
 {
     struct events *events = begin(stream, user);
 
-    events_add(events, ambiguous ? "peer_fin:ambiguous" : "peer_fin");
+    events->fin_is_ambiguous = ambiguous;
+    events_add(events, "peer_fin");
     callback_end();
 }
 

@@ -75,7 +75,8 @@ struct events {
     struct event list[EVENTS_MAX];
     unsigned count;
     unsigned ideal_sizes;
-    weir_stream stream; // as the last event said
+    weir_stream stream;    // as the last event said
+    bool fin_is_ambiguous; // as peer_fin said
     struct weir_closed closed;
     uint8_t *input; // what data presented, in order
     size_t input_size;
