@@ -41,6 +41,9 @@ struct crowd_group {
     bool is_slow;          // reads little, and seldom
     bool churns;           // a new connection for each message
     bool ends_by_itself;   // churns: only the client closes
+    bool drains;           // is closed by the server, with unread input on both sides
+    bool may_reset;        // drains: a reset is counted, and nothing else
+    size_t unread;         // drains: bytes that the server never reads
     unsigned depth;        // messages out at once; 0: as the socket takes them
     double rate;           // messages per second of all its clients together; 0: closed loop
     uint64_t messages_max; // of each client, when it churns of all; 0: no limit

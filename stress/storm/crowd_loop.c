@@ -194,6 +194,10 @@ dispatch(struct crowd_loop *loop, const struct epoll_event *event)
         churn_event(loop, client);
         return;
     }
+    if (drain_owns(loop, client)) {
+        drain_event(loop, client, event->events);
+        return;
+    }
     if (client->state == CLIENT_CONNECTING) {
         client_connected(loop, client);
         return;
@@ -233,6 +237,7 @@ turn(struct crowd_loop *loop)
     if (loop->phase >= CROWD_CONNECTS) {
         connect_some(loop);
         churn_turn(loop);
+        drain_turn(loop);
     }
     for (unsigned i = 0; i < loop->crowd->plan.group_count; i++) {
         uint64_t due_ns = turn_schedule(loop, i);
@@ -277,6 +282,7 @@ take_clients(struct crowd_loop *loop)
     storm_require(loop->clients != NULL, "memory");
     for (unsigned group = 0; group < plan->group_count; group++) {
         unsigned churners = 0;
+        unsigned drainers = 0;
 
         for (unsigned i = 0; i < plan->groups[group].clients; i++, id++) {
             if (id % plan->threads != loop->index) {
@@ -286,6 +292,10 @@ take_clients(struct crowd_loop *loop)
                 churners++;
                 continue;
             }
+            if (plan->groups[group].drains) {
+                drainers++;
+                continue;
+            }
             struct client *client = &loop->clients[loop->client_count++];
             client->id = id;
             client->group = group;
@@ -293,6 +303,9 @@ take_clients(struct crowd_loop *loop)
         }
         if (churners > 0) {
             churn_start(loop, group, churners);
+        }
+        if (drainers > 0) {
+            drain_start(loop, group, drainers);
         }
     }
 }
@@ -322,5 +335,6 @@ crowd_loop_join(struct crowd_loop *loop)
         free(loop->schedules[i].clients);
     }
     churn_stop(loop);
+    drain_stop(loop);
     free(loop->clients);
 }

@@ -6,6 +6,7 @@
 
 #include "churn.h"
 #include "client.h"
+#include "drainer.h"
 
 // When an open loop's messages are due: the n-th of this thread goes to the next client in turn, so
 // a message's time follows from its number, whatever happened to those before it.
@@ -34,6 +35,7 @@ struct crowd_loop {
     uint64_t rested_ns;
     struct schedule schedules[CROWD_GROUPS_MAX];
     struct churn churn;
+    struct drain drain;
     uint8_t *buffer;
     struct random random;
 };

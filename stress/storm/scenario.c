@@ -11,15 +11,16 @@ extern const struct scenario scenario_bulk;
 extern const struct scenario scenario_fanout;
 extern const struct scenario scenario_cancel;
 extern const struct scenario scenario_churn;
+extern const struct scenario scenario_drain;
 extern const struct scenario scenario_idle;
 extern const struct scenario scenario_hog;
 extern const struct scenario scenario_ceiling;
 extern const struct scenario scenario_chaos;
 
 const struct scenario *const storm_scenarios[] = {
-    &scenario_echo,    &scenario_xthread, &scenario_bulk, &scenario_fanout,
-    &scenario_cancel,  &scenario_churn,   &scenario_idle, &scenario_hog,
-    &scenario_ceiling, &scenario_chaos,   NULL,
+    &scenario_echo,   &scenario_xthread, &scenario_bulk,  &scenario_fanout,
+    &scenario_cancel, &scenario_churn,   &scenario_drain, &scenario_idle,
+    &scenario_hog,    &scenario_ceiling, &scenario_chaos, NULL,
 };
 
 const struct scenario *
