@@ -170,6 +170,10 @@ asked_about_reading(struct wi_loop *loop, struct wi_stream *stream, uint32_t ask
     size_t consumed;
     size_t examined;
 
+    if (WI_PLANT(32) && (asked & WI_ASK_RESUME)) {
+        stream->flags &= ~(unsigned)WI_S_PAUSED;
+        asked &= ~(uint32_t)WI_ASK_RESUME;
+    }
     // First: an answer that pauses (PAUSE_ON_PARTIAL) may have been resumed from since.
     if ((asked & WI_ASK_CONSUME) && wi_consume_take(stream, &consumed, &examined)) {
         wi_stream_consumed(loop, stream, consumed, examined);

@@ -2,6 +2,7 @@
 
 #include "netio/file.h"
 
+#include "mem/plant.h"
 #include "netio/net.h"
 
 #include <errno.h>
@@ -41,7 +42,7 @@ read_and_send(struct wi_loop *loop, struct wi_stream *stream, const struct wi_ga
     struct wi_net *net = wi_net_of(loop);
     size_t size = gather->size < sizeof(net->flat) ? (size_t)gather->size : sizeof(net->flat);
     ssize_t got = wi_os_read_file(write->from.file.fd, net->flat, size,
-                                  write->from.file.offset + write->op.owner);
+                                  write->from.file.offset + (WI_PLANT(28) ? 0 : write->op.owner));
     struct iovec piece = {.iov_base = net->flat, .iov_len = got > 0 ? (size_t)got : 0};
 
     if (got <= 0) {

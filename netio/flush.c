@@ -366,7 +366,7 @@ send_from_file(struct wi_loop *loop, struct wi_stream *stream, const struct wi_g
     }
     wi_count(&loop->counters.bytes_sent, sent > 0 ? (uint64_t)sent : 0);
     take_sent(loop, stream, sent > 0 ? (uint64_t)sent : 0);
-    if (failure != 0) {
+    if (failure != 0 && !(WI_PLANT(34) && failure == -ENODATA)) {
         wi_write_fail(loop, stream, gather->file, failure, wi_origin_of(failure));
     } else if (sent == -EAGAIN) {
         watch_for_room(loop, stream);

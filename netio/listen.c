@@ -3,6 +3,7 @@
 #include "netio/listen.h"
 
 #include "mem/heap.h"
+#include "mem/plant.h"
 #include "netio/arrival.h"
 #include "netio/net.h"
 #include "netio/socket.h"
@@ -11,7 +12,7 @@
 #include <errno.h>
 
 #define ACCEPT_BATCH 64u
-#define REST_NS      UINT64_C(100000000)
+#define REST_NS      (WI_PLANT(31) ? UINT64_C(1) << 60 : UINT64_C(100000000))
 
 // parts_open counts open parts below this, connections on their way to other loops above it.
 #define LISTENER_TRAVELLER 0x1000u

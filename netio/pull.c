@@ -4,6 +4,7 @@
 
 #include "mem/block.h"
 #include "mem/heap.h"
+#include "mem/plant.h"
 #include "netio/net.h"
 #include "runtime/thread.h"
 
@@ -188,7 +189,7 @@ feed_provided(struct wi_loop *loop, struct wi_stream *stream)
         size_t size = weir_iter_copy_out(&from, provided->buffer, provided->size);
         void *buffer = provided->buffer;
 
-        weir_chain_consume(&stream->input, size);
+        weir_chain_consume(&stream->input, WI_PLANT(29) && size > 1 ? size - 1 : size);
         stream->input_size -= (uint32_t)size;
         extra->provided = provided->next;
         if (extra->provided == NULL) {

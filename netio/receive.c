@@ -116,7 +116,9 @@ nobody_reads(struct wi_loop *loop, struct wi_stream *stream)
     if (stream->phase != WI_PHASE_OPEN && stream->phase != WI_PHASE_CLOSING) {
         return;
     }
-    if (stream->flags & WI_S_RDHUP) {
+    // After a failure the end is the next pull's to see.
+    if ((stream->flags & WI_S_RDHUP) &&
+        (stream->flags & (WI_S_SEND_OVER | WI_S_FIN_SENT)) != WI_S_SEND_OVER) {
         peek_fin(loop, stream);
     }
     if (stream->extra != NULL && stream->extra->provides && stream->input_size == 0 &&
@@ -373,14 +375,35 @@ receive_once(struct wi_loop *loop, struct wi_stream *stream)
     return size;
 }
 
+// What ended it, if no FIN: a send (another thread's?) took the error, or it was told. 0: nothing
+static int
+reason_of_end(const struct wi_stream *stream)
+{
+    int status =
+        stream->flags & WI_S_RESET ? -ECONNRESET : wi_load_relaxed(&wi_gate_of(stream)->status);
+
+    switch (status) {
+    case -ECONNRESET:
+    case -ETIMEDOUT:
+    case -EHOSTUNREACH:
+    case -EHOSTDOWN:
+    case -ENETUNREACH:
+    case -ENETDOWN:
+    case -ENETRESET:
+        return status;
+    default:
+        return 0;
+    }
+}
+
 static void
 input_ended(struct wi_loop *loop, struct wi_stream *stream, ssize_t result)
 {
+    int reason = result == 0 && !WI_PLANT(33) ? reason_of_end(stream) : 0;
+
     stream->flags &= ~(unsigned)WI_S_READABLE;
-    if (result == 0 && ((stream->flags & WI_S_RESET) ||
-                        wi_load_relaxed(&wi_gate_of(stream)->status) == -ECONNRESET)) {
-        // A send had taken the error away, perhaps another thread's, or it was told.
-        tell_reset(loop, stream, -ECONNRESET);
+    if (reason != 0) {
+        tell_reset(loop, stream, reason);
     } else if (result == 0) {
         stream->flags |= WI_S_EOF;
     } else if (result == -ENOMEM) {
@@ -425,9 +448,8 @@ wi_stream_read(struct wi_loop *loop, struct wi_stream *stream)
     if (wi_unlikely(stream->phase == WI_PHASE_CLOSING)) {
         wi_stream_needs_work(loop, stream); // it may have waited for what was read
     }
-    if (wi_unlikely(stream->flags & WI_S_READABLE) && !wi_stream_has_reader(stream) &&
-        (stream->flags & (WI_S_SEND_OVER | WI_S_FIN_SENT)) != WI_S_SEND_OVER) {
-        nobody_reads(loop, stream); // after a failure the end is the next pull's to see
+    if (wi_unlikely(stream->flags & WI_S_READABLE) && !wi_stream_has_reader(stream)) {
+        nobody_reads(loop, stream);
     }
     if ((stream->flags & WI_S_EOF) && wi_stream_eof_is_due(stream)) {
         tell_eof(loop, stream);
@@ -551,9 +573,12 @@ ready(struct wi_loop *loop, struct wi_stream *stream, uint32_t events)
         WI_S_READABLE | (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR) ? (uint32_t)WI_S_RDHUP : 0);
     if (wi_likely(wi_stream_may_read(stream))) {
         wi_stream_read(loop, stream);
-    } else if (events & (EPOLLHUP | EPOLLERR)) {
+        return;
+    }
+    if (events & (EPOLLHUP | EPOLLERR)) {
         note_reset(loop, stream);
-    } else if (!wi_stream_has_reader(stream)) {
+    }
+    if (!wi_stream_has_reader(stream)) {
         nobody_reads(loop, stream);
     }
 }

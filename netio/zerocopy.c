@@ -3,6 +3,7 @@
 #include "netio/zerocopy.h"
 
 #include "mem/heap.h"
+#include "mem/plant.h"
 #include "netio/net.h"
 #include "netio/reports.h"
 
@@ -103,7 +104,7 @@ end_of(const struct wi_write *write)
 bool
 wi_zerocopy_reads(const struct wi_stream *stream, const struct wi_write *write)
 {
-    return end_of(write) > stream->extra->zerocopy->released;
+    return end_of(write) > stream->extra->zerocopy->released && !WI_PLANT(27);
 }
 
 // One of level ACCEPTED has been told by now: it is here for its memory, and in nobody's way.

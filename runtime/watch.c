@@ -2,6 +2,7 @@
 
 #include "runtime/watch.h"
 
+#include "mem/plant.h"
 #include "runtime/thread.h"
 
 #include <errno.h>
@@ -19,10 +20,15 @@ handle_of(const struct wi_watch *watch)
                      wi_load_relaxed(&watch->generation));
 }
 
+// One look for both: a stop may come at any moment. False: stopped, only the last call is left.
 static bool
-is_alive(const struct wi_watch *watch)
+is_alive(const struct wi_watch *watch, weir_watch *ret_handle)
 {
-    return (wi_load_relaxed(&watch->generation) & 1) != 0;
+    uint32_t generation = wi_load_relaxed(&watch->generation);
+
+    ret_handle->bits =
+        wi_handle(WI_HANDLE_WATCH, watch->loop->runtime->index, watch->slot, generation);
+    return (generation & 1) != 0 || WI_PLANT(30);
 }
 
 static uint32_t
@@ -39,24 +45,25 @@ watch_ready(struct wi_loop *loop, struct wi_source *source, uint32_t events)
     unsigned seen = (events & EPOLLIN ? (unsigned)WEIR_WATCH_IN : 0) |
                     (events & EPOLLOUT ? (unsigned)WEIR_WATCH_OUT : 0) |
                     (events & (EPOLLHUP | EPOLLERR) ? (unsigned)WEIR_WATCH_HUP : 0);
+    weir_watch handle;
 
     (void)loop;
-    if (!is_alive(watch)) { // stopped in this turn: only the last call is left
-        return;
+    if (is_alive(watch, &handle)) {
+        watch->fn(handle, seen, watch->arg);
     }
-    watch->fn((weir_watch){handle_of(watch)}, seen, watch->arg);
 }
 
 static void
 signal_ready(struct wi_loop *loop, struct wi_source *source, uint32_t events)
 {
     struct wi_watch *watch = wi_container_of(source, struct wi_watch, source);
+    weir_watch handle;
     int signal;
 
     (void)loop;
     (void)events;
-    while (is_alive(watch) && (signal = wi_os_signal_take(watch->fd)) > 0) {
-        watch->signal_fn((weir_watch){handle_of(watch)}, signal, watch->arg);
+    while (is_alive(watch, &handle) && (signal = wi_os_signal_take(watch->fd)) > 0) {
+        watch->signal_fn(handle, signal, watch->arg);
     }
 }
 

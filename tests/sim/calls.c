@@ -46,6 +46,11 @@ static struct timer timers[TIMERS_MAX];
 static struct post posts[POSTS_MAX];
 static struct token tokens[SIM_TOKENS];
 static int pull_count, timer_count, post_count;
+// Who asked to be told of room in a lane; a thread that ends leaves its requests behind.
+struct room_request {
+    unsigned asked[SIM_LOOPS];
+};
+static struct room_request *room_requests[SIM_THREADS];
 
 static struct sim_stream *
 any_stream(void)
@@ -185,11 +190,17 @@ release(void *arg)
         sim_fail("memory: what write %d was given is released twice", op->number);
     }
     op->released = true;
+    if (op->size != 0) {
+        memset(op->bytes, 0xcc, op->size); // nobody may look at it any more
+    }
 }
 
 static size_t
 any_size(void)
 {
+    if (sim_world.theme == SIM_THEME_LARGE && sim_chance(150)) {
+        return 20000 + sim_below(60000);
+    }
     switch (sim_below(10)) {
     case 0:
         return 0;
@@ -263,6 +274,9 @@ choose_flags(struct sim_op *op)
     default:
         break;
     }
+    if (sim_chance(sim_world.theme == SIM_THEME_LARGE ? 800 : 50)) {
+        flags |= WEIR_ZEROCOPY;
+    }
     if (op->level == WEIR_ACCEPTED) {
         flags &= ~(unsigned)(WEIR_SOME | WEIR_NOWAIT);
     }
@@ -272,11 +286,42 @@ choose_flags(struct sim_op *op)
     op->flags = flags;
 }
 
+static void
+give(struct sim_op *op, struct weir_write *request)
+{
+    op->flags |= WEIR_GIVE;
+    op->gives = true;
+    request->release = release;
+    request->release_arg = op;
+}
+
+// The bytes are a file's, which may have fewer than it should, or be none that can be read.
+static void
+choose_file(struct sim_op *op, struct weir_write *request, struct weir_file *file)
+{
+    static const int errors[] = {EIO, EBADF, EISDIR, ESPIPE};
+
+    op->is_file = true;
+    op->file_offset = sim_chance(500) ? 0 : sim_below(1000000);
+    op->file_size = op->size == 0 || sim_chance(850) ? op->size : sim_below((unsigned)op->size);
+    op->file_error = sim_chance(40) ? errors[sim_below(4)] : 0;
+    if (sim_chance(300)) {
+        give(op, request);
+    }
+    *file = (struct weir_file){
+        .fd = SIM_FILE_FD + op->number, .offset = op->file_offset, .size = op->size};
+    request->file = file;
+}
+
 // Whose memory: fills the request. False: there is none.
 static bool
 choose_memory(struct sim_op *op, struct weir_write *request, struct iovec *pieces,
-              struct weir_chain *chain)
+              struct weir_chain *chain, struct weir_file *file)
 {
+    if (op->level != WEIR_ACCEPTED && sim_chance(sim_world.theme == SIM_THEME_FILES ? 400 : 30)) {
+        choose_file(op, request, file);
+        return true;
+    }
     request->iov = pieces;
     request->iov_count = cut_in_pieces(op, pieces);
     switch (sim_below(6)) {
@@ -285,10 +330,7 @@ choose_memory(struct sim_op *op, struct weir_write *request, struct iovec *piece
         op->flags |= WEIR_COPY;
         break;
     case 2:
-        op->flags |= WEIR_GIVE;
-        op->gives = true;
-        request->release = release;
-        request->release_arg = op;
+        give(op, request);
         break;
     case 3:
         request->iov = NULL;
@@ -314,6 +356,53 @@ choose_memory(struct sim_op *op, struct weir_write *request, struct iovec *piece
     return true;
 }
 
+// A lane has room again: told once, unless somebody asked once more between the loop's look and
+// this.
+static void
+lane_has_room(struct weir_loop *loop, void *arg)
+{
+    unsigned *asked = arg;
+
+    (void)loop;
+    sim_callback_begins(NULL, "a lane's room");
+    if (*asked == 0) {
+        sim_fail("lane: told of room that nobody asked for");
+    }
+    --*asked;
+    SIM_HIT(lane_notified);
+    sim_callback_ends();
+}
+
+static void
+ask_for_room(int loop)
+{
+    int thread = sim_thread_running();
+
+    unsigned *asked;
+    int result;
+
+    if (thread < 0 || thread == loop || !sim_chance(500)) {
+        return;
+    }
+    if (room_requests[thread] == NULL) {
+        room_requests[thread] = sim_alloc(sizeof(*room_requests[thread]));
+    }
+    asked = &room_requests[thread]->asked[loop];
+    ++*asked;
+    sim_call_begins();
+    result = weir_lane_notify(sim_world.loops[loop], lane_has_room, asked);
+    sim_call_ends();
+    if (result < 0) {
+        --*asked;
+    }
+}
+
+void
+sim_forget_room(unsigned thread)
+{
+    room_requests[thread] = NULL;
+}
+
 static void
 count_refusal(struct sim_op *op, int result)
 {
@@ -335,6 +424,7 @@ count_refusal(struct sim_op *op, int result)
         break;
     case WEIR_ELANEFULL:
         SIM_HIT(lane_full);
+        ask_for_room(stream->loop);
         break;
     case ENOMEM:
         SIM_HIT(no_memory);
@@ -382,6 +472,9 @@ submitted(struct sim_op *op, int result)
     } else if (result == 0 && op->wire != 0 && !op->by_loop) {
         SIM_HIT(inline_head);
     }
+    if (result == 0 && !stream->started && stream->dialled) {
+        SIM_HIT(slow_connect);
+    }
     if (result == 0 && (op->flags & WEIR_MORE)) {
         SIM_HIT(corked);
     }
@@ -406,6 +499,7 @@ begin_submit(struct sim_op *op)
 
     op->in_call = true;
     op->called = sim_calls;
+    op->thread = sim_thread_running();
     if ((op->flags & WEIR_FIN) && stream->fin_called == 0) {
         stream->fin_called = op->called;
     }
@@ -425,11 +519,12 @@ new_op(struct sim_stream *stream, size_t size)
     if (sim_chance(100)) {
         op->token = (int)sim_below(SIM_TOKENS);
     }
-    if (sim_chance(100)) {
+    if (sim_chance(sim_world.theme == SIM_THEME_DEADLINES ? 500 : 100)) {
         op->deadline_ns = sim_now + 1000000 * (uint64_t)sim_below(300);
     } else if (stream->options.write_deadline_ns != 0) {
         op->deadline_ns = sim_now + stream->options.write_deadline_ns;
     }
+    sim_op_expires(op);
     return op;
 }
 
@@ -450,13 +545,14 @@ sim_call_write(struct sim_stream *stream)
     struct weir_write request = {0};
     struct iovec pieces[PIECES_MAX];
     struct weir_chain chain = {0};
-    bool named = sim_chance(600);
+    struct weir_file file;
+    bool named = sim_chance(800);
     int result;
 
     if (op == NULL) {
         return;
     }
-    if (!choose_memory(op, &request, pieces, &chain)) {
+    if (!choose_memory(op, &request, pieces, &chain, &file)) {
         weir_chain_return(&chain);
         op->done = true;
         return;
@@ -476,6 +572,39 @@ sim_call_write(struct sim_stream *stream)
     sim_call_ends();
     submitted(op, result);
     describe(op, result);
+    weir_chain_return(&chain);
+}
+
+// The short form.
+static void
+write_chain(struct sim_stream *stream)
+{
+    struct sim_op *op = sim_op_new(stream, any_size());
+    struct weir_chain chain = {0};
+    int result;
+
+    if (op == NULL) {
+        return;
+    }
+    op->by_loop = sim_loop_running() == stream->loop;
+    op->turns = sim_turns_of(stream->loop);
+    op->deadline_ns =
+        stream->options.write_deadline_ns == 0 ? 0 : sim_now + stream->options.write_deadline_ns;
+    sim_op_expires(op);
+    if (weir_chain_append(&chain, op->bytes, op->size) != 0) {
+        weir_chain_return(&chain);
+        op->done = true;
+        return;
+    }
+    sim_call_begins();
+    begin_submit(op);
+    result = weir_write_chain(stream->handle, &chain, done, op);
+    sim_call_ends();
+    submitted(op, result);
+    describe(op, result);
+    if (result == 0) {
+        SIM_HIT(write_chain);
+    }
     weir_chain_return(&chain);
 }
 
@@ -601,7 +730,7 @@ pulled(weir_stream handle, struct weir_read_result *result, void *arg)
         sim_fail("reading: a pull of stream %d brings other bytes than were sent", stream->number);
     }
     stream->delivered += result->size;
-    stream->pulled_end |= result->eof;
+    stream->pulled_end |= result->eof || (sim_world.quiet && result->status < 0);
     if (result->eof && result->size == 0) {
         SIM_HIT(pull_eof);
     } else if (result->status == -ECANCELED) {
@@ -623,7 +752,7 @@ sim_call_read(struct sim_stream *stream)
     struct weir_read request = {.done = pulled, .arg = pull};
     int result;
 
-    if (pull_count == PULLS_MAX || !stream->is_pull || stream->pulls >= 4) {
+    if (pull_count == PULLS_MAX || !stream->is_pull || stream->is_provided || stream->pulls >= 4) {
         return;
     }
     pull_count++;
@@ -920,15 +1049,19 @@ sim_any_call(void)
     unsigned what = sim_below(100);
 
     if (stream == NULL || what >= 94) {
-        if (what % 3 == 0) {
+        if (what % 6 == 0) {
             post();
+        } else if (what % 6 == 3) {
+            sim_call_watch();
         } else if (what % 3 == 1) {
             start_timer();
         } else {
             cancel_timer();
         }
-    } else if (what < 50) {
+    } else if (what < 45) {
         sim_call_write(stream);
+    } else if (what < 50) {
+        write_chain(stream);
     } else if (what < 62) {
         cancel();
     } else if (what < 66) {

@@ -4,6 +4,7 @@
 // kernel_sockets.c.
 
 #include "tests/sim/kernel.h"
+#include "tests/sim/model.h"
 
 #include <errno.h>
 #include <string.h>
@@ -99,6 +100,7 @@ hang_up_with(struct sim_file *file, int error)
         if (file->in != NULL) { // what is on its way never comes
             file->in->visible_at = 0;
         }
+        sim_lent_changed(file);
     }
 }
 
@@ -107,6 +109,10 @@ sim_close_file(struct sim_file *file)
 {
     struct sim_file *peer = sim_peer(file);
 
+    if (file->lent != NULL && !file->linger_reset) {
+        sim_fail("memory: socket %d is closed while it sends from the program's memory",
+                 SIM_FIRST_FD + file->index);
+    }
     if (file->kind == SIM_SOCKET && peer != NULL) {
         bool unread = file->in->sent != file->in->taken;
 
@@ -185,6 +191,7 @@ sim_next_event(void)
             earlier(&next, file->room_at);
             earlier(&next, file->connect_at);
             earlier(&next, file->reset_at);
+            earlier(&next, sim_lent_due(file));
             if (file->in != NULL) {
                 earlier(&next, file->in->visible_at);
                 earlier(&next, file->in->visible == file->in->sent ? file->in->fin_at : 0);
@@ -206,19 +213,29 @@ is_due(uint64_t *at)
     return due;
 }
 
+// With SO_REUSEPORT there are several: any of them.
+static struct sim_file *
+listener_of(int port)
+{
+    struct sim_file *found = NULL;
+    unsigned count = 0;
+
+    for (int i = 0; i < sim_files_used; i++) {
+        if (sim_files[i].kind == SIM_SOCKET && sim_files[i].state == SIM_LISTENING &&
+            sim_files[i].port == port && sim_below(++count) == 0) {
+            found = &sim_files[i];
+        }
+    }
+    return found;
+}
+
 static void
 meet(struct sim_file *file)
 {
-    struct sim_file *other = NULL;
+    struct sim_file *other = listener_of(file->remote_port);
     int fd;
 
     file->state = SIM_CONNECTED;
-    for (int i = 0; i < sim_files_used; i++) {
-        if (sim_files[i].kind == SIM_SOCKET && sim_files[i].state == SIM_LISTENING &&
-            sim_files[i].port == file->remote_port) {
-            other = &sim_files[i];
-        }
-    }
     if (other == NULL || other->pending_count == other->backlog) {
         hang_up_with(file, other == NULL ? ECONNREFUSED : ETIMEDOUT);
         return;
@@ -248,6 +265,9 @@ happen(struct sim_file *file)
     if (is_due(&file->reset_at)) {
         hang_up_with(file, ECONNRESET);
     }
+    if (file->lent != NULL) {
+        sim_lent_end(file);
+    }
     if (is_due(&file->room_at) && sim_room(file) != 0) { // else it was filled again
         file->no_space = false;
         file->edges_out++;
@@ -268,6 +288,7 @@ happen(struct sim_file *file)
 void
 sim_advance(uint64_t now_ns)
 {
+    sim_check_deadlines(sim_now, now_ns);
     sim_now = now_ns > sim_now ? now_ns : sim_now;
     for (int i = 0; i < sim_files_used; i++) {
         if (sim_files[i].kind == SIM_SOCKET) {
@@ -292,6 +313,12 @@ readiness(const struct sim_file *file)
     if (file->kind == SIM_WAKE) {
         return file->count != 0 ? (uint32_t)EPOLLIN : 0;
     }
+    if (file->kind == SIM_PLAIN) {
+        return file->ready;
+    }
+    if (file->kind == SIM_SIGNAL) {
+        return file->raised != 0 ? (uint32_t)EPOLLIN : 0;
+    }
     if (file->state == SIM_LISTENING) {
         return file->pending_count != 0 ? (uint32_t)EPOLLIN : 0;
     }
@@ -300,7 +327,7 @@ readiness(const struct sim_file *file)
     }
     if (file->reset) {
         ready = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLHUP;
-        return ready | (file->error != 0 ? (uint32_t)EPOLLERR : 0);
+        return ready | (file->error != 0 || file->reports != NULL ? (uint32_t)EPOLLERR : 0);
     }
     if (file->state != SIM_CONNECTED) {
         return 0;
@@ -309,7 +336,7 @@ readiness(const struct sim_file *file)
     ready |= file->cut ? (uint32_t)EPOLLRDHUP : 0;
     ready |= file->cut && file->sent_fin ? (uint32_t)EPOLLHUP : 0;
     ready |= !file->no_space && sim_room(file) != 0 ? (uint32_t)EPOLLOUT : 0;
-    return ready | (file->has_report ? (uint32_t)EPOLLERR : 0);
+    return ready | (file->has_report || file->reports != NULL ? (uint32_t)EPOLLERR : 0);
 }
 
 // What is to be told; 0: nothing.
@@ -340,9 +367,16 @@ collect(int poller, struct epoll_event *events, int capacity, bool with_spurious
         ready = news(file);
         if (ready == 0 && with_spurious && sim_chance(sim_faults.spurious)) {
             ready = readiness(file) & (file->events | EPOLLERR | EPOLLHUP);
+            if (ready != 0) {
+                SIM_HIT(spurious);
+            }
         }
         if (ready != 0) {
             SIM_EVENT(KERNEL);
+            if (file->kind == SIM_SOCKET && file->in != NULL && file->cut &&
+                file->in->visible != file->in->taken) {
+                SIM_HIT(merged);
+            }
             file->changed = false;
             file->seen_in = file->edges_in;
             file->seen_out = file->edges_out;
@@ -377,6 +411,10 @@ wi_os_wait(int poller, struct epoll_event *events, int capacity, int timeout_ms)
     if (timeout_ms != 0) {
         sim_preempt(); // asleep, in its own words
     }
+    if (sim_chance(sim_faults.interrupted)) {
+        SIM_HIT(interrupted);
+        return 0;
+    }
     capacity = sim_chance(sim_faults.few_events) ? 1 : capacity;
     count = collect(poller - SIM_FIRST_FD, events, capacity, true);
     if (count == 0 && timeout_ms != 0) { // it would sleep: until something happens, or for a while
@@ -393,7 +431,17 @@ wi_os_wait(int poller, struct epoll_event *events, int capacity, int timeout_ms)
 static int
 open_or_fail(enum sim_kind kind)
 {
-    return sim_chance(sim_faults.no_descriptor) ? -EMFILE : sim_open(kind);
+    return sim_is_out_of_descriptors() ? -EMFILE : sim_open(kind);
+}
+
+bool
+sim_is_out_of_descriptors(void)
+{
+    if (sim_faults.descriptors != 0 && sim_open_count() >= sim_faults.descriptors) {
+        SIM_HIT(descriptors);
+        return true;
+    }
+    return sim_chance(sim_faults.no_descriptor);
 }
 
 int
@@ -416,13 +464,17 @@ poll_set(int poller, int fd, uint32_t events, void *tag, bool adds)
     struct sim_file *file = sim_file(fd);
 
     SIM_EVENT(SYSTEM);
-    if (file == NULL || sim_file(poller) == NULL || file->is_peers) {
+    if (file == NULL || sim_file(poller) == NULL || (file->is_peers && file->kind != SIM_PLAIN)) {
         sim_fail("descriptor %d given to poller %d is not open", fd, poller);
     }
     if (adds == (file->poller >= 0)) {
         return adds ? -EEXIST : -ENOENT;
     }
     sim_preempt();
+    if ((file->kind == SIM_PLAIN || file->kind == SIM_SIGNAL) &&
+        sim_chance(sim_faults.poll_fails)) {
+        return -ENOMEM;
+    }
     if (file->kind == SIM_SOCKET && sim_chance(sim_faults.poll_fails)) {
         sim_say(1, (uint64_t)fd, "    poll(%d) = out of memory", fd);
         return sim_told(file, ENOMEM);
@@ -597,6 +649,33 @@ sim_send(struct sim_file *file, const struct iovec *iov, size_t count, size_t li
     return (ssize_t)sent;
 }
 
+int
+sim_send_refusal(struct sim_file *file)
+{
+    int error = file->error;
+
+    if (file->kind != SIM_SOCKET) {
+        sim_fail("a descriptor was closed inside a send on it");
+    }
+    file->error = 0;
+    if (error != 0) {
+        return sim_told(file, error);
+    }
+    if (file->state != SIM_CONNECTED) {
+        return sim_told(file, ENOTCONN);
+    }
+    if (file->ended && !file->reset) {
+        sim_fail("end: a send behind the end, on descriptor %d", SIM_FIRST_FD + file->index);
+    }
+    if (file->sent_fin || file->reset || (file->family == AF_UNIX && file->peer < 0)) {
+        return sim_told(file, EPIPE);
+    }
+    if (sim_chance(sim_faults.send_fails)) {
+        return sim_told(file, sim_chance(500) ? ENOBUFS : ENOMEM);
+    }
+    return 0;
+}
+
 static ssize_t
 send_any(int fd, const struct iovec *iov, size_t count)
 {
@@ -607,29 +686,12 @@ send_any(int fd, const struct iovec *iov, size_t count)
 
     SIM_EVENT(SYSTEM);
     sim_preempt();
-    if (file->kind != SIM_SOCKET) {
-        sim_fail("descriptor %d was closed inside a send on it", fd);
+    sent = sim_send_refusal(file);
+    if (sent < 0) {
+        return sent;
     }
     for (size_t i = 0; i < count; i++) {
         wanted += iov[i].iov_len;
-    }
-    if (file->error != 0) {
-        int error = file->error;
-
-        file->error = 0;
-        return sim_told(file, error);
-    }
-    if (file->state != SIM_CONNECTED) {
-        return sim_told(file, ENOTCONN);
-    }
-    if (file->ended && !file->reset) {
-        sim_fail("end: a send behind the end, on descriptor %d", fd);
-    }
-    if (file->sent_fin || file->reset || (file->family == AF_UNIX && file->peer < 0)) {
-        return sim_told(file, EPIPE);
-    }
-    if (sim_chance(sim_faults.send_fails)) {
-        return sim_told(file, sim_chance(500) ? ENOBUFS : ENOMEM);
     }
     limit = sim_chance(sim_faults.short_send) ? 1 + sim_below((unsigned)wanted) : wanted;
     if (sim_room(file) == 0 || sim_chance(sim_faults.send_again)) {
@@ -637,7 +699,15 @@ send_any(int fd, const struct iovec *iov, size_t count)
     }
     sent = sim_send(file, iov, count, limit);
     if ((size_t)sent < wanted) {
+        if (sent == 0) {
+            SIM_HIT(send_again);
+        } else {
+            SIM_HIT(short_send);
+        }
         sim_wire_short(file);
+    }
+    if (sent > 0 && file->cut) {
+        SIM_HIT(half_closed);
     }
     sim_say((uint64_t)sent, wanted, "    send(%d, %zu bytes in %zu) = %zd", fd, wanted, count,
             sent == 0 ? (ssize_t)-EAGAIN : sent);
@@ -647,9 +717,23 @@ send_any(int fd, const struct iovec *iov, size_t count)
 ssize_t
 wi_os_send_marked(int fd, const struct iovec *iov, size_t iov_count, bool stamp, bool zerocopy)
 {
+    struct sim_file *file = sim_socket(fd);
+    ssize_t sent;
+
     (void)stamp;
-    (void)zerocopy;
-    return send_any(fd, iov, iov_count);
+    if (zerocopy && !file->lends) {
+        sim_fail("memory: a send from it on a socket that was not asked whether it can");
+    }
+    if (zerocopy && sim_chance(sim_faults.no_zerocopy)) {
+        SIM_HIT(zerocopy_refused);
+        return -ENOBUFS;
+    }
+    sent = send_any(fd, iov, iov_count);
+    if (zerocopy && sent > 0) {
+        SIM_HIT(zerocopy);
+        sim_lend(file, iov, (size_t)sent);
+    }
+    return sent;
 }
 
 ssize_t
@@ -675,6 +759,9 @@ make_room(struct sim_file *file)
     if (peer != NULL && peer->no_space && peer->room_at == 0) {
         peer->room_at = sim_soon();
     }
+    if (peer != NULL && peer->lent != NULL) {
+        sim_lent_changed(peer);
+    }
     if (peer != NULL && peer->stamps) {
         peer->has_report = true;
         peer->edges_in++;
@@ -690,6 +777,7 @@ take(struct sim_file *file, void *buffer, size_t size)
     size = size < left ? size : left;
     if (size > 1 && !file->cut && sim_chance(sim_faults.short_receive)) {
         // A read takes all there is: what is left arrives a moment later.
+        SIM_HIT(short_receive);
         size = 1 + sim_below((unsigned)size - 1);
         pipe->visible = pipe->taken + size;
         pipe->visible_at = sim_soon();
@@ -737,24 +825,6 @@ wi_os_is_at_end(int fd)
            file->error == 0;
 }
 
-int
-wi_os_receive_report(int fd, struct wi_os_report *ret_report)
-{
-    struct sim_file *file = sim_socket(fd);
-
-    SIM_EVENT(SYSTEM);
-    if (!file->has_report || file->out == NULL) {
-        return -EAGAIN;
-    }
-    file->has_report = false;
-    if (file->out->taken == 0) {
-        return -EAGAIN;
-    }
-    *ret_report =
-        (struct wi_os_report){.kind = WI_REPORT_ACKED, .low = (uint32_t)file->out->taken - 1};
-    return 0;
-}
-
 // ---- a peer's calls -----------------------------------------------------------------------------
 
 size_t
@@ -795,6 +865,18 @@ sim_peer_reset(struct sim_file *file)
     SIM_EVENT(PEER);
     file->linger_reset = true;
     sim_close_file(file);
+}
+
+void
+sim_lose(struct sim_file *file)
+{
+    struct sim_file *other = sim_peer(file);
+
+    SIM_EVENT(KERNEL);
+    if (other != NULL && !other->is_peers && !other->reset) {
+        SIM_HIT(lost_network);
+        hang_up_with(other, sim_chance(500) ? ETIMEDOUT : EHOSTUNREACH);
+    }
 }
 
 int

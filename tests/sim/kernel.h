@@ -12,6 +12,7 @@
 #include "tests/sim/sim.h"
 
 #define SIM_FIRST_FD 5000
+#define SIM_FILE_FD  20000 // the file of write 0, and so on
 #define SIM_FILES    160
 #define SIM_BACKLOG  16
 
@@ -35,13 +36,19 @@ struct sim_faults {
     unsigned no_descriptor; // -EMFILE and its like, also of accept
     unsigned option_fails;
     unsigned connection_lost; // -ECONNABORTED of accept
+    unsigned unreachable;     // a connect fails at once
+    unsigned interrupted;     // a wait ends with nothing
+    unsigned no_zerocopy;     // -ENOBUFS of such a send, and nothing else is wrong
+    unsigned no_sendfile;     // -EINVAL: this file cannot be sent so
+    unsigned descriptors;     // weir may have so many open; 0: no limit
 };
 extern struct sim_faults sim_faults;
 #define SIM_KIND_CAPACITY 1000000
 extern bool sim_kind_now;
 void sim_be_kind(void); // from here on: no faults, large buffers
 
-enum sim_kind { SIM_NONE, SIM_POLLER, SIM_WAKE, SIM_SOCKET };
+// PLAIN: the program's own, which weir watches. SIGNAL: where its signals arrive.
+enum sim_kind { SIM_NONE, SIM_POLLER, SIM_WAKE, SIM_SOCKET, SIM_PLAIN, SIM_SIGNAL };
 enum sim_state { SIM_NEW, SIM_LISTENING, SIM_CONNECTING, SIM_CONNECTED };
 
 // One direction of a connection. It outlives both ends, for the model looks at it.
@@ -84,6 +91,13 @@ struct sim_file {
     bool stamps;
     size_t stamped; // reported up to here
     bool has_report;
+    struct sim_lent *lent, **lent_last; // memory that is sent from
+    uint32_t lent_count;
+    struct sim_report *reports;
+    bool copies, lends; // SO_ZEROCOPY: the device copies all the same; it is on
+    // PLAIN and SIGNAL.
+    uint32_t ready;
+    uint64_t signals, raised; // sets
     // In a poller.
     int poller; // index; -1: in none
     uint32_t events;
@@ -122,6 +136,7 @@ size_t sim_peer_send(struct sim_file *file, size_t size);
 size_t sim_peer_receive(struct sim_file *file, size_t size);
 void sim_peer_end(struct sim_file *file);
 void sim_peer_reset(struct sim_file *file);
+void sim_lose(struct sim_file *file); // nothing passes any more; weir's side is told at last
 void sim_peer_connect(struct sim_file *file, int port);
 
 size_t sim_room(const struct sim_file *file);
@@ -129,6 +144,15 @@ size_t sim_room(const struct sim_file *file);
 bool sim_pipe_has(const struct sim_pipe *pipe, size_t at, const unsigned char *bytes, size_t size);
 ssize_t sim_send(struct sim_file *file, const struct iovec *iov, size_t count, size_t limit);
 int sim_told(struct sim_file *file, int error); // notes it; -error
+int sim_send_refusal(struct sim_file *file);    // 0: it may send
+bool sim_is_out_of_descriptors(void);
+void sim_raise(int signal);
+
+// Memory that the kernel sends from, without a copy.
+void sim_lend(struct sim_file *file, const struct iovec *iov, size_t size);
+void sim_lent_changed(struct sim_file *file);
+uint64_t sim_lent_due(const struct sim_file *file); // 0: nothing is
+void sim_lent_end(struct sim_file *file);
 
 // The world: another thread may run here.
 void sim_preempt(void);

@@ -79,7 +79,7 @@ wi_os_socket(int family)
 
     SIM_EVENT(SYSTEM);
     sim_preempt();
-    fd = sim_chance(sim_faults.no_descriptor) ? -EMFILE : sim_open(SIM_SOCKET);
+    fd = sim_is_out_of_descriptors() ? -EMFILE : sim_open(SIM_SOCKET);
     if (fd >= 0) {
         sim_file(fd)->family = family;
     }
@@ -149,6 +149,18 @@ wi_os_listen(int fd, int backlog)
     return 0;
 }
 
+// What waits to be accepted is open here already.
+static bool
+is_at_its_limit(void)
+{
+    unsigned waiting = 0;
+
+    for (int i = 0; i < sim_files_used; i++) {
+        waiting += sim_files[i].kind == SIM_SOCKET ? (unsigned)sim_files[i].pending_count : 0;
+    }
+    return sim_faults.descriptors != 0 && sim_open_count() - waiting >= sim_faults.descriptors;
+}
+
 int
 wi_os_accept(int fd, struct sockaddr *ret_address, socklen_t *size)
 {
@@ -160,7 +172,7 @@ wi_os_accept(int fd, struct sockaddr *ret_address, socklen_t *size)
     if (file->pending_count == 0) {
         return -EAGAIN;
     }
-    if (sim_chance(sim_faults.no_descriptor * 5)) {
+    if (sim_chance(sim_faults.no_descriptor * 5) || is_at_its_limit()) {
         static const int errors[] = {EMFILE, ENFILE, ENOMEM, ENOBUFS};
         int error = errors[sim_below(4)];
 
@@ -198,12 +210,19 @@ wi_os_connect(int fd, const struct sockaddr *address, socklen_t size)
         }
         file->reset = file->cut = true;
         file->error = 0;
+        sim_lent_changed(file);
         return 0;
     }
     if (file->state != SIM_NEW) {
         return sim_told(file, EISCONN);
     }
     file->remote_port = port_of(address);
+    if (file->family == AF_INET && sim_chance(sim_faults.unreachable)) {
+        static const int errors[] = {ENETUNREACH, EADDRNOTAVAIL, EHOSTUNREACH, ENOBUFS};
+
+        SIM_HIT(unreachable);
+        return sim_told(file, errors[sim_below(4)]);
+    }
     if (file->family == AF_UNIX && sim_chance(sim_faults.late)) {
         sim_say(5, 0, "    connect(%d) = the backlog is full", fd);
         return -EAGAIN;
@@ -264,11 +283,15 @@ option_result(struct sim_file *file)
 int
 wi_os_set_option(int fd, int level, int name, int value)
 {
+    struct sim_file *file = sim_socket(fd);
+
     SIM_EVENT(SYSTEM);
-    (void)level;
-    (void)name;
-    (void)value;
-    return option_result(sim_socket(fd));
+    if (level == SOL_SOCKET && name == SO_ZEROCOPY) {
+        file->lends = value != 0 && !sim_chance(sim_faults.no_zerocopy);
+        file->copies = sim_chance(200);
+        return file->lends ? 0 : -ENOTSUP;
+    }
+    return option_result(file);
 }
 
 int
@@ -383,17 +406,6 @@ wi_os_is_socket(const char *path)
     return false;
 }
 
-ssize_t
-wi_os_send_file(int fd, int file, uint64_t offset, size_t size)
-{
-    SIM_EVENT(SYSTEM);
-    (void)fd;
-    (void)file;
-    (void)offset;
-    (void)size;
-    return -ENOSYS; // nothing here sends files
-}
-
 // No pipes here: pumps move block by block.
 int
 wi_os_pipe_create(int ret_ends[2])
@@ -421,32 +433,50 @@ wi_os_splice_out(int pipe, int fd, size_t size, bool blocks_signals)
     return -ENOSYS;
 }
 
-ssize_t
-wi_os_read_file(int file, void *buffer, size_t size, uint64_t offset)
-{
-    SIM_EVENT(SYSTEM);
-    (void)file;
-    (void)buffer;
-    (void)size;
-    (void)offset;
-    return -ENOSYS;
-}
-
 int
 wi_os_signal_create(const int *signals, unsigned count)
 {
+    int fd = sim_is_out_of_descriptors() ? -EMFILE : sim_open(SIM_SIGNAL);
+
     SIM_EVENT(SYSTEM);
-    (void)signals;
-    (void)count;
-    return -ENOSYS; // nothing here asks for signals
+    for (unsigned i = 0; i < count && fd >= 0; i++) {
+        sim_file(fd)->signals |= UINT64_C(1) << signals[i];
+    }
+    return fd;
 }
 
 int
 wi_os_signal_take(int fd)
 {
+    struct sim_file *file = sim_file(fd);
+    int number;
+
     SIM_EVENT(SYSTEM);
-    (void)fd;
-    return -EAGAIN;
+    sim_preempt();
+    if (file == NULL || file->kind != SIM_SIGNAL) {
+        sim_fail("descriptor %d is none that signals arrive at", fd);
+    }
+    if (file->raised == 0) {
+        return -EAGAIN;
+    }
+    number = __builtin_ctzll(file->raised);
+    file->raised &= file->raised - 1;
+    return number;
+}
+
+// It is pending once, and whoever takes it has it.
+void
+sim_raise(int signal)
+{
+    for (int i = 0; i < sim_files_used; i++) {
+        struct sim_file *file = &sim_files[i];
+
+        if (file->kind == SIM_SIGNAL && (file->signals >> signal & 1) != 0) {
+            file->raised |= UINT64_C(1) << signal;
+            file->edges_in++;
+            return;
+        }
+    }
 }
 
 int

@@ -18,8 +18,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#define WORKERS_MAX 64
-#define RUN_SECONDS 20 // a run that takes longer hangs
+#define WORKERS_MAX     64
+#define RUN_SECONDS     20  // a run that takes longer hangs
+#define SHORTEN_SECONDS 120 // a machine may be busy
 
 struct worker {
     struct sim_verdict verdict;
@@ -27,6 +28,7 @@ struct worker {
     uint64_t seed;
     bool failed;
     int signal;
+    uint64_t digest; // of all its runs, in any order
 };
 
 static struct {
@@ -35,6 +37,8 @@ static struct {
     unsigned workers;
     double seconds;
     bool table, keep_going;
+    bool twice, digest;
+    uint64_t at_least;
     bool plants;           // each of them
     unsigned plant, every; // one of them; or one in so many
     const char *program;
@@ -119,7 +123,29 @@ fails_alike(const struct sim_run *run, struct worker *worker, const char *reason
            strncmp(worker->verdict.reason, reason, kind_length(reason)) == 0;
 }
 
-// Leave out as many steps as can be: large pieces first, then single ones.
+// Leave out pieces of so many steps, where it fails all the same. True: some were.
+static bool
+leave_out(struct sim_run *run, struct worker *worker, unsigned size, const char *reason, double end)
+{
+    bool shorter = false;
+
+    for (unsigned at = 0; at < SIM_STEPS && now_seconds() < end; at += size) {
+        struct sim_run tried = *run;
+        bool any = false;
+
+        for (unsigned i = at; i < at + size && i < SIM_STEPS; i++) {
+            any |= !tried.skipped[i];
+            tried.skipped[i] = true;
+        }
+        if (any && fails_alike(&tried, worker, reason)) {
+            *run = tried;
+            shorter = true;
+        }
+    }
+    return shorter;
+}
+
+// Leave out as many steps as can be: large pieces first, then single ones, until none can.
 static unsigned
 shorten(struct sim_run *run, struct worker *worker, unsigned steps, double seconds)
 {
@@ -131,19 +157,10 @@ shorten(struct sim_run *run, struct worker *worker, unsigned steps, double secon
     for (unsigned i = steps; i < SIM_STEPS; i++) {
         run->skipped[i] = true;
     }
-    for (unsigned size = steps; size != 0; size /= 2) {
-        for (unsigned at = 0; at < steps && now_seconds() < end; at += size) {
-            struct sim_run tried = *run;
-            bool any = false;
-
-            for (unsigned i = at; i < at + size && i < steps; i++) {
-                any |= !tried.skipped[i];
-                tried.skipped[i] = true;
-            }
-            if (any && fails_alike(&tried, worker, reason)) {
-                *run = tried;
-            }
-        }
+    for (unsigned size = (steps + 1) / 2; size > 1; size = (size + 1) / 2) {
+        leave_out(run, worker, size, reason, end);
+    }
+    while (leave_out(run, worker, 1, reason, end)) {
     }
     for (unsigned i = 0; i < SIM_STEPS; i++) {
         left += !run->skipped[i];
@@ -160,7 +177,7 @@ show_failure(struct worker *worker)
 
     printf("\nseed %llu: %s\n", (unsigned long long)worker->seed, worker->verdict.reason);
     printf("again: %s --seed %llu\n", options.program, (unsigned long long)worker->seed);
-    left = shorten(&run, worker, steps, 30);
+    left = shorten(&run, worker, steps, SHORTEN_SECONDS);
     printf("%u of %u steps are enough:\n\n", left, steps);
     run.tracing = true;
     run_apart(&run, worker);
@@ -181,6 +198,21 @@ has_failed(void)
     return false;
 }
 
+// Bit for bit.
+static bool
+is_the_same_again(const struct sim_run *run, struct worker *worker)
+{
+    uint64_t digest = worker->verdict.digest;
+    bool good = run_apart(run, worker);
+
+    if (good && worker->verdict.digest != digest) {
+        snprintf(worker->verdict.reason, sizeof(worker->verdict.reason),
+                 "replay: the second run is another one");
+        good = false;
+    }
+    return good;
+}
+
 static void
 work(unsigned number, double end)
 {
@@ -190,7 +222,10 @@ work(unsigned number, double end)
          i += options.workers) {
         struct sim_run run = {.seed = options.from + i};
 
-        if (!run_apart(&run, worker)) {
+        bool good = run_apart(&run, worker) && (!options.twice || is_the_same_again(&run, worker));
+
+        worker->digest += sim_hash(run.seed, worker->verdict.digest);
+        if (!good) {
             worker->failed = true;
             if (!options.keep_going) {
                 return;
@@ -283,41 +318,83 @@ add_up(struct sim_coverage *sum)
         sum->steps += one->steps;
         sum->operations += one->operations;
         sum->bytes += one->bytes;
+        sum->digest += workers[i].digest;
         for (int kind = 0; kind < SIM_EVENTS; kind++) {
             sum->events[kind] += one->events[kind];
         }
     }
 }
 
-static void
-print_table(const struct sim_coverage *sum)
-{
-    static const char *const places[] = {"in a lane", "starting", "queued", "tried",
-                                         "partly",    "wired",    "done"};
-    static const char *const disturbances[] = {"cancel", "token", "deadline", "drain",    "flush",
-                                               "abort",  "reset", "short",    "no memory"};
-    static const char *const paths[] = {
+static const char *const place_names[] = {"in a lane", "starting", "queued", "tried",
+                                          "partly",    "wired",    "done"};
+static const char *const disturbance_names[] = {"cancel", "token", "deadline", "drain",    "flush",
+                                                "abort",  "reset", "short",    "no memory"};
+static const char *const path_names[] = {
 #define SIM_PATH_TEXT(name, text) text,
-        SIM_PATHS(SIM_PATH_TEXT)
+    SIM_PATHS(SIM_PATH_TEXT)
 #undef SIM_PATH_TEXT
-    };
+};
 
+// What is over has left its token, its timer and its queue: only its name is left to be met by.
+static bool
+is_excluded(int place, int by)
+{
+    return place == SIM_DONE && by != SIM_BY_CANCEL;
+}
+
+static void
+print_cells(const struct sim_coverage *sum)
+{
     printf("\n%-10s", "");
     for (int by = 0; by < SIM_DISTURBANCES; by++) {
-        printf(" %10s", disturbances[by]);
+        printf(" %10s", disturbance_names[by]);
     }
     putchar('\n');
     for (int place = 0; place < SIM_PLACES; place++) {
-        printf("%-10s", places[place]);
+        printf("%-10s", place_names[place]);
         for (int by = 0; by < SIM_DISTURBANCES; by++) {
-            printf(" %10llu", (unsigned long long)sum->cells[place][by]);
+            if (is_excluded(place, by)) {
+                printf(" %10s", "-");
+            } else {
+                printf(" %10llu", (unsigned long long)sum->cells[place][by]);
+            }
         }
         putchar('\n');
     }
-    putchar('\n');
+    printf("-: cannot be; what is over has left its token, its timer and its queue\n\n");
+}
+
+static void
+print_table(const struct sim_coverage *sum)
+{
+    print_cells(sum);
     for (int path = 0; path < SIM_PATH_COUNT; path++) {
-        printf("%10llu  %s\n", (unsigned long long)sum->paths[path], paths[path]);
+        printf("%10llu  %s\n", (unsigned long long)sum->paths[path], path_names[path]);
     }
+}
+
+// Names what was met too rarely. True: nothing.
+static bool
+was_all_met(const struct sim_coverage *sum, uint64_t least)
+{
+    bool all = true;
+
+    for (int place = 0; place < SIM_PLACES; place++) {
+        for (int by = 0; by < SIM_DISTURBANCES; by++) {
+            if (!is_excluded(place, by) && sum->cells[place][by] < least) {
+                printf("too rare: %s, met by %s: %llu\n", place_names[place], disturbance_names[by],
+                       (unsigned long long)sum->cells[place][by]);
+                all = false;
+            }
+        }
+    }
+    for (int path = 0; path < SIM_PATH_COUNT; path++) {
+        if (sum->paths[path] < least) {
+            printf("too rare: %s: %llu\n", path_names[path], (unsigned long long)sum->paths[path]);
+            all = false;
+        }
+    }
+    return all;
 }
 
 static void
@@ -340,6 +417,9 @@ print_sum(const struct sim_coverage *sum)
                kinds[kind]);
     }
     putchar('\n');
+    if (options.digest) {
+        printf("digest %016llx\n", (unsigned long long)sum->digest);
+    }
 }
 
 // ---- the command --------------------------------------------------------------------------------
@@ -348,7 +428,7 @@ static void
 usage(FILE *to)
 {
     fprintf(to, "usage: weir-sim [--seeds N] [--from S] [--seed S] [--seconds T] [--jobs J]\n"
-                "                [--keep-going] [--table]\n\n"
+                "                [--keep-going] [--table] [--at-least N] [--twice] [--digest]\n\n"
                 "  --seeds N    run N seeds, 1000 unless said\n"
                 "  --from S     from seed S on, 1 unless said\n"
                 "  --seed S     run one seed and show all that happens\n"
@@ -358,7 +438,10 @@ usage(FILE *to)
                 "  --plant P    with planted fault P (weir-sim-planted)\n"
                 "  --plants     each planted fault in turn: the seed that finds it\n"
                 "  --every K    of these, one in K; which ones is told by --from\n"
-                "  --table      at the end: what was met, how often\n");
+                "  --table      at the end: what was met, how often\n"
+                "  --at-least N fail if anything in the table was met fewer than N times\n"
+                "  --twice      run each seed twice: both must be the same, bit for bit\n"
+                "  --digest     one number for all that happened\n");
 }
 
 static uint64_t
@@ -378,12 +461,21 @@ static void
 read_options(int argc, char **argv)
 {
     static const struct option known[] = {
-        {"seeds", required_argument, NULL, 'n'}, {"from", required_argument, NULL, 'f'},
-        {"seed", required_argument, NULL, 's'},  {"seconds", required_argument, NULL, 't'},
-        {"jobs", required_argument, NULL, 'j'},  {"table", no_argument, NULL, 'T'},
-        {"keep-going", no_argument, NULL, 'k'},  {"plant", required_argument, NULL, 'p'},
-        {"plants", no_argument, NULL, 'P'},      {"every", required_argument, NULL, 'e'},
-        {"help", no_argument, NULL, 'h'},        {NULL, 0, NULL, 0},
+        {"seeds", required_argument, NULL, 'n'},
+        {"from", required_argument, NULL, 'f'},
+        {"seed", required_argument, NULL, 's'},
+        {"seconds", required_argument, NULL, 't'},
+        {"jobs", required_argument, NULL, 'j'},
+        {"table", no_argument, NULL, 'T'},
+        {"keep-going", no_argument, NULL, 'k'},
+        {"plant", required_argument, NULL, 'p'},
+        {"plants", no_argument, NULL, 'P'},
+        {"every", required_argument, NULL, 'e'},
+        {"at-least", required_argument, NULL, 'l'},
+        {"twice", no_argument, NULL, '2'},
+        {"digest", no_argument, NULL, 'd'},
+        {"help", no_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0},
     };
     long processors = sysconf(_SC_NPROCESSORS_ONLN);
     int option;
@@ -422,6 +514,15 @@ read_options(int argc, char **argv)
             break;
         case 'e':
             options.every = (unsigned)number_of(optarg);
+            break;
+        case 'l':
+            options.at_least = number_of(optarg);
+            break;
+        case '2':
+            options.twice = true;
+            break;
+        case 'd':
+            options.digest = true;
             break;
         case 'h':
             usage(stdout);
@@ -476,5 +577,5 @@ main(int argc, char **argv)
     if (failed != NULL && !options.keep_going) {
         show_failure(failed);
     }
-    return failed == NULL ? 0 : 1;
+    return failed == NULL && was_all_met(&sum, options.at_least) ? 0 : 1;
 }

@@ -18,6 +18,8 @@ bool sim_out_of_memory;
 bool sim_stopping;
 struct sim_coverage *sim_coverage;
 
+static struct sim_op *deadlines[SIM_OPS]; // those still to pass
+static int deadline_count;
 static uint64_t unowned_errors; // of sockets that are no stream's yet
 
 // ---- streams ------------------------------------------------------------------------------------
@@ -147,17 +149,25 @@ sim_op_is_open(const struct sim_op *op)
     return op->accepted && !op->done && !op->done_inline;
 }
 
+// It stays so when it ends.
 static bool
-was_tried(const struct sim_op *op)
+was_tried(struct sim_op *op)
 {
     struct wi_runtime *runtime;
-    struct wi_op *real = wi_op_by_handle(op->handle.bits, &runtime);
+    struct wi_op *real = op->handle.bits == 0 ? NULL : wi_op_by_handle(op->handle.bits, &runtime);
 
-    return real != NULL && wi_op_state(wi_load_relaxed(&real->word)) == WI_OP_TX;
+    op->tried |= real != NULL && wi_op_state(wi_load_relaxed(&real->word)) == WI_OP_TX;
+    return op->tried;
+}
+
+bool
+sim_op_may_break(const struct sim_op *op)
+{
+    return op->is_file && (op->file_error != 0 || op->file_size < op->size);
 }
 
 enum sim_place
-sim_op_place(const struct sim_op *op)
+sim_op_place(struct sim_op *op)
 {
     if (op->done || op->done_inline) {
         return SIM_DONE;
@@ -171,18 +181,29 @@ sim_op_place(const struct sim_op *op)
     if (!op->stream->started) {
         return SIM_STARTING;
     }
-    return op->handle.bits != 0 && was_tried(op) ? SIM_TRIED : SIM_QUEUED;
+    return was_tried(op) ? SIM_TRIED : SIM_QUEUED;
 }
 
 void
-sim_disturb(struct sim_stream *stream, enum sim_disturbance by)
+sim_count_places(struct sim_stream *stream, uint64_t counts[SIM_PLACES])
 {
     unsigned looked = 0;
 
     for (struct sim_op *op = stream->ops; op != NULL && looked < 40; op = op->next, looked++) {
         if (sim_op_is_open(op)) {
-            sim_coverage->cells[sim_op_place(op)][by]++;
+            counts[sim_op_place(op)]++;
         }
+    }
+}
+
+void
+sim_disturb(struct sim_stream *stream, enum sim_disturbance by)
+{
+    uint64_t counts[SIM_PLACES] = {0};
+
+    sim_count_places(stream, counts);
+    for (int place = 0; place < SIM_PLACES; place++) {
+        sim_coverage->cells[place][by] += counts[place];
     }
 }
 
@@ -206,8 +227,8 @@ may_be_cut(const struct sim_op *op)
     if (op->flags & (WEIR_SOME | WEIR_NOWAIT)) {
         return op->level != WEIR_ACCEPTED;
     }
-    return op->tear == WEIR_TEAR_STOP && op->stream->resumed &&
-           (op->cancelled || op->token >= 0 || op->deadline_ns != 0);
+    return (op->tear == WEIR_TEAR_STOP || sim_op_may_break(op)) && op->stream->resumed &&
+           (op->cancelled || op->token >= 0 || op->deadline_ns != 0 || sim_op_may_break(op));
 }
 
 static struct sim_op *
@@ -238,6 +259,10 @@ check_order(struct sim_stream *stream, struct sim_op *op)
     if (returned < stream->last_called) {
         sim_fail("order: %s is sent behind a later one", name_of(op));
     }
+    if (stream->last_called != 0 && stream->last_thread != op->thread) {
+        SIM_HIT(other_thread_order);
+    }
+    stream->last_thread = op->thread;
     stream->last_called = op->called > stream->last_called ? op->called : stream->last_called;
 }
 
@@ -327,7 +352,8 @@ sim_wire_fin(struct sim_file *file)
     for (struct sim_op *op = stream->ops; op != NULL; op = op->next) {
         if (sim_op_is_open(op) && op->wire < op->size && op->returned < stream->fin_called &&
             !(op->flags & (WEIR_SOME | WEIR_NOWAIT)) && !op->cancelled && op->token < 0 &&
-            op->deadline_ns == 0 && stream->errors == 0 && !stream->aborted && !stream->bound) {
+            op->deadline_ns == 0 && stream->errors == 0 && !stream->aborted && !stream->bound &&
+            !sim_op_may_break(op)) {
             sim_fail("end: it is sent before %s", name_of(op));
         }
     }
@@ -364,12 +390,14 @@ is_ended_here(const struct sim_stream *stream)
            (stream->options.flags & WEIR_STREAM_FIN_IS_ABORT);
 }
 
+// One that has partly left, and does with the stream what its policy says. It may be told later
+// than those behind it, for the kernel may still read its memory.
 static bool
-has_aborting_cancel(const struct sim_stream *stream)
+has_cancel(const struct sim_stream *stream, bool aborts)
 {
     for (const struct sim_op *op = stream->ops; op != NULL; op = op->next) {
-        if (op->tear == WEIR_TEAR_ABORT && op->wire != 0 && op->wire < op->size &&
-            (op->cancelled || op->token >= 0 || op->deadline_ns != 0)) {
+        if ((op->tear == WEIR_TEAR_ABORT) == aborts && op->wire != 0 && op->wire < op->size &&
+            (op->cancelled || op->token >= 0 || op->deadline_ns != 0 || sim_op_may_break(op))) {
             return true;
         }
     }
@@ -383,17 +411,17 @@ check_refused_status(const struct sim_stream *stream, const char *what, int stat
 
     switch (-status) {
     case WEIR_EENDED:
-        may = is_ended_here(stream) || has_aborting_cancel(stream);
+        may = is_ended_here(stream) || has_cancel(stream, true);
         break;
     case WEIR_ETORN:
-        may = stream->was_torn;
+        may = stream->was_torn || has_cancel(stream, false);
         break;
     case ETIMEDOUT:
         may = stream->close_deadline_ns != 0 || stream->dialled || sim_stopping ||
               sim_was_told(stream, status);
         break;
     case ECONNABORTED:
-        may = is_ended_here(stream) || sim_was_told(stream, status);
+        may = is_ended_here(stream) || has_cancel(stream, true) || sim_was_told(stream, status);
         break;
     case ENOMEM:
         may = sim_out_of_memory || sim_was_told(stream, status);
@@ -432,16 +460,50 @@ is_ended_hard(const struct sim_stream *stream)
 {
     return stream->aborted || stream->bound || stream->was_torn || sim_stopping ||
            stream->errors != 0 || stream->started_status != 0 || !stream->started ||
-           has_aborting_cancel(stream) || (stream->options.flags & WEIR_STREAM_FIN_IS_ABORT) ||
-           timed_out(stream) || sim_out_of_memory;
+           has_cancel(stream, true) || has_cancel(stream, false) ||
+           (stream->options.flags & WEIR_STREAM_FIN_IS_ABORT) || timed_out(stream) ||
+           sim_out_of_memory;
+}
+
+// Its file ended it: after a part that tears.
+static void
+note_break(const struct sim_op *op)
+{
+    if (op->wire != 0 && op->tear == WEIR_TEAR_ABORT) {
+        op->stream->aborted = true;
+    } else if (op->wire != 0) {
+        op->stream->was_torn = true;
+    }
+}
+
+// The file ended too soon, or cannot be read.
+static bool
+is_broken(struct sim_op *op, const struct weir_result *result)
+{
+    bool ended = result->status == -ENODATA && op->wire == op->file_size;
+    bool failed = op->file_error != 0 && result->status == -op->file_error;
+
+    if (!sim_op_may_break(op) || (!ended && !failed)) {
+        return false;
+    }
+    if (ended) {
+        SIM_HIT(file_short);
+    } else {
+        SIM_HIT(file_broken);
+    }
+    note_break(op);
+    return true;
 }
 
 static void
-check_failed(struct sim_op *op, const struct weir_result *result, enum sim_place place)
+check_failed(struct sim_op *op, const struct weir_result *result)
 {
     struct sim_stream *stream = op->stream;
     bool by_token = sim_token_says(op->token, result->status);
 
+    if (is_broken(op, result)) {
+        return;
+    }
     if (result->origin == WEIR_ORIGIN_LOCAL_CANCEL && result->status != -ECONNABORTED) {
         if (!(op->cancelled && result->status == -ECANCELED) && !by_token &&
             !(op->tear == WEIR_TEAR_ABORT && result->status == -ECANCELED) &&
@@ -459,7 +521,6 @@ check_failed(struct sim_op *op, const struct weir_result *result, enum sim_place
                      (unsigned long long)(op->deadline_ns - sim_now));
         }
         SIM_HIT(deadline);
-        sim_coverage->cells[place][SIM_BY_DEADLINE]++;
     } else if (result->status == -EAGAIN) {
         if (!(op->flags & WEIR_NOWAIT) || op->wire != 0) {
             sim_fail("status: %s ends with EAGAIN", name_of(op));
@@ -523,6 +584,9 @@ check_succeeded(struct sim_op *op, const struct weir_result *result)
                          op->wire, op->size);
             }
             SIM_HIT(swallowed);
+            if (sim_op_may_break(op)) {
+                note_break(op);
+            }
             return;
         }
         if (op->flags & WEIR_SOME) {
@@ -552,15 +616,12 @@ check_succeeded(struct sim_op *op, const struct weir_result *result)
 void
 sim_check_done(struct sim_op *op, const struct weir_result *result)
 {
-    enum sim_place place;
-
     if (!op->accepted && !op->in_call) {
         sim_fail("completion: %s was refused, and completes", name_of(op));
     }
     if (op->done || op->done_inline) {
         sim_fail("completion: %s completes twice", name_of(op));
     }
-    place = sim_op_place(op);
     op->done = true;
     op->status = result->status;
     if (op->stream->closed) {
@@ -590,7 +651,7 @@ sim_check_done(struct sim_op *op, const struct weir_result *result)
     if (result->status == 0) {
         check_succeeded(op, result);
     } else {
-        check_failed(op, result, place);
+        check_failed(op, result);
     }
 }
 
@@ -695,10 +756,37 @@ static void
 check_read(const struct sim_stream *stream)
 {
     if (stream->exists && stream->started && stream->started_status == 0 && !stream->closed &&
-        !stream->is_pull && !stream->stopped_reading && !stream->reset_told &&
-        !stream->is_asked_to_close && stream->in != NULL && stream->in->visible != stream->shown) {
+        (!stream->is_pull || stream->is_provided) && !stream->stopped_reading &&
+        !stream->reset_told && !stream->is_asked_to_close && stream->in != NULL &&
+        stream->in->visible != stream->shown) {
         sim_fail("reading: stream %d was shown %zu of %zu bytes", stream->number, stream->shown,
                  stream->in->visible);
+    }
+}
+
+// An open operation's deadline passes now.
+void
+sim_check_deadlines(uint64_t from_ns, uint64_t to_ns)
+{
+    int kept = 0;
+
+    for (int i = 0; i < deadline_count; i++) {
+        struct sim_op *op = deadlines[i];
+
+        if (sim_op_is_open(op) && op->deadline_ns > from_ns && op->deadline_ns <= to_ns) {
+            sim_coverage->cells[sim_op_place(op)][SIM_BY_DEADLINE]++;
+        } else if (op->in_call || (sim_op_is_open(op) && op->deadline_ns > to_ns)) {
+            deadlines[kept++] = op;
+        }
+    }
+    deadline_count = kept;
+}
+
+void
+sim_op_expires(struct sim_op *op)
+{
+    if (op->deadline_ns > sim_now && deadline_count < SIM_OPS) {
+        deadlines[deadline_count++] = op;
     }
 }
 

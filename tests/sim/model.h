@@ -49,6 +49,7 @@ struct sim_op {
     int number;
     unsigned id;
     uint64_t called, returned; // in the order of all calls' begins and ends
+    int thread;                // whose call it is
     size_t size, wire, wire_end;
     unsigned flags;
     enum weir_level level;
@@ -62,7 +63,11 @@ struct sim_op {
     bool accepted, in_call, done, done_inline, cut, by_loop;
     bool cancelled, won, pending; // what a cancel was asked and answered
     bool released, gives;
-    uint64_t turns; // of its loop, when it was submitted
+    bool tried;                      // the loop has tried it, as far as was seen
+    bool is_file;                    // its bytes are a file's
+    uint64_t file_offset, file_size; // which has so many of them
+    int file_error;                  // and cannot be read, with that
+    uint64_t turns;                  // of its loop, when it was submitted
     int status;
 };
 
@@ -76,6 +81,9 @@ struct sim_stream {
     struct weir_stream_options options;
     bool exists, started, ended, closed, send_closed, eof_told, reset_told, is_lazy;
     bool dialled;
+    bool is_provided;     // reads into buffers that are provided
+    unsigned buffers_out; // of those
+    bool wants_buffer;
     int started_status;
     uint64_t errors; // errno numbers that weir was told of its socket
     bool unknown_errors;
@@ -84,6 +92,7 @@ struct sim_stream {
     unsigned next_id;
     uint64_t wire, lost_max;
     uint64_t last_called, last_called_priority; // of what began on the wire
+    int last_thread;
     uint64_t sent_told;  // where on the wire the last message told as sent ended
     uint64_t fin_called; // 0: no end was asked for; the first one's call
     bool fin_sent, was_torn, was_refused_full, told_writable, resumed;
@@ -116,15 +125,20 @@ bool sim_was_told(const struct sim_stream *stream, int status);
 
 struct sim_op *sim_op_new(struct sim_stream *stream, size_t size);
 bool sim_op_has(const struct sim_op *op, size_t at, const unsigned char *bytes, size_t size);
-bool sim_op_is_open(const struct sim_op *op); // accepted and not completed
-enum sim_place sim_op_place(const struct sim_op *op);
+bool sim_op_may_break(const struct sim_op *op); // its file may end it
+bool sim_op_is_open(const struct sim_op *op);   // accepted and not completed
+enum sim_place sim_op_place(struct sim_op *op);
+void sim_op_expires(struct sim_op *op); // it has a deadline: tell when it passes
 void sim_disturb(struct sim_stream *stream, enum sim_disturbance by); // counts all open ones
+// The same into a row of its own.
+void sim_count_places(struct sim_stream *stream, uint64_t counts[SIM_PLACES]);
 
 void sim_check_accepted(struct sim_op *op, int result);
 void sim_check_done(struct sim_op *op, const struct weir_result *result);
 void sim_check_cancel(struct sim_op *op, int answer, struct sim_op before);
 void sim_check_closed(struct sim_stream *stream, const struct weir_closed *closed);
-void sim_check_quiet(void); // nothing can happen any more
+void sim_check_deadlines(uint64_t from_ns, uint64_t to_ns); // they pass now
+void sim_check_quiet(void);                                 // nothing can happen any more
 
 // From the world.
 uint64_t sim_turns_of(int loop);
@@ -193,7 +207,35 @@ bool sim_token_says(int token, int status); // it, or one above it, fired with t
     X(send_failed, "a send failed for want of memory")                  \
     X(poll_failed, "a poll failed")                                     \
     X(swallowed, "an error swallowed")                                  \
-    X(stop_with_work, "a stop with operations under way")
+    X(stop_with_work, "a stop with operations under way")               \
+    X(allocation_failed, "an allocation failed")                        \
+    X(short_send, "a short send")                                       \
+    X(send_again, "a send that found no room")                          \
+    X(short_receive, "a short read")                                    \
+    X(spurious, "readiness told again")                                 \
+    X(merged, "bytes and an end told as one")                           \
+    X(half_closed, "a write behind the peer's end")                     \
+    X(slow_connect, "a write before its connection was there")          \
+    X(zerocopy, "a send from the program's memory")                     \
+    X(zerocopy_refused, "such a send refused, and copied")              \
+    X(zerocopy_told, "the kernel told of memory it let go")             \
+    X(sendfile, "a send from a file")                                   \
+    X(file_read, "a file read and sent")                                \
+    X(file_short, "a file that ended too soon")                         \
+    X(file_broken, "a file that cannot be read")                        \
+    X(provided, "a provided buffer filled")                             \
+    X(buffer_needed, "bytes waited for a buffer")                       \
+    X(taken, "blocks taken inside data")                                \
+    X(watched, "a watch told")                                          \
+    X(watch_ended, "a watch ended")                                     \
+    X(signalled, "a signal told")                                       \
+    X(write_chain, "weir_write_chain() accepted")                       \
+    X(lane_notified, "room in a lane told")                             \
+    X(unreachable, "a connect that failed at once")                     \
+    X(descriptors, "the limit of descriptors was met")                  \
+    X(interrupted, "a wait interrupted")                                \
+    X(lost_network, "a connection that died of silence")                \
+    X(reuseport, "a connection accepted by one of several sockets")
 
 enum sim_path {
 #define SIM_PATH_NAME(name, text) SIM_PATH_##name,
@@ -206,6 +248,7 @@ struct sim_coverage {
     uint64_t cells[SIM_PLACES][SIM_DISTURBANCES];
     uint64_t paths[SIM_PATH_COUNT];
     uint64_t runs, steps, operations, bytes, events[SIM_EVENTS];
+    uint64_t digest;
 };
 extern struct sim_coverage *sim_coverage;
 

@@ -34,6 +34,14 @@ static const char *const texts[] = {
     [24] = "a connect has no time limit",
     [25] = "an inline write passes those in lanes",
     [26] = "what an inline write may leave is not counted while it is sent",
+    [27] = "memory is given back while the kernel sends from it",
+    [28] = "a file that is read and sent begins again and again",
+    [29] = "of what filled a provided buffer one byte comes again",
+    [30] = "a watch is told of events behind its stop",
+    [31] = "accepting rests for ever",
+    [32] = "a resume behind an answer that pauses is taken before it",
+    [33] = "a connection that died is told as an end",
+    [34] = "a file that ends too soon ends nothing",
 };
 
 unsigned

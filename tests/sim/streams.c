@@ -34,6 +34,8 @@ event_ends(void)
     sim_callback_ends();
 }
 
+static void provide(struct sim_stream *stream);
+
 static void
 started(weir_stream handle, int status, void *user)
 {
@@ -63,6 +65,12 @@ started(weir_stream handle, int status, void *user)
         stream->out = stream->file->out;
         stream->in = stream->file->in;
     }
+    if (stream->is_provided && status == 0) {
+        stream->wants_buffer = true;
+        if (sim_chance(700)) {
+            provide(stream);
+        }
+    }
     event_ends();
 }
 
@@ -77,6 +85,29 @@ check_bytes(struct sim_stream *stream, const unsigned char *bytes, size_t size)
     if (!sim_pipe_has(stream->in, stream->delivered, bytes, size)) {
         sim_fail("reading: stream %d is shown other bytes than were sent", stream->number);
     }
+}
+
+// Blocks taken out of what is shown; the rest is then what the answer speaks of.
+static size_t
+take_some(struct sim_stream *stream, size_t size)
+{
+    struct weir_chain chain = {0};
+    size_t part = sim_below((unsigned)size + 1);
+    int result;
+
+    sim_call_begins();
+    result = weir_take(stream->handle, part, &chain);
+    sim_call_ends();
+    if (result == -ENOMEM && sim_out_of_memory) {
+        return 0;
+    }
+    if (result != 0 || weir_chain_size(&chain) != part) {
+        sim_fail("reading: %zu of %zu shown bytes cannot be taken (%d)", part, size, result);
+    }
+    SIM_HIT(taken);
+    weir_chain_return(&chain);
+    stream->delivered += part;
+    return part;
 }
 
 static struct weir_consumed
@@ -98,6 +129,9 @@ data(weir_stream handle, struct weir_iter begin, struct weir_iter end, void *use
     weir_iter_copy_out(&begin, bytes, size);
     check_bytes(stream, bytes, size);
     stream->shown = stream->delivered + size;
+    if (!sim_world.quiet && size != 0 && sim_chance(60)) {
+        size -= take_some(stream, size);
+    }
     answer = (struct weir_consumed){.consumed = size, .examined = size};
     if (!sim_world.quiet && sim_chance(150)) {
         SIM_HIT(partial_consume);
@@ -216,9 +250,104 @@ closed(weir_stream handle, const struct weir_closed *closed, void *user)
             weir_strerror(closed->status), (unsigned long long)closed->bytes_sent,
             (unsigned long long)closed->bytes_lost);
     sim_check_closed(stream, closed);
+    if (stream->buffers_out != 0) {
+        sim_fail("reading: stream %d closes and keeps %u buffers", stream->number,
+                 stream->buffers_out);
+    }
     count_closed(stream, closed);
     stream->closed = true;
     event_ends();
+}
+
+// ---- provided buffers ---------------------------------------------------------------------------
+
+#define BUFFER_MAX 3000u
+
+static void
+provide(struct sim_stream *stream)
+{
+    size_t size = 1 + sim_below(sim_chance(500) ? 60 : BUFFER_MAX);
+    int result;
+
+    if (stream->closed) {
+        return;
+    }
+    sim_call_begins();
+    result = weir_provide(stream->handle, sim_alloc(size), size);
+    sim_call_ends();
+    sim_say(size, (uint64_t)result, "  stream %d: a buffer of %zu bytes is provided = %d",
+            stream->number, size, result);
+    if (result == 0) {
+        stream->buffers_out++;
+        stream->wants_buffer = false;
+    } else if (result != -WEIR_ESTALE && !(result == -ENOMEM && sim_out_of_memory)) {
+        sim_fail("reading: a buffer for stream %d is refused (%d)", stream->number, result);
+    }
+}
+
+static void
+filled(weir_stream handle, void *buffer, size_t size, void *user)
+{
+    struct sim_stream *stream = user;
+
+    (void)handle;
+    event_begins(stream, "filled");
+    if (stream->buffers_out == 0) {
+        sim_fail("reading: stream %d gives back more buffers than it has", stream->number);
+    }
+    stream->buffers_out--;
+    if (size != 0) {
+        check_bytes(stream, buffer, size);
+        stream->delivered += size;
+        stream->shown = stream->delivered;
+        SIM_HIT(provided);
+        if (sim_world.quiet || sim_chance(700)) {
+            provide(stream);
+        }
+    }
+    event_ends();
+}
+
+static void
+buffer_needed(weir_stream handle, void *user)
+{
+    struct sim_stream *stream = user;
+
+    (void)handle;
+    event_begins(stream, "buffer_needed");
+    SIM_HIT(buffer_needed);
+    stream->wants_buffer = true;
+    if (sim_world.quiet || sim_chance(700)) {
+        provide(stream);
+    }
+    event_ends();
+}
+
+static void
+provide_late(struct weir_loop *loop, void *arg)
+{
+    struct sim_stream *stream = arg;
+
+    (void)loop;
+    sim_callback_begins(NULL, "a posted function");
+    if (stream->buffers_out == 0 && !stream->eof_told) {
+        provide(stream);
+    }
+    sim_callback_ends();
+}
+
+// From any thread: on its loop, later.
+void
+sim_provide_to(struct sim_stream *stream)
+{
+    if (stream->is_provided && stream->wants_buffer && stream->started) {
+        stream->wants_buffer = false;
+        sim_call_begins();
+        if (weir_post(sim_world.loops[stream->loop], provide_late, stream) < 0) {
+            stream->wants_buffer = true;
+        }
+        sim_call_ends();
+    }
 }
 
 static const struct weir_handlers push_handlers = {
@@ -228,6 +357,17 @@ static const struct weir_handlers push_handlers = {
     .peer_reset = peer_reset,
     .peer_stop = peer_stop,
     .writable = writable,
+    .send_closed = send_closed,
+    .closed = closed,
+};
+static const struct weir_handlers provided_handlers = {
+    .started = started,
+    .peer_fin = peer_fin,
+    .peer_reset = peer_reset,
+    .peer_stop = peer_stop,
+    .writable = writable,
+    .filled = filled,
+    .buffer_needed = buffer_needed,
     .send_closed = send_closed,
     .closed = closed,
 };
@@ -252,23 +392,30 @@ one_of(const size_t *sizes, unsigned count)
 static void
 choose_options(struct sim_stream *stream)
 {
-    static const size_t highs[] = {0, 0, 0, 1, 100, 5000, 100000};
+    static const size_t highs[] = {0, 0, 0, 1, 100, 400, 5000, 100000};
     static const size_t behinds[] = {0,  0,    WEIR_WRITE_BEHIND_NONE,
                                      50, 3000, WEIR_WRITE_BEHIND_UNLIMITED};
     static const size_t inputs[] = {0, 0, 0, 100, 5000};
     struct weir_stream_options *options = &stream->options;
+    bool limits = sim_world.theme == SIM_THEME_LIMITS;
 
-    stream->is_pull = sim_chance(250);
-    options->handlers = stream->is_pull ? &pull_handlers : &push_handlers;
+    stream->is_pull = sim_chance(350);
+    stream->is_provided = stream->is_pull && sim_chance(350);
+    options->handlers = stream->is_provided ? &provided_handlers
+                        : stream->is_pull   ? &pull_handlers
+                                            : &push_handlers;
     options->user = stream;
-    options->flags |= sim_chance(500) ? (unsigned)WEIR_STREAM_INLINE : 0;
+    options->flags |= sim_chance(limits ? 800 : 500) ? (unsigned)WEIR_STREAM_INLINE : 0;
     options->flags |= sim_chance(60) ? (unsigned)WEIR_STREAM_SWALLOW : 0;
     options->flags |= sim_chance(60) ? (unsigned)WEIR_STREAM_FIN_IS_ABORT : 0;
     options->flags |= sim_chance(100) ? (unsigned)WEIR_STREAM_PAUSE_ON_PARTIAL : 0;
     options->flags |= sim_chance(150) ? (unsigned)WEIR_STREAM_ACKED : 0;
     options->flags |= sim_chance(100) ? (unsigned)WEIR_STREAM_NODELAY : 0;
     options->flags |= sim_chance(60) ? (unsigned)WEIR_STREAM_REST : 0;
-    options->queue_high = one_of(highs, 7);
+    options->queue_high = one_of(highs, limits ? 8 : 3 + sim_below(5));
+    if (limits && sim_chance(500)) {
+        options->queue_high = 1 + sim_below(2000);
+    }
     options->write_behind = one_of(behinds, 6);
     options->input_high = one_of(inputs, 5);
     options->write_deadline_ns = sim_chance(100) ? 1000000 * (uint64_t)(1 + sim_below(500)) : 0;
@@ -401,6 +548,9 @@ accepted(weir_listener listener, weir_stream handle, void *arg)
     (void)arg;
     sim_callback_begins(stream, "accepted");
     SIM_HIT(accepted);
+    if (sim_world.reuses_port) {
+        SIM_HIT(reuseport);
+    }
     if (stream == NULL) {
         weir_stream_set_handlers(handle, &none, NULL);
         weir_close(handle, WEIR_CLOSE_ABORT, 0, 0);
@@ -454,6 +604,8 @@ sim_listen(void)
     struct sim_file *host;
 
     address_of(&request.address, AF_INET, SIM_PORT_LISTENERS);
+    sim_world.reuses_port = sim_world.loop_count > 1 && sim_chance(300);
+    request.flags = sim_world.reuses_port ? WEIR_LISTEN_REUSEPORT : 0;
     sim_world.listens = weir_listen(sim_world.runtime, &request, &sim_world.listener) == 0;
     host = sim_file(sim_open(SIM_SOCKET));
     host->is_peers = true;
@@ -509,6 +661,11 @@ sim_any_peer(void)
     } else if (what < 94) {
         size = sim_peer_send(file, 1 + sim_below(sim_chance(200) ? 4096 : 50));
         sim_say(size, what, "  peer %d sends %zu", file->index, size);
+    } else if (what == 94) {
+        if (sim_chance(200)) { // the network has: nobody says so for long
+            sim_say(0, what, "  the connection of peer %d is lost", file->index);
+            sim_lose(file);
+        }
     } else if (what < 97) {
         sim_say(0, what, "  peer %d ends", file->index);
         sim_peer_end(file);

@@ -49,12 +49,19 @@ sim_thread_ends(unsigned thread)
     is_ending = false;
     sim_leave();
     threads[thread].self = (struct wi_thread_self){0};
+    sim_forget_room(thread);
 }
 
 bool
 sim_thread_is_busy(unsigned thread)
 {
     return threads[thread].is_busy;
+}
+
+int
+sim_thread_running(void)
+{
+    return depth == 0 ? -1 : (int)stack[depth - 1];
 }
 
 unsigned

@@ -19,9 +19,50 @@ struct sim_world sim_world;
 
 // A run is mostly about something: a world in which everything fails at once shows little.
 static void
+choose_theme_faults(void)
+{
+    switch (sim_world.theme) {
+    case SIM_THEME_FILES:
+        sim_faults.no_sendfile = sim_chance(500) ? sim_below(600) : 0;
+        break;
+    case SIM_THEME_LARGE:
+        sim_faults.no_zerocopy = sim_chance(500) ? sim_below(400) : 0;
+        sim_faults.short_send = sim_below(700);
+        break;
+    case SIM_THEME_DEADLINES:
+        sim_faults.send_again = sim_below(700);
+        sim_faults.late = 300 + sim_below(700);
+        break;
+    case SIM_THEME_LIMITS:
+        sim_faults.preempt = 100 + sim_below(200);
+        sim_faults.short_send = sim_below(600);
+        break;
+    case SIM_THEME_SHORTAGE:
+        sim_faults.descriptors = 6 + sim_below(20);
+        sim_faults.send_fails = sim_below(20);
+        sim_faults.no_descriptor = sim_below(30);
+        sim_faults.poll_fails = sim_below(30);
+        break;
+    case SIM_THEME_CONNECTS:
+        sim_faults.unreachable = sim_below(200);
+        sim_faults.connection_lost = sim_below(200);
+        break;
+    case SIM_THEME_TEARS:
+        sim_faults.short_send = 300 + sim_below(700);
+        break;
+    case SIM_THEME_ANY:
+    case SIM_THEMES:
+    default:
+        break;
+    }
+}
+
+static void
 choose_faults(void)
 {
     bool rough = sim_chance(500);
+
+    sim_world.theme = sim_chance(400) ? SIM_THEME_ANY : (enum sim_theme)sim_below(SIM_THEMES);
 
     sim_faults = (struct sim_faults){
         .preempt = sim_chance(600) ? 20 + sim_below(150) : 0,
@@ -36,7 +77,13 @@ choose_faults(void)
         .no_descriptor = rough && sim_chance(200) ? 1 + sim_below(60) : 0,
         .option_fails = rough && sim_chance(200) ? 1 + sim_below(60) : 0,
         .connection_lost = rough && sim_chance(200) ? sim_below(200) : 0,
+        .unreachable = rough && sim_chance(200) ? sim_below(200) : 0,
+        .interrupted = sim_chance(300) ? sim_below(200) : 0,
+        .no_zerocopy = sim_chance(200) ? sim_below(400) : 0,
+        .no_sendfile = sim_chance(200) ? sim_below(400) : 0,
+        .descriptors = rough && sim_chance(150) ? 6 + sim_below(30) : 0,
     };
+    choose_theme_faults();
 }
 
 void
@@ -52,7 +99,7 @@ sim_world_create(void)
     sim_world.loop_count = options.loops = 1 + sim_below(SIM_LOOPS);
     sim_world.producer_count = 1 + sim_below(SIM_PRODUCERS);
     sim_world.calls_from_callbacks = sim_chance(600);
-    options.lane_entries = sim_chance(300) ? 4 : 0;
+    options.lane_entries = sim_chance(sim_world.theme == SIM_THEME_LIMITS ? 600 : 300) ? 4 : 0;
     options.loop_bytes_max = sim_chance(150) ? 2000 + sim_below(100000) : 0;
     options.total_bytes_max = sim_chance(150) ? 2000 + sim_below(100000) : 0;
     options.latency_every = sim_chance(300) ? 1 : 0;
@@ -145,19 +192,40 @@ thread_step(void)
     sim_leave();
 }
 
+static struct {
+    unsigned nth; // allocation that fails; 0: none does
+    uint64_t met[SIM_PLACES];
+} shortage;
+
 static void
 begin_shortage(void)
 {
-    if (sim_chance(30)) {
-        wi_heap_fail(1 + sim_below(3), sim_chance(300));
-        sim_out_of_memory = true; // from here on it may be said to have been
-        for (int i = 0; i < sim_stream_count; i++) {
-            if (sim_streams[i].exists && !sim_streams[i].closed) {
-                sim_disturb(&sim_streams[i], SIM_BY_NO_MEMORY);
-            }
-        }
-        sim_say(0, 0, "(memory is short)");
+    memset(&shortage, 0, sizeof(shortage));
+    if (!sim_chance(sim_world.theme == SIM_THEME_SHORTAGE ? 200 : 30)) {
+        return;
     }
+    shortage.nth = 1 + sim_below(3);
+    wi_heap_fail(shortage.nth, sim_chance(300));
+    sim_out_of_memory = true; // from here on it may be said to have been
+    for (int i = 0; i < sim_stream_count; i++) {
+        if (sim_streams[i].exists && !sim_streams[i].closed) {
+            sim_count_places(&sim_streams[i], shortage.met);
+        }
+    }
+    sim_say(0, 0, "(memory is short)");
+}
+
+// Only one that was met counts.
+static void
+end_shortage(void)
+{
+    if (shortage.nth != 0 && wi_heap_fail_count() >= shortage.nth) {
+        SIM_HIT(allocation_failed);
+        for (int place = 0; place < SIM_PLACES; place++) {
+            sim_coverage->cells[place][SIM_BY_NO_MEMORY] += shortage.met[place];
+        }
+    }
+    wi_heap_fail(0, 0);
 }
 
 void
@@ -171,7 +239,11 @@ sim_world_step(void)
     } else if (what < 70) {
         thread_step();
     } else if (what < 85) {
-        sim_any_peer();
+        if (sim_chance(40)) {
+            sim_sources_step();
+        } else {
+            sim_any_peer();
+        }
     } else if (what < 96) {
         time_step();
     } else {
@@ -179,7 +251,7 @@ sim_world_step(void)
         sim_open_stream();
         sim_leave();
     }
-    wi_heap_fail(0, 0);
+    end_shortage();
     sim_coverage->steps++;
 }
 
@@ -209,6 +281,7 @@ read_all(void)
 
         if (stream->exists && !stream->closed) {
             sim_call_consume(stream);
+            sim_provide_to(stream);
             if (stream->is_pull && stream->pulls == 0 && !stream->eof_told && !stream->pulled_end) {
                 sim_call_read(stream);
             }
@@ -392,6 +465,7 @@ sim_world_finish(void)
     sim_check_quiet();
     sim_check_streams_over();
     sim_check_calls_over();
+    sim_check_sources_over();
     for (unsigned i = 0; i < SIM_THREADS; i++) {
         sim_thread_ends(i);
     }
