@@ -67,6 +67,7 @@ wi_http_exchange_over(struct wi_http_conn *conn, int status, enum weir_origin or
     }
     tell_ended(conn, status, origin);
     if (conn->flags & WI_HTTP_HIJACKED) {
+        wi_http_next_exchange(conn, WI_HTTP_IDLE); // its handle is stale
         return;
     }
     wi_http_drop_head(conn);

@@ -213,6 +213,42 @@ site_wait_requests(struct site *site, unsigned count)
     fixture_turn_until(site->fixture, has_requests, arg);
 }
 
+void
+site_read_done(weir_http http, struct weir_http_read_result *result, void *arg)
+{
+    struct site *site = arg;
+
+    (void)http;
+    weir_chain_return(&result->chain);
+    pthread_mutex_lock(&site->fixture->lock);
+    if (site->read_count < sizeof(site->reads) / sizeof(site->reads[0])) {
+        site->reads[site->read_count++] = *result;
+    }
+    pthread_cond_broadcast(&site->fixture->changed);
+    pthread_mutex_unlock(&site->fixture->lock);
+}
+
+static bool
+has_reads(void *arg)
+{
+    const unsigned *wanted = ((void **)arg)[1];
+    struct site *site = ((void **)arg)[0];
+    bool result;
+
+    pthread_mutex_lock(&site->fixture->lock);
+    result = site->read_count >= *wanted;
+    pthread_mutex_unlock(&site->fixture->lock);
+    return result;
+}
+
+void
+site_wait_reads(struct site *site, unsigned count)
+{
+    void *arg[2] = {site, &count};
+
+    fixture_turn_until(site->fixture, has_reads, arg);
+}
+
 /* ---- the plain end ---- */
 
 void

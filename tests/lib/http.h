@@ -48,6 +48,8 @@ struct site {
     unsigned ends;
     unsigned fins;
     struct weir_http_ended ended;
+    struct weir_http_read_result reads[16]; // without their chains, which were returned
+    unsigned read_count;
     void *arg; // the test's
 };
 
@@ -56,6 +58,10 @@ int site_connect(struct site *site);
 int site_connect_small(struct site *site);
 void site_wait_ended(struct site *site, unsigned count);
 void site_wait_requests(struct site *site, unsigned count);
+
+// A read's done function; its argument is the site.
+weir_http_read_fn site_read_done;
+void site_wait_reads(struct site *site, unsigned count);
 
 // A complete response without Date.
 int site_answer(weir_http http, unsigned status, const char *body);
