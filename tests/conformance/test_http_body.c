@@ -75,7 +75,7 @@ begin(struct site *site, unsigned flags, uint64_t length)
     return weir_http_respond(site->http, &head, &nothing, NULL);
 }
 
-// ---- chunks (K-T15, K-T16) -----------------------------------------------------------------------
+// ---- chunks (K-T15, K-T16) ---------------------------------------------------------------------
 
 static void
 responses_are_chunked_automatically(void **state)
@@ -229,7 +229,7 @@ memory_of_every_form_is_framed_uncopied(void **state)
     assert_int_equal(released_count(released), 1);
 }
 
-// ---- produce and commit (K-T3, K-T7, K-T10) -----------------------------------------------------
+// ---- produce and commit (K-T3, K-T7, K-T10) ----------------------------------------------------
 
 static void
 producing_start_and_producing_complete_can_be_used_directly(void **state)
@@ -269,7 +269,7 @@ producing_start_and_complete_can_be_called_after_connection_close(void **state)
     assert_status(weir_http_produce(site->http, &iter), -WEIR_ESTALE);
 }
 
-// ---- a length, or the end of the connection ------------------------------------------------------
+// ---- a length, or the end of the connection ----------------------------------------------------
 
 static void
 a_body_with_a_length_must_match_it(void **state)
@@ -462,7 +462,7 @@ a_needed_piece_that_is_cancelled_ends_the_connection(void **state)
     assert_status(site->ended.status, -ECANCELED);
 }
 
-// ---- 100-continue, HEAD, no body -----------------------------------------------------------------
+// ---- 100-continue, HEAD, no body ---------------------------------------------------------------
 
 static void
 a_client_that_waits_is_told_to_go_on_when_its_body_is_read(void **state)
@@ -524,7 +524,7 @@ what_has_no_body_has_none(void **state)
     peer_expect_text(site, peer, "HTTP/1.1 304 Not Modified\r\n\r\n");
 }
 
-// ---- what may not be sent ------------------------------------------------------------------------
+// ---- what may not be sent ----------------------------------------------------------------------
 
 static void
 a_head_that_would_split_is_refused(void **state)

@@ -41,7 +41,7 @@ read_into(struct site *site, void *buffer, size_t size, size_t size_min, weir_op
     return weir_http_read(site->http, &read, ret_op);
 }
 
-// ---- read and read_all (N43) ---------------------------------------------------------------------
+// ---- read and read_all (N43) -------------------------------------------------------------------
 
 static void
 read_gives_what_there_is_and_read_all_waits(void **state)
@@ -139,7 +139,7 @@ a_body_that_nobody_reads_is_not_taken_from_the_peer(void **state) // K-T22
     assert_int_equal(site->reads[0].size, MIB);
 }
 
-// ---- what were faults in nng -----------------------------------------------------------------------
+// ---- what were faults in nng -------------------------------------------------------------------
 
 static int
 write_as(struct site *site, char *data, size_t size, unsigned flags, struct recorder *recorder,
@@ -318,7 +318,7 @@ n42_zero_bytes_are_no_end(void **state)
     (void)recorder;
 }
 
-// ---- the error set (N47) ---------------------------------------------------------------------------
+// ---- the error set (N47) -----------------------------------------------------------------------
 
 static void
 a_peer_that_ends_in_the_middle_ends_reads(void **state)
@@ -372,7 +372,7 @@ bad_reads_are_refused(void **state)
     assert_status(weir_http_abort(site->http), 0);
 }
 
-// ---- upgrade (K-T20, N44) ------------------------------------------------------------------------
+// ---- upgrade (K-T20, N44) ----------------------------------------------------------------------
 
 #define UPGRADE "GET /up HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n"
 
