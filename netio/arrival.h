@@ -15,7 +15,7 @@
 struct wi_arrival {
     struct wi_op op;
     struct wi_gate *gate; // already open; NULL: opened on the loop
-    uint64_t token;       // of a bind
+    uint64_t token;       // of a bind; of an accept: the port that was asked for
     int fd;
     socklen_t peer_size;
     void *context; // what `run` needs: a listener part

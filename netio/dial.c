@@ -18,8 +18,8 @@
 /* ---- connecting, on the loop ---- */
 
 // It is connected: what was waiting for that goes on.
-static void
-begin(struct wi_loop *loop, struct wi_stream *stream)
+void
+wi_dial_begin(struct wi_loop *loop, struct wi_stream *stream)
 {
     const struct wi_dialling *dialling = stream->extra->dialling;
     int result;
@@ -108,10 +108,13 @@ try_connect(struct wi_loop *loop, struct wi_stream *stream)
     // With Fast Open this returns at once, and the first send carries the SYN.
     int result = wi_os_connect(stream->fd, &dialling->address.as.any, dialling->address.size);
 
-    if (result == 0) {
-        begin(loop, stream);
-    } else if (result == -EINPROGRESS) {
+    if (result == 0 && !dialling->hybrid.is_wanted) {
+        wi_dial_begin(loop, stream);
+    } else if (result == 0 || result == -EINPROGRESS) {
         connect_in_progress(loop, stream);
+        if (result == 0 && stream->phase == WI_PHASE_CONNECTING) {
+            wi_hybrid_dial(loop, stream, 0);
+        }
     } else if (result == -EAGAIN && dialling->deadline_ns > loop->now_ns) {
         // A Unix socket's backlog is full, and nothing tells when it has room: try again.
         uint64_t next = loop->now_ns + DIAL_RETRY_NS;
@@ -182,8 +185,13 @@ void
 wi_stream_connected(struct wi_loop *loop, struct wi_stream *stream, uint32_t events)
 {
     int error = 0;
-    int result = wi_os_get_option(stream->fd, SOL_SOCKET, SO_ERROR, &error);
+    int result;
 
+    if (stream->extra->dialling->hybrid.is_wanted) {
+        wi_hybrid_dial(loop, stream, events);
+        return;
+    }
+    result = wi_os_get_option(stream->fd, SOL_SOCKET, SO_ERROR, &error);
     if (result < 0 || error != 0) {
         fail(loop, stream, result < 0 ? result : -error);
         return;
@@ -195,7 +203,7 @@ wi_stream_connected(struct wi_loop *loop, struct wi_stream *stream, uint32_t eve
         stream->flags |=
             WI_S_READABLE | (events & (EPOLLRDHUP | EPOLLHUP) ? (uint32_t)WI_S_RDHUP : 0);
     }
-    begin(loop, stream);
+    wi_dial_begin(loop, stream);
 }
 
 /* ---- dialling, from any thread ---- */
@@ -262,6 +270,10 @@ open_dialled(struct wi_loop *loop, const struct weir_dial *request,
         .fast_open = (request->flags & WEIR_DIAL_FAST_OPEN) != 0 && transport == WI_TRANSPORT_TCP,
         .options = request->stream,
     };
+    if (request->endpoint != NULL && request->endpoint->kind == WEIR_ENDPOINT_HYBRID) {
+        dialling->hybrid =
+            (struct wi_hybrid_asking){.is_wanted = true, .port = request->endpoint->port};
+    }
     result = wi_stream_reserve(gate, &request->stream, dialling);
     if (result < 0) {
         wi_heap_free(dialling);

@@ -189,6 +189,12 @@ wi_endpoint_address(const struct weir_address *address, const struct weir_endpoi
     case WEIR_ENDPOINT_NAME:
         return endpoint->port <= UINT16_MAX ? 0 : -EINVAL;
     case WEIR_ENDPOINT_HYBRID:
+        *ret_address = &endpoint->address;
+        return (*ret_address)->size > sizeof(sa_family_t) &&
+                       (*ret_address)->size <= sizeof((*ret_address)->as.un) &&
+                       (*ret_address)->as.any.sa_family == AF_UNIX
+                   ? 0
+                   : -EINVAL;
     case WEIR_ENDPOINT_HYPERKIT:
     case WEIR_ENDPOINT_HVSOCK:
         return -ENOTSUP;

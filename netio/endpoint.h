@@ -31,7 +31,8 @@ int wi_parse_ip4(struct wi_parse *parse, const char *begin, const char *end,
 int wi_parse_ip6(struct wi_parse *parse, const char *begin, const char *end,
                  struct in6_addr *ret_address);
 
-/** Any thread. Is nothing but a socket address meant? Then it is what was given, or the endpoint's:
+/** Any thread. Is nothing but a socket address meant? Then it is what was given, or the endpoint's,
+ *  of a hybrid one that of its Unix socket:
  *  0 and the address. 0 and NULL: the endpoint is a name, or ANY. -EINVAL: neither or both given;
  *  -ENOTSUP: no way to get there. */
 int wi_endpoint_address(const struct weir_address *address, const struct weir_endpoint *endpoint,

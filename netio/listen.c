@@ -5,6 +5,7 @@
 #include "mem/heap.h"
 #include "mem/plant.h"
 #include "netio/arrival.h"
+#include "netio/hybrid.h"
 #include "netio/net.h"
 #include "netio/socket.h"
 #include "runtime/thread.h"
@@ -31,7 +32,7 @@ handle_of(const struct wi_listener *listener, uint32_t generation)
 // Among user code, on the stream's loop. The connection becomes a stream, and is told.
 static void
 welcome(struct wi_loop *loop, struct wi_listener *listener, int fd, const struct sockaddr *peer,
-        socklen_t peer_size)
+        socklen_t peer_size, uint32_t port)
 {
     const struct weir_listen *request = &listener->request;
     uint32_t generation = wi_load_relaxed(&listener->generation) | 1u;
@@ -46,6 +47,11 @@ welcome(struct wi_loop *loop, struct wi_listener *listener, int fd, const struct
     if (result == 0) { // the slot last: reserving gives it back when it fails
         gate = wi_stream_take_slot(loop);
         result = gate == NULL ? -ENOMEM : wi_stream_reserve(gate, &request->stream, NULL);
+    }
+    if (result == 0 && (request->flags & WEIR_LISTEN_HYBRID) &&
+        !wi_stream_set_hybrid_port(wi_stream_of(gate), port)) {
+        wi_stream_give_back(gate);
+        result = -ENOMEM;
     }
     if (result < 0) {
         wi_os_close(fd);
@@ -75,7 +81,7 @@ welcome_run(struct wi_loop *loop, struct wi_task *task)
     struct wi_listener *listener = arrival->context;
 
     welcome(loop, listener, arrival->fd, (const struct sockaddr *)&arrival->peer,
-            arrival->peer_size);
+            arrival->peer_size, (uint32_t)arrival->token);
     wi_sub_acq_rel(&listener->parts_open, LISTENER_TRAVELLER);
     wi_op_recycle(loop, &arrival->op);
 }
@@ -107,9 +113,9 @@ least_loaded(struct wi_loop *here)
     return best;
 }
 
-static void
-place_connection(struct wi_listener_part *part, int fd, const struct sockaddr_storage *peer,
-                 socklen_t peer_size)
+void
+wi_listener_place(struct wi_listener_part *part, int fd, const struct sockaddr_storage *peer,
+                  socklen_t peer_size, uint32_t port)
 {
     struct wi_listener *listener = part->listener;
     struct wi_loop *loop = listener->part_count == 1 ? least_loaded(part->loop) : part->loop;
@@ -122,6 +128,7 @@ place_connection(struct wi_listener_part *part, int fd, const struct sockaddr_st
         arrival->fd = fd;
         arrival->peer = *peer;
         arrival->peer_size = peer_size;
+        arrival->token = port;
         arrival->context = listener;
         wi_add_relaxed(&listener->parts_open, LISTENER_TRAVELLER);
         wi_arrival_send(loop, lane, arrival, &accept_ops);
@@ -131,7 +138,7 @@ place_connection(struct wi_listener_part *part, int fd, const struct sockaddr_st
         wi_add_relaxed(&loop->streams, (uint32_t)-1);
         wi_add_relaxed(&part->loop->streams, 1);
     }
-    welcome(part->loop, listener, fd, (const struct sockaddr *)peer, peer_size);
+    welcome(part->loop, listener, fd, (const struct sockaddr *)peer, peer_size, port);
 }
 
 // Accept at most so many. 0, -EAGAIN when there are no more, or another error.
@@ -144,8 +151,10 @@ accept_some(struct wi_listener_part *part, unsigned count)
         int fd = wi_os_accept(part->fd, (struct sockaddr *)&peer, &peer_size);
 
         wi_count(&part->loop->counters.accepts, 1);
-        if (fd >= 0) {
-            place_connection(part, fd, &peer, peer_size);
+        if (fd >= 0 && (part->listener->request.flags & WEIR_LISTEN_HYBRID)) {
+            wi_hybrid_accept(part, fd, &peer, peer_size);
+        } else if (fd >= 0) {
+            wi_listener_place(part, fd, &peer, peer_size, 0);
         } else if (fd != -ECONNABORTED && fd != -EPROTO && fd != -EPERM) {
             return fd; // those were only that one connection's trouble
         }
@@ -237,17 +246,6 @@ unlink_path(const struct wi_listener *listener)
     }
 }
 
-static void
-free_listener(struct wi_listener *listener)
-{
-    wi_heap_free(listener->parts);
-    listener->parts = NULL;
-    if (wi_load_relaxed(&listener->generation) < WI_GENERATION_MAX - 1) {
-        wi_free_put(&listener->runtime->listeners, &listener->runtime->free_listeners,
-                    listener->slot);
-    }
-}
-
 // Take a batch of what was in the backlog when the close came; what comes later is not waited for,
 // or a crowd of clients would keep the listener open. Without descriptors the rest is given up, and
 // said so: nobody knows when there will be some. True: there may be more.
@@ -286,6 +284,7 @@ part_last(struct wi_loop *loop, struct wi_task *task)
         }
         wi_wheel_disarm(&loop->wheel, &part->timer);
         wi_loop_forget(loop, &part->source);
+        wi_hybrid_drop(part);
         wi_os_close(part->fd);
         part->fd = -1;
     }
@@ -303,7 +302,7 @@ part_last(struct wi_loop *loop, struct wi_task *task)
                 (weir_listener){handle_of(listener, wi_load_relaxed(&listener->generation) - 1)},
                 -(int)wi_load_relaxed(&listener->failed), listener->request.arg);
         }
-        free_listener(listener);
+        wi_listener_free(listener);
     }
 }
 
@@ -437,35 +436,11 @@ make_parts(struct wi_listener *listener)
     return 0;
 }
 
-static struct wi_listener *
-take_slot(struct wi_runtime *runtime)
-{
-    uint32_t first = wi_free_take(&runtime->listeners, &runtime->free_listeners);
-    struct wi_listener *segment;
-
-    if (first != WI_SLOT_NONE) {
-        return wi_slots_at(&runtime->listeners, first);
-    }
-    segment = wi_slots_grow(&runtime->listeners, &first);
-    if (segment == NULL) {
-        return NULL;
-    }
-    for (uint32_t i = 0; i < WI_LISTENER_SEGMENT; i++) {
-        segment[i].slot = first + i;
-        segment[i].runtime = runtime;
-    }
-    wi_slots_publish(&runtime->listeners, first, segment);
-    for (uint32_t i = 1; i < WI_LISTENER_SEGMENT; i++) {
-        wi_free_put(&runtime->listeners, &runtime->free_listeners, first + i);
-    }
-    return segment;
-}
-
 static int
 check_listen(const struct weir_listen *request)
 {
-    unsigned known =
-        WEIR_LISTEN_REUSEPORT | WEIR_LISTEN_V6ONLY | WEIR_LISTEN_FAST_OPEN | WEIR_LISTEN_UNLINK;
+    unsigned known = WEIR_LISTEN_REUSEPORT | WEIR_LISTEN_V6ONLY | WEIR_LISTEN_FAST_OPEN |
+                     WEIR_LISTEN_UNLINK | WEIR_LISTEN_HYBRID;
     enum wi_transport transport;
 
     if ((request->flags & ~known) != 0 || request->backlog < 0) {
@@ -474,7 +449,8 @@ check_listen(const struct weir_listen *request)
     if (!wi_transport_of(request->address.as.any.sa_family, &transport)) {
         return -EAFNOSUPPORT;
     }
-    if (transport != WI_TRANSPORT_TCP && (request->flags & WEIR_LISTEN_REUSEPORT)) {
+    if ((transport != WI_TRANSPORT_TCP && (request->flags & WEIR_LISTEN_REUSEPORT)) ||
+        (transport != WI_TRANSPORT_UNIX && (request->flags & WEIR_LISTEN_HYBRID))) {
         return -EINVAL;
     }
     return wi_stream_check_options(&request->stream);
@@ -484,7 +460,7 @@ static int
 open_listener(struct wi_runtime *runtime, const struct weir_listen *request,
               weir_listener *ret_listener)
 {
-    struct wi_listener *listener = take_slot(runtime);
+    struct wi_listener *listener = wi_listener_take(runtime);
     int result = -ENOMEM;
 
     if (listener == NULL) {
@@ -501,7 +477,7 @@ open_listener(struct wi_runtime *runtime, const struct weir_listen *request,
         result = make_parts(listener);
     }
     if (result < 0) {
-        free_listener(listener);
+        wi_listener_free(listener);
         return result;
     }
     wi_store_relaxed(&listener->parts_open, listener->part_count);
@@ -590,11 +566,4 @@ weir_listener_address(weir_listener handle, struct weir_address *ret_address)
     }
     *ret_address = listener->bound;
     return 0;
-}
-
-int
-wi_listeners_init(struct wi_runtime *runtime)
-{
-    return wi_slots_init(&runtime->listeners, WI_LISTENER_SEGMENT, sizeof(struct wi_listener),
-                         offsetof(struct wi_listener, next_free));
 }

@@ -12,6 +12,7 @@
 #include "runtime/runtime.h"
 #include "weir/net.h"
 
+struct wi_hybrid_client;
 struct wi_listener;
 
 /** One socket of a listener, on one loop. */
@@ -25,7 +26,9 @@ struct wi_listener_part {
     struct wi_task last;                  // the backlog of a closing listener, then its end
     struct wi_listener_part *next, *prev; // of the loop
     int fd;
-    unsigned last_left; // closing: so many may have been in the backlog
+    struct wi_hybrid_client *clients; // who have connected and not asked yet; see hybrid.c
+    uint32_t told;                    // clients that were answered
+    unsigned last_left;               // closing: so many may have been in the backlog
     bool closing;
 };
 
@@ -56,6 +59,15 @@ void wi_listen_remove_dead(const struct weir_address *address);
 
 /** Any thread. The socket file that binding made, of a listener that will not be. */
 void wi_listen_remove_ours(const struct weir_address *address);
+
+/** Loop thread. A connection to be made a stream, on the loop with the fewest; @p port: asked for,
+ *  where that is wanted. */
+void wi_listener_place(struct wi_listener_part *part, int fd, const struct sockaddr_storage *peer,
+                       socklen_t peer_size, uint32_t port);
+
+/** Any thread (listen_slots.c). A listener to be set up; NULL: memory ran out. And back. */
+struct wi_listener *wi_listener_take(struct wi_runtime *runtime);
+void wi_listener_free(struct wi_listener *listener);
 
 int wi_listeners_init(struct wi_runtime *runtime);
 /** Loop thread. Close what listens here: the loop is being closed down. */

@@ -3,6 +3,7 @@
 #include "netio/listen.h"
 
 #include "netio/endpoint.h"
+#include "netio/hybrid.h"
 #include "netio/socket.h"
 
 #include <errno.h>
@@ -30,7 +31,9 @@ wi_listen_choose(struct weir_listen *request, bool *ret_any)
         return weir_address_ip(&request->address, "::", (uint16_t)endpoint->port);
     }
     request->address = *address;
-    return 0;
+    return endpoint != NULL && endpoint->kind == WEIR_ENDPOINT_HYBRID
+               ? wi_hybrid_guest_address(&request->address, endpoint->port)
+               : 0;
 }
 
 void

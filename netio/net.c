@@ -5,6 +5,7 @@
 #include "mem/heap.h"
 #include "netio/acks.h"
 #include "netio/blocked.h"
+#include "netio/hybrid.h"
 #include "netio/listen.h"
 #include "netio/page.h"
 #include "netio/pipe.h"
@@ -271,6 +272,7 @@ net_init(struct wi_loop *loop)
     loop->net = net;
     loop->timer_fns[WI_TIMER_STREAM] = stream_timer_fired;
     loop->timer_fns[WI_TIMER_LISTENER] = wi_listener_timer_fired;
+    loop->timer_fns[WI_TIMER_HYBRID] = wi_hybrid_timer_fired;
     loop->timer_fns[WI_TIMER_ACKS] = wi_acks_timer_fired;
     loop->timer_fns[WI_TIMER_ZEROCOPY] = wi_zerocopy_timer_fired;
     loop->timer_fns[WI_TIMER_PUMP] = wi_pump_timer_fired;

@@ -17,6 +17,7 @@
  */
 
 #include "netio/gate.h"
+#include "netio/hybrid.h"
 #include "netio/sendq.h"
 #include "runtime/token.h"
 #include "weir/net.h"
@@ -107,6 +108,7 @@ struct wi_dialling {
     bool closes;   // closed while connecting: to be done when it has started
     bool fast_open;
     bool is_polled;                     // the poller has it since it began to connect
+    struct wi_hybrid_asking hybrid;     // for a port, once it is connected
     struct weir_stream_options options; // for the socket that is made later
 };
 
@@ -128,6 +130,8 @@ struct wi_stream_extra {
     wi_atomic_u64 consume; // see receive.c
     struct wi_read_op *pulls, *pulls_last;
     struct wi_provided *provided, *provided_last;
+    bool has_hybrid_port; // it was asked for, by whom a listener accepted
+    uint32_t hybrid_port;
     bool provides;              // buffers were provided once: input waits for them
     struct weir_block *section; // of a producing section opened on the loop
     struct wi_token_bond bond;
@@ -395,10 +399,15 @@ bool wi_stream_eof_is_due(const struct wi_stream *stream);
 /** Loop thread. Has the stream someone who takes input? */
 bool wi_stream_has_reader(const struct wi_stream *stream);
 
+/** Loop thread. The port that the peer asked for (hybrid.c). False: memory ran out. */
+bool wi_stream_set_hybrid_port(struct wi_stream *stream, uint32_t port);
+
 /* ---- connecting (dial.c) ---- */
 
 /** Loop thread. Connect a NEW stream; with a first write, by TCP Fast Open where wanted. */
 void wi_stream_connect(struct wi_loop *loop, struct wi_stream *stream);
+/** Loop thread. It is connected, and what there was to be asked has been answered: it begins. */
+void wi_dial_begin(struct wi_loop *loop, struct wi_stream *stream);
 /** Loop thread. It has started or never will: tell the thread that waits for it, if one does. */
 void wi_dial_finish_waiting(struct wi_stream *stream);
 /** Loop thread. CONNECTING, and to be closed by then: connecting takes no longer. */

@@ -24,6 +24,7 @@ enum wi_timer_kind {
     WI_TIMER_OP,
     WI_TIMER_STREAM,
     WI_TIMER_LISTENER,
+    WI_TIMER_HYBRID,
     WI_TIMER_ACKS,
     WI_TIMER_ZEROCOPY,
     WI_TIMER_PUMP,

@@ -22,6 +22,10 @@ enum weir_listen_flag {
     WEIR_LISTEN_V6ONLY = 1 << 1,
     WEIR_LISTEN_FAST_OPEN = 1 << 2, /* accept TCP Fast Open where the kernel allows it */
     WEIR_LISTEN_UNLINK = 1 << 3,    /* Unix path: remove a dead socket before, ours afterwards */
+    /** Unix only: clients ask for a port first, as of Firecracker's socket ("CONNECT 80\n"), and
+     *  are answered; weir_stream_hybrid_port() tells which. Other questions, and none within 5 s,
+     *  end the connection, and are not told. */
+    WEIR_LISTEN_HYBRID = 1 << 4,
 };
 
 /** A connection was accepted; the stream is open. Runs on the stream's loop before other events. */
@@ -118,6 +122,15 @@ WEIR_API WEIR_NODISCARD int weir_dial(struct weir_loop *loop, const struct weir_
  */
 WEIR_API int weir_dial_wait(struct weir_loop *loop, const struct weir_dial *request,
                             weir_stream *ret_stream);
+
+/**
+ * The port a client of a listener with WEIR_LISTEN_HYBRID asked for.
+ *
+ * Threads: the loop's.
+ * Blocks:  never.
+ * @return 0, -WEIR_ESTALE, -EINVAL, -EXDEV (another thread), -ENOTSUP (no such stream), -ECHILD.
+ */
+WEIR_API int weir_stream_hybrid_port(weir_stream stream, uint32_t *ret_port);
 
 /**
  * The context id of this machine, by which its host and, where the host allows that, other virtual

@@ -234,8 +234,8 @@ WEIR_API int weir_resume(weir_stream stream);
 WEIR_API WEIR_NODISCARD int weir_provide(weir_stream stream, void *buffer, size_t size);
 
 /**
- * Shut reading down: unread input is dropped, pulls end with EOF, later input is discarded (H6). Over
- * vsock the peer is told (L1), and its end is not seen any more.
+ * Shut reading down: unread input is dropped, pulls end with EOF, later input is discarded (H6).
+ * Over vsock the peer is told (L1), and its end is not seen any more.
  *
  * Threads: any.
  * Blocks:  never.
