@@ -184,12 +184,12 @@ on_accepted(weir_listener listener, weir_stream stream, void *arg)
 }
 
 int
-admin_listen(struct relay *relay, const struct weir_address *address, weir_listener *ret_listener)
+admin_listen(struct relay *relay, const struct weir_endpoint *endpoint, weir_listener *ret_listener)
 {
     static const struct weir_handlers handlers = {.data = on_data, .peer_fin = on_peer_fin};
     struct weir_listen request = {
-        .address = *address,
-        .flags = address->as.any.sa_family == AF_UNIX ? WEIR_LISTEN_UNLINK : 0,
+        .endpoint = endpoint,
+        .flags = endpoint->address.as.any.sa_family == AF_UNIX ? WEIR_LISTEN_UNLINK : 0,
         .stream = {.handlers = &handlers, .user = relay},
         .accepted = on_accepted,
         .arg = relay,

@@ -8,7 +8,7 @@
 #include "relay.h"
 
 // 0 and the listener, or -errno.
-int admin_listen(struct relay *relay, const struct weir_address *address,
+int admin_listen(struct relay *relay, const struct weir_endpoint *endpoint,
                  weir_listener *ret_listener);
 
 #endif /* RELAY_ADMIN_H */

@@ -81,7 +81,7 @@ listen_on(struct entrance *entrance, struct weir_address *ret_bound)
 {
     const struct weir_endpoint *from = &entrance->route->from;
     struct weir_listen request = {
-        .address = from->address,
+        .endpoint = from,
         .stream = {.flags = WEIR_STREAM_NODELAY},
         .accepted = on_accepted,
         .arg = entrance,
@@ -149,7 +149,7 @@ open_admin(struct relay *relay, unsigned *ret_port)
     struct weir_address bound;
     char text[WEIR_ENDPOINT_TEXT_SIZE];
     weir_listener listener;
-    int status = admin_listen(relay, &relay->options->admin.address, &listener);
+    int status = admin_listen(relay, &relay->options->admin, &listener);
 
     if (status == 0) {
         status = weir_listener_address(listener, &bound);
@@ -269,21 +269,6 @@ serve(struct relay *relay)
 
 /* ---- beginning ---- */
 
-static bool
-can_be_served(const struct options *options)
-{
-    for (unsigned i = 0; i < options->route_count; i++) {
-        const struct route *route = &options->routes[i];
-
-        if (route->from.kind != WEIR_ENDPOINT_ADDRESS || route->to.kind != WEIR_ENDPOINT_ADDRESS) {
-            fprintf(stderr, "weir-relay: %s to %s: only addresses in numbers so far\n",
-                    route->from_text, route->to_text);
-            return false;
-        }
-    }
-    return true;
-}
-
 static int
 prepare(struct relay *relay)
 {
@@ -334,7 +319,7 @@ main(int argc, char **argv)
 
     options_parse(&options, argc, argv);
     sem_init(&something_happened, 0, 0);
-    if (can_be_served(&options) && prepare(&relay) == 0) {
+    if (prepare(&relay) == 0) {
         has_served = serve(&relay);
     }
     if (relay.runtime != NULL) {

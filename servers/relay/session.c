@@ -226,7 +226,7 @@ dial(struct session *session)
 {
     const struct options *options = session->relay->options;
     struct weir_dial request = {
-        .address = session->route->to.address,
+        .endpoint = &session->route->to,
         .timeout_ns = options->connect_ns,
         .stream = {.handlers = &target_handlers, .user = session, .flags = WEIR_STREAM_NODELAY},
     };
