@@ -17,7 +17,7 @@ wi_pipe_take(struct wi_loop *loop)
         return pipe;
     }
     pipe = wi_heap_alloc(sizeof(*pipe));
-    if (pipe != NULL && wi_os_pipe_create(pipe->ends) < 0) {
+    if (pipe != NULL && wi_os_pipe_create(pipe->ends, WI_PIPE_SIZE) < 0) {
         wi_heap_free(pipe);
         pipe = NULL;
     }

