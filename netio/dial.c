@@ -30,7 +30,8 @@ wi_dial_begin(struct wi_loop *loop, struct wi_stream *stream)
         result = wi_load_relaxed(&wi_gate_of(stream)->options) & WI_GATE_ACKED
                      ? wi_acks_enable(stream)
                      : 0;
-        stream->phase = result < 0 ? stream->phase : WI_PHASE_OPEN; // never plain: an extra part
+        stream->phase = result < 0 ? stream->phase : WI_PHASE_OPEN;
+        wi_stream_judge(stream);
         if (stream->flags & WI_S_DISCARD) {
             wi_vsock_stop_reading(loop, stream);
         }
@@ -217,7 +218,7 @@ dial_run(struct wi_loop *loop, struct wi_task *task)
     wi_op_arrive_quietly(&arrival->op);
     wi_stream_join(loop, stream);
     // A START from another thread may have come before, or a token have ended it.
-    if (!stream->extra->dialling->is_lazy && stream->phase == WI_PHASE_NEW) {
+    if (stream->phase == WI_PHASE_NEW && !stream->extra->dialling->is_lazy) {
         wi_stream_connect(loop, stream);
     }
     wi_gate_leave(arrival->gate); // held since it was opened

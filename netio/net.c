@@ -36,6 +36,10 @@ tell_started(struct wi_loop *loop, struct wi_stream *stream)
         stream->extra->dialling->notifies && stream->phase != WI_PHASE_DEAD) {
         stream->events |= WI_EVENT_ACCEPTED;
     }
+    if (status == 0 && stream->extra != NULL) { // it has arrived: the way is of no more use
+        wi_heap_free(stream->extra->dialling);
+        stream->extra->dialling = NULL;
+    }
 }
 
 static void
