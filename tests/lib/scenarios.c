@@ -1059,6 +1059,69 @@ watch(struct torture *torture)
     }
 }
 
+// ---- pumping ----------------------------------------------------------------------------------
+
+#define PUMPED_SIZE 250000u
+
+static void
+prepare_pump(struct torture *torture)
+{
+    static unsigned char bytes[PUMPED_SIZE];
+
+    memset(bytes, 'p', sizeof(bytes));
+    for (unsigned i = 0; i < 2; i++) {
+        torture_adopt(torture, false, 0)->unchecked = true; // what crosses is not ours
+    }
+    // Enough at once that it is worth a pipe.
+    assert_true(send(torture->streams[0].peer, bytes, sizeof(bytes), MSG_NOSIGNAL) > 0);
+    assert_true(send(torture->streams[1].peer, bytes, 100, MSG_NOSIGNAL) == 100);
+}
+
+static void
+on_pumped(const struct weir_pump_stats *stats, void *arg)
+{
+    struct torture_op *op = arg;
+
+    if (stats->a_to_b.sent > stats->a_to_b.bytes || stats->b_to_a.sent > stats->b_to_a.bytes) {
+        op->torture->bad = 5;
+    }
+    torture_timer_done(NULL, stats->status, arg);
+}
+
+// Nothing but the bytes that came in goes out.
+static void
+check_pumped(struct torture *torture)
+{
+    for (unsigned i = 0; i < 2; i++) {
+        const struct torture_stream *slot = &torture->streams[i];
+
+        for (uint64_t at = 0; at < slot->peer_size; at++) {
+            if (slot->peer_bytes[at] != 'p') {
+                torture_fail(torture, "not a byte that was pumped, at", (long)at);
+            }
+        }
+        if (slot->peer_size > PUMPED_SIZE) {
+            torture_fail(torture, "more bytes than there were", (long)slot->peer_size);
+        }
+    }
+}
+
+static void
+pump(struct torture *torture)
+{
+    struct torture_op *op = torture_op(torture);
+    struct weir_pump request = {
+        .a = torture->streams[0].stream,
+        .b = torture->streams[1].stream,
+        .idle_ns = MS(20000),
+        .done = on_pumped,
+        .arg = op,
+    };
+
+    torture->settled_late = check_pumped;
+    torture_accepted(op, weir_pump_start(&request, NULL));
+}
+
 // ---- all of them ------------------------------------------------------------------------------
 
 const struct scenario scenarios[] = {
@@ -1126,6 +1189,7 @@ const struct scenario scenarios[] = {
     {.name = "provide", .place = TORTURE_LOOP, .prepare = prepare_pull, .act = provide},
     {.name = "rest", .prepare = prepare_rest, .act = rest},
     {.name = "rest on the loop", .place = TORTURE_LOOP, .prepare = prepare_rest, .act = rest},
+    {.name = "pump", .place = TORTURE_LOOP, .prepare = prepare_pump, .act = pump},
     {.name = "look", .prepare = prepare_produce, .act = look_at_all},
     {.name = "look on the loop",
      .place = TORTURE_LOOP,
