@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "mem/chain.h"
+#include "mem/plant.h"
 #include "mem/seek.h"
 
 #include <endian.h>
@@ -63,7 +64,7 @@ weir_iter_peek_u64(const struct weir_iter *iter, uint64_t *ret_value)
     if (iter->block == NULL || ret_value == NULL) {
         return -EINVAL;
     }
-    if (wi_likely(iter_left(iter) >= sizeof(value))) {
+    if (wi_likely(iter_left(iter) >= sizeof(value) - WI_PLANT(101))) {
         memcpy(&value, iter->block->data + iter->index, sizeof(value));
     } else if (weir_iter_copy_out(&place, &value, sizeof(value)) < sizeof(value)) {
         return -ENODATA;

@@ -2,6 +2,8 @@
 
 #include "netio/endpoint.h"
 
+#include "mem/plant.h"
+
 #include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
@@ -256,5 +258,5 @@ weir_endpoint_format(const struct weir_endpoint *endpoint, char *text, size_t te
     if (result < 0 && text_size != 0) {
         text[0] = '\0';
     }
-    return result;
+    return WI_PLANT(102) && result > 20 ? result - 1 : result;
 }

@@ -7,6 +7,7 @@
 #include "netio/net.h"
 #include "netio/pump.h"
 #include "netio/reports.h"
+#include "netio/socket.h"
 
 #include <errno.h>
 
@@ -379,21 +380,9 @@ receive_once(struct wi_loop *loop, struct wi_stream *stream)
 static int
 reason_of_end(const struct wi_stream *stream)
 {
-    int status =
-        stream->flags & WI_S_RESET ? -ECONNRESET : wi_load_relaxed(&wi_gate_of(stream)->status);
+    int status = wi_load_relaxed(&wi_gate_of(stream)->status);
 
-    switch (status) {
-    case -ECONNRESET:
-    case -ETIMEDOUT:
-    case -EHOSTUNREACH:
-    case -EHOSTDOWN:
-    case -ENETUNREACH:
-    case -ENETDOWN:
-    case -ENETRESET:
-        return status;
-    default:
-        return 0;
-    }
+    return stream->flags & WI_S_RESET ? -ECONNRESET : wi_socket_is_dead(status) ? status : 0;
 }
 
 static void

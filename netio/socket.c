@@ -231,3 +231,20 @@ weir_stream_local_address(weir_stream handle, struct sockaddr *address, socklen_
     }
     return -ENOTCONN;
 }
+
+bool
+wi_socket_is_dead(int status)
+{
+    switch (status) {
+    case -ECONNRESET:
+    case -ETIMEDOUT:
+    case -EHOSTUNREACH:
+    case -EHOSTDOWN:
+    case -ENETUNREACH:
+    case -ENETDOWN:
+    case -ENETRESET:
+        return true;
+    default:
+        return false;
+    }
+}

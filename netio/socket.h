@@ -37,4 +37,7 @@ void wi_socket_restore(int fd, const struct wi_socket_settings *before);
 /** Loop thread. Remember the peer: compactly when it is IPv4, else in the extra part. */
 void wi_stream_set_peer(struct wi_stream *stream, const struct sockaddr *address, socklen_t size);
 
+/** Does the status of a send say that the connection has died? */
+bool wi_socket_is_dead(int status);
+
 #endif /* WI_SOCKET_H */

@@ -418,7 +418,9 @@ close_socket(struct wi_stream *stream, bool reset)
         disconnect(stream, reset);
         return;
     }
-    wi_os_close(stream->fd);
+    if (!WI_PLANT(35)) {
+        wi_os_close(stream->fd);
+    }
     stream->fd = -1;
     wi_gate_of(stream)->fd = -1;
 }

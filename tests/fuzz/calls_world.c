@@ -4,6 +4,7 @@
 #include "tests/lib/os_fake.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
 
 struct calls_world world;
@@ -54,6 +55,17 @@ calls_letter(const struct calls_op *op)
     return (uint8_t)(CALLS_FLOW + (unsigned)(op - world.ops));
 }
 
+static void
+close_disk(struct calls_op *op)
+{
+    if (op->has_disk) {
+        os_fake_aside(true);
+        fuzz_require(wi_os_close(op->disk) == 0);
+        os_fake_aside(false);
+        op->has_disk = false;
+    }
+}
+
 void
 calls_submitted(struct calls_op *op, int result)
 {
@@ -67,6 +79,9 @@ calls_submitted(struct calls_op *op, int result)
     if (result != 0 || (op->flags & WEIR_COPY) != 0) {
         free(op->memory);
         op->memory = NULL;
+    }
+    if (result < 0) {
+        close_disk(op);
     }
 }
 
@@ -115,6 +130,7 @@ calls_done(weir_stream handle, const struct weir_result *result, void *arg)
     if ((op->flags & (WEIR_COPY | WEIR_GIVE)) == 0) {
         free(op->memory);
         op->memory = NULL;
+        close_disk(op);
     }
     end_callback();
 }
@@ -125,6 +141,7 @@ calls_release(void *arg)
     struct calls_op *op = arg;
 
     fuzz_require(op->releases++ == 0);
+    close_disk(op);
     free(op->memory);
     op->memory = NULL;
 }
@@ -383,6 +400,19 @@ calls_watched(weir_watch watch, unsigned events, void *arg)
     end_callback();
 }
 
+void
+calls_signalled(weir_watch watch, int signal, void *arg)
+{
+    struct calls_end *end = arg;
+
+    (void)watch;
+    begin_callback();
+    fuzz_require(end->is_open && end->closed == 0);
+    fuzz_require(signal == 0 || signal == SIGUSR1 || signal == SIGHUP);
+    end->closed += signal == 0;
+    end_callback();
+}
+
 // ---- peers ------------------------------------------------------------------------------------
 
 void
@@ -459,7 +489,7 @@ check_op(const struct calls_op *op)
 {
     fuzz_require(op->completions == (op->is_accepted ? 1 : 0));
     fuzz_require(op->releases == ((op->flags & WEIR_GIVE) && (op->is_accepted || op->is_inlined)));
-    fuzz_require(op->memory == NULL);
+    fuzz_require(op->memory == NULL && !op->has_disk);
     fuzz_require(!weir_op_is_busy(op->handle));
     if (op->kind == CALLS_WRITE) {
         check_bytes(op);

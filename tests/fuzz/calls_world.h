@@ -32,6 +32,8 @@ struct calls_op {
     uint64_t sent;
     int status;
     void *memory; // until the library does not refer to it any more
+    int disk;     // a file instead, while has_disk
+    bool has_disk;
 };
 
 struct calls_stream {
@@ -57,7 +59,7 @@ struct calls_end {
     weir_watch watch;
     struct weir_address address;
     int fds[2];
-    bool is_open;
+    bool is_open, is_signals;
     unsigned closed;
 };
 
@@ -109,6 +111,7 @@ weir_release_fn calls_release;
 weir_accept_fn calls_accepted;
 weir_listener_closed_fn calls_listener_closed;
 weir_watch_fn calls_watched;
+weir_signal_fn calls_signalled;
 
 // The peer reads up to so many bytes; sends; closes.
 void calls_peer_take(struct calls_stream *stream, size_t size);

@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <signal.h>
 #include <string.h>
 
 #define STEPS_MAX       300u
@@ -196,10 +197,34 @@ step_dial(void)
 
 // ---- writing ----------------------------------------------------------------------------------
 
+// A file with the bytes, or with some of them, or a descriptor that is none.
+static bool
+fill_file(struct calls_op *op, struct weir_write *request, struct weir_file *file)
+{
+    size_t has = one_in(6) ? below(200) : op->size;
+    void *bytes = calloc(1, op->size + 1);
+
+    if (bytes == NULL) {
+        return false;
+    }
+    memset(bytes, calls_letter(op), op->size);
+    op->disk = os_fake_disk(bytes, has < op->size ? has : op->size);
+    op->has_disk = op->disk >= 0;
+    free(bytes);
+    *file = (struct weir_file){.fd = one_in(20) ? 1 : op->disk, .size = op->size};
+    request->file = file;
+    if (op->has_disk && fuzz_flip(&world.input)) {
+        request->flags |= WEIR_GIVE;
+        request->release = calls_release;
+        request->release_arg = op;
+    }
+    return true;
+}
+
 // Memory of the operation in one of the forms; false: there is none.
 static bool
 fill_memory(struct calls_op *op, struct weir_write *request, struct iovec *iov,
-            struct weir_chain *chain)
+            struct weir_chain *chain, struct weir_file *file)
 {
     if (one_in(8)) {
         return true; // a barrier
@@ -231,7 +256,12 @@ fill_memory(struct calls_op *op, struct weir_write *request, struct iovec *iov,
             op->size = 0;
         }
         break;
-    default:
+    default: // of some sizes a file: what inputs from before there were any say stays the same
+        if (op->size % 4 == 3) {
+            free(op->memory);
+            op->memory = NULL;
+            return fill_file(op, request, file);
+        }
         break;
     }
     if (request->chain != NULL || request->shared != NULL || op->size == 0) {
@@ -294,13 +324,14 @@ step_write(void)
         stream == NULL ? NULL : calls_op(CALLS_WRITE, (unsigned)(stream - world.streams));
     struct weir_write request = {.done = calls_done, .arg = op};
     struct weir_chain chain = {NULL, NULL};
+    struct weir_file file;
     struct iovec iov;
 
     if (op == NULL) {
         return;
     }
     some_request(&request);
-    if (fill_memory(op, &request, &iov, &chain)) {
+    if (fill_memory(op, &request, &iov, &chain, &file)) {
         write_now(stream, op, &request, &chain);
     }
 }
@@ -552,6 +583,22 @@ step_post(void)
 }
 
 static void
+step_signal(void)
+{
+    static const int signals[] = {SIGUSR1, SIGHUP};
+    struct calls_end *end = &world.watches[world.watch_count];
+
+    if (fuzz_flip(&world.input)) {
+        os_fake_raise(signals[below(2)]);
+    } else if (world.watch_count != CALLS_WATCHES) {
+        world.watch_count++;
+        *end = (struct calls_end){.is_signals = true};
+        end->is_open = calls_call(weir_signal_start(some_loop(), signals, 1 + below(2),
+                                                    calls_signalled, end, &end->watch)) == 0;
+    }
+}
+
+static void
 step_watch(void)
 {
     struct calls_end *end = &world.watches[world.watch_count];
@@ -564,6 +611,7 @@ step_watch(void)
         return;
     }
     world.watch_count++;
+    end->is_signals = false;
     end->closed = 0;
     end->is_open = calls_call(weir_watch_start(some_loop(), end->fds[0], 1 + below(3),
                                                calls_watched, end, &end->watch)) == 0;
@@ -659,7 +707,7 @@ step_kernel(void)
         {OS_CONNECT, ENETDOWN},   {OS_SOCKET, EMFILE},      {OS_SET_OPTION, ENOMEM},
         {OS_SHUTDOWN, ENOTCONN},  {OS_BIND, EADDRINUSE},    {OS_WAKE_CREATE, EMFILE},
         {OS_ADDRESS, ENOBUFS},    {OS_GET_OPTION, ENOBUFS}, {OS_NONBLOCKING, EBADF},
-        {OS_WAIT, EINTR},
+        {OS_WAIT, EINTR},         {OS_SEND_FILE, EINVAL},
     };
     unsigned which = below(sizeof(failures) / sizeof(failures[0]));
 
@@ -690,7 +738,7 @@ step(void)
         step_peer, step_cancel,  step_close,  step_write,  step_write_chain, step_token,
         step_flow, step_produce, step_commit, step_post,   step_watch,       step_listen,
         step_dial, step_provide, step_look,   step_kernel, step_end_write,   step_listener_close,
-        step_turn, step_turn,
+        step_turn, step_signal,
     };
 
     steps[below(sizeof(steps) / sizeof(steps[0]))]();
@@ -775,8 +823,10 @@ close_world(void)
         calls_peer_close(&world.streams[i]);
     }
     for (unsigned i = 0; i < world.watch_count; i++) {
-        wi_os_close(world.watches[i].fds[0]);
-        wi_os_close(world.watches[i].fds[1]);
+        if (!world.watches[i].is_signals) {
+            wi_os_close(world.watches[i].fds[0]);
+            wi_os_close(world.watches[i].fds[1]);
+        }
     }
     fuzz_require(os_fake_open_count() == 0);
     wi_pack_close(); // the block that small copies share

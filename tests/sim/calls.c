@@ -730,7 +730,9 @@ pulled(weir_stream handle, struct weir_read_result *result, void *arg)
         sim_fail("reading: a pull of stream %d brings other bytes than were sent", stream->number);
     }
     stream->delivered += result->size;
-    stream->pulled_end |= result->eof || (sim_world.quiet && result->status < 0);
+    // A stream that is over, and waits for the kernel to let go of memory, says so to each pull.
+    stream->pulled_end |=
+        result->eof || (sim_world.quiet && result->status < 0 && result->status != -ECANCELED);
     if (result->eof && result->size == 0) {
         SIM_HIT(pull_eof);
     } else if (result->status == -ECANCELED) {

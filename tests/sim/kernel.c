@@ -215,14 +215,15 @@ is_due(uint64_t *at)
 
 // With SO_REUSEPORT there are several: any of them.
 static struct sim_file *
-listener_of(int port)
+listener_of(int port, int family)
 {
     struct sim_file *found = NULL;
     unsigned count = 0;
 
     for (int i = 0; i < sim_files_used; i++) {
         if (sim_files[i].kind == SIM_SOCKET && sim_files[i].state == SIM_LISTENING &&
-            sim_files[i].port == port && sim_below(++count) == 0) {
+            sim_files[i].port == port && (sim_files[i].is_peers || sim_files[i].family == family) &&
+            sim_below(++count) == 0) {
             found = &sim_files[i];
         }
     }
@@ -232,7 +233,7 @@ listener_of(int port)
 static void
 meet(struct sim_file *file)
 {
-    struct sim_file *other = listener_of(file->remote_port);
+    struct sim_file *other = listener_of(file->remote_port, file->family);
     int fd;
 
     file->state = SIM_CONNECTED;

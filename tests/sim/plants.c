@@ -42,6 +42,7 @@ static const char *const texts[] = {
     [32] = "a resume behind an answer that pauses is taken before it",
     [33] = "a connection that died is told as an end",
     [34] = "a file that ends too soon ends nothing",
+    [35] = "the descriptor of a stream that ends stays open",
 };
 
 unsigned
