@@ -98,6 +98,7 @@ struct record {
     weir_release_fn *release;
     void *release_arg;
     struct weir_chain chain;
+    struct weir_shared *shared;
     unsigned holders; // the completion, and the release of given memory
     bool ends;        // the mark for the end is behind it
     uint8_t last_header[WI_INBAND_HEADER];
@@ -118,6 +119,7 @@ on_release(void *arg)
     struct record *record = arg;
 
     weir_chain_return(&record->chain);
+    weir_shared_unref(record->shared);
     if (record->release != NULL) {
         record->release(record->release_arg);
     }
@@ -233,16 +235,16 @@ check(const struct weir_write *request)
 
     if (request == NULL || (request->flags & ~known) != 0 ||
         (request->iov == NULL && request->iov_count > 0) ||
-        (request->iov_count > 0 && request->chain != NULL) ||
-        (request->chain != NULL && (request->flags & (WEIR_COPY | WEIR_GIVE)) != 0)) {
+        (request->iov_count > 0) + (request->chain != NULL) + (request->shared != NULL) > 1 ||
+        ((request->chain != NULL || request->shared != NULL) &&
+         (request->flags & (WEIR_COPY | WEIR_GIVE)) != 0)) {
         return -EINVAL;
     }
     if ((request->flags & WEIR_FIN) &&
         ((request->flags & (WEIR_MORE | WEIR_PRIORITY)) != 0 || request->level == WEIR_ACCEPTED)) {
         return -EINVAL;
     }
-    if ((request->flags & (WEIR_SOME | WEIR_NOWAIT)) || request->file != NULL ||
-        request->shared != NULL) {
+    if ((request->flags & (WEIR_SOME | WEIR_NOWAIT)) || request->file != NULL) {
         return -ENOTSUP;
     }
     return 0;
@@ -271,11 +273,16 @@ measure(const struct weir_write *request, uint64_t *ret_size, uint64_t *ret_piec
             ++*ret_pieces;
         }
     }
+    if (request->shared != NULL) {
+        size = weir_shared_size(request->shared);
+        *ret_pieces = 1;
+    }
     *ret_size = size;
     return *ret_pieces + 2 * wi_inband_frames(size) + 1 > UINT_MAX ? -EINVAL : 0;
 }
 
-// What the stream below is asked for. The caller's chain is the record's from here on.
+// What the stream below is asked for. The caller's chain is the record's from here on, and it has a
+// reference of its own to a shared payload.
 static struct weir_write
 translate(struct record *record, const struct weir_write *request)
 {
@@ -292,6 +299,11 @@ translate(struct record *record, const struct weir_write *request)
         own.flags |= WEIR_GIVE;
         record->chain = *request->chain;
         *request->chain = (struct weir_chain){NULL, NULL};
+    }
+    own.shared = NULL;
+    if (request->shared != NULL) {
+        own.flags |= WEIR_GIVE;
+        record->shared = weir_shared_ref(request->shared);
     }
     if (own.flags & WEIR_GIVE) {
         own.release = on_release;
@@ -320,6 +332,8 @@ submit(struct record *record, const struct weir_write *request, uint64_t pieces,
     if (request->chain != NULL) {
         source.at = weir_chain_begin(request->chain);
         source.end = weir_chain_end(request->chain);
+    } else if (request->shared != NULL) {
+        source.rest = (struct iovec){weir_shared_data(request->shared), size};
     }
     own = translate(record, request);
     own.iov = iov;
@@ -328,6 +342,7 @@ submit(struct record *record, const struct weir_write *request, uint64_t pieces,
     result = weir_write(inband->stream, &own, ret_op); // 0: the record may be gone already
     if (result < 0) {
         wi_sub_relaxed(&inband->accepted, size);
+        weir_shared_unref(record->shared);
         if (request->chain != NULL) {
             *request->chain = record->chain;
         }

@@ -98,7 +98,7 @@ WEIR_API weir_stream weir_inband_stream(const struct weir_inband *inband);
  * Memory:  as weir_write().
  * Calls:   request->done exactly once, later, on the stream's loop, iff this returns 0.
  * @return as weir_write(), and
- *   -ENOTSUP  WEIR_SOME, WEIR_NOWAIT, a file, a shared payload
+ *   -ENOTSUP  WEIR_SOME, WEIR_NOWAIT, a file
  *   -EINVAL   also FIN with level ACCEPTED or with PRIORITY
  *   -EBUSY    FIN, while another thread is inside a write of this flow
  *   -EPIPE    the peer does not read any more

@@ -645,6 +645,34 @@ given_memory_is_released_once(void **state)
     assert_int_equal(released_count(released), 2);
 }
 
+// One payload on many flows, uncopied; a refusal leaves its references as they were.
+static void
+a_shared_payload_is_framed_for_each_flow(void **state)
+{
+    enum { SIZE = 30000 };
+    struct fixture *fixture = fixture_manual(state);
+    struct weir_shared *shared = weir_shared_create(pattern_make(fixture, SIZE, 9), SIZE);
+    struct weir_write request = {.shared = shared, .flags = WEIR_COPY};
+    struct hand *hands[3];
+
+    assert_non_null(shared);
+    for (unsigned index = 0; index < 3; index++) {
+        hands[index] = open_plain(fixture);
+    }
+    assert_status(hand_submit(hands[0], &request, NULL), -EINVAL);
+    request.flags = 0;
+    request.level = WEIR_ACKED;
+    assert_status(hand_submit(hands[0], &request, NULL), -ENOTSUP);
+    request.level = WEIR_ACCEPTED;
+    for (unsigned index = 0; index < 3; index++) {
+        assert_status(hand_submit(hands[index], &request, NULL), 0);
+    }
+    weir_shared_unref(shared);
+    for (unsigned index = 0; index < 3; index++) {
+        peer_expect_write(hands[index], SIZE, 9);
+    }
+}
+
 // Sent inside the call: the result is 1, and nothing is called.
 static void
 a_write_may_be_sent_inside_the_call(void **state)
@@ -902,6 +930,7 @@ main(void)
         EACH(a_reset_counts_the_callers_bytes),
         EACH(what_a_frame_cannot_carry_is_refused),
         EACH(given_memory_is_released_once),
+        EACH(a_shared_payload_is_framed_for_each_flow),
         EACH(a_write_may_be_sent_inside_the_call),
         EACH(concurrent_writes_are_not_mixed),
         EACH(an_end_that_races_with_writes_is_the_last),
