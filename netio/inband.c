@@ -128,6 +128,18 @@ wi_inband_tell_send_closed(struct weir_inband *inband, bool graceful)
     }
 }
 
+void
+wi_inband_tell_stop(struct weir_inband *inband, uint64_t code)
+{
+    // ORDER(inband_gate) publish: later writes find the end that the event tells of.
+    uint64_t gate = wi_or_acq_rel(&inband->gate, WI_INBAND_GATE_STOPPED);
+
+    if (!(gate & WI_INBAND_GATE_STOPPED) && inband->handlers != NULL &&
+        inband->handlers->peer_stop != NULL) {
+        inband->handlers->peer_stop(inband->stream, code, inband->user);
+    }
+}
+
 /* ---- events of the stream below ---- */
 
 static void
@@ -187,11 +199,8 @@ on_peer_reset(weir_stream stream, uint64_t code, void *user)
 static void
 on_peer_stop(weir_stream stream, uint64_t code, void *user)
 {
-    struct weir_inband *inband = user;
-
-    if (inband->handlers != NULL && inband->handlers->peer_stop != NULL) {
-        inband->handlers->peer_stop(stream, code, inband->user);
-    }
+    (void)stream;
+    wi_inband_tell_stop(user, code);
 }
 
 static void

@@ -102,6 +102,9 @@ void wi_inband_fail(struct weir_inband *inband, int status, enum weir_origin ori
 /** Loop. Tell send_closed, once. */
 void wi_inband_tell_send_closed(struct weir_inband *inband, bool graceful);
 
+/** Loop. The peer reads no more: refuse writes, and tell it, once. */
+void wi_inband_tell_stop(struct weir_inband *inband, uint64_t code);
+
 /* ---- inband_write.c ---- */
 
 /** Any thread. Why a writer may not enter; 0: it may. */

@@ -4,7 +4,8 @@
  * What is received. `raw` is what the stream below gave, `input` the payload that came out of it
  * and is not consumed. A peer's length is a number to count down, never a size to allocate.
  *
- * A mark is acted upon in its place: not before the payload in front of it was shown, or read.
+ * A mark is acted upon in its place, and so is what breaks the framing: not before the payload in
+ * front of it was shown, or read.
  */
 
 #include "netio/inband.h"
@@ -133,16 +134,10 @@ tell_fin(struct weir_inband *inband, bool ambiguous)
 static void
 take_stop(struct weir_inband *inband)
 {
-    bool first;
-
     if (inband->phase >= WI_INBAND_MARKED) {
         inband->flags |= WI_INBAND_RELEASED; // it has seen, or will not see, what we said last
-        return;
-    }
-    // ORDER(inband_gate) publish: later writes find the end that the event tells of.
-    first = !(wi_or_acq_rel(&inband->gate, WI_INBAND_GATE_STOPPED) & WI_INBAND_GATE_STOPPED);
-    if (first && inband->handlers != NULL && inband->handlers->peer_stop != NULL) {
-        inband->handlers->peer_stop(inband->stream, 0, inband->user);
+    } else {
+        wi_inband_tell_stop(inband, 0);
     }
 }
 
@@ -183,11 +178,9 @@ take_mark(struct weir_inband *inband, enum wi_inband_kind kind)
 
 /* ---- frames ---- */
 
-// What came before was good, and is shown.
 static void
 break_off(struct weir_inband *inband)
 {
-    deliver(inband);
     wi_inband_fail(inband, -EPROTO, WEIR_ORIGIN_TRANSPORT);
 }
 
@@ -234,7 +227,7 @@ take_header(struct weir_inband *inband)
     }
     value = wi_inband_get(header);
     kind = wi_inband_kind(value);
-    if (kind != WI_INBAND_DATA && kind != WI_INBAND_BAD) {
+    if (kind != WI_INBAND_DATA) {
         deliver(inband);
         if (!is_delivered(inband) || inband->phase >= WI_INBAND_FINISHING) {
             return false;
@@ -263,22 +256,19 @@ is_over(const struct weir_inband *inband)
 static void
 take_eof(struct weir_inband *inband)
 {
-    if (!is_over(inband) && (inband->raw_size > 0 || inband->frame_left > 0)) {
-        bool is_held =
-            inband->frame_left > 0 ? inband->raw_size > 0 : inband->raw_size >= WI_INBAND_HEADER;
+    bool is_cut = inband->frame_left > 0 || inband->raw_size > 0;
 
-        if (!is_held) {
-            break_off(inband); // cut inside a frame
+    if (!is_delivered(inband) || inband->phase >= WI_INBAND_FINISHING) {
+        return;
+    }
+    if (is_cut && !is_over(inband)) {
+        if (inband->raw_size < (inband->frame_left > 0 ? 1 : WI_INBAND_HEADER)) {
+            break_off(inband); // inside a frame, and nothing is held back
         }
         return;
     }
-    if (!is_delivered(inband)) {
-        return;
-    }
     inband->flags |= WI_INBAND_AT_EOF;
-    if (inband->phase < WI_INBAND_FINISHING) {
-        tell_fin(inband, true);
-    }
+    tell_fin(inband, true);
 }
 
 /* ---- pushing back ---- */
@@ -306,18 +296,23 @@ push_back(struct weir_inband *inband)
 void
 wi_inband_advance(struct weir_inband *inband)
 {
+    size_t before;
+
     if (inband->flags & WI_INBAND_PARSES) {
         return; // from inside a function of the program's: who called that goes on
     }
     inband->flags |= WI_INBAND_PARSES;
-    while (!is_over(inband) &&
-           (inband->frame_left > 0 ? take_payload(inband) : take_header(inband))) {
-    }
+    do { // what is shown makes room for more
+        before = inband->raw_size + inband->input_size;
+        while (!is_over(inband) &&
+               (inband->frame_left > 0 ? take_payload(inband) : take_header(inband))) {
+        }
+        deliver(inband);
+    } while (inband->raw_size + inband->input_size < before);
     if (is_over(inband)) {
         weir_chain_return(&inband->raw);
         inband->raw_size = 0;
     }
-    deliver(inband);
     if ((inband->flags & WI_INBAND_EOF) && !(inband->flags & WI_INBAND_AT_EOF)) {
         take_eof(inband);
     }

@@ -23,6 +23,7 @@ struct hand {
     struct recorder *recorder;
     struct weir_inband *inband;
     struct weir_handlers handlers;
+    size_t input_high;
     int peer;
 };
 
@@ -41,7 +42,8 @@ static void
 on_started(weir_stream stream, int status, void *user)
 {
     struct hand *hand = user;
-    struct weir_inband_options options = {.handlers = &hand->handlers, .user = hand->reader};
+    struct weir_inband_options options = {
+        .handlers = &hand->handlers, .user = hand->reader, .input_high = hand->input_high};
 
     if (status == 0 && weir_inband_open(stream, &options, &hand->inband) != 0) {
         hand->inband = NULL;
@@ -56,12 +58,13 @@ unref(void *arg)
 }
 
 static struct hand *
-open_hand(struct fixture *fixture, struct pair_options options, bool pull)
+open_high(struct fixture *fixture, struct pair_options options, bool pull, size_t input_high)
 {
     static const struct weir_handlers before = {.started = on_started};
     struct hand *hand = fixture_memory(fixture, sizeof(*hand));
 
     hand->fixture = fixture;
+    hand->input_high = input_high;
     hand->reader = reader_make(fixture);
     hand->events = &hand->reader->events;
     hand->recorder = recorder_make(fixture);
@@ -76,6 +79,12 @@ open_hand(struct fixture *fixture, struct pair_options options, bool pull)
     assert_non_null(hand->inband);
     fixture_at_end(fixture, unref, hand->inband);
     return hand;
+}
+
+static struct hand *
+open_hand(struct fixture *fixture, struct pair_options options, bool pull)
+{
+    return open_high(fixture, options, pull, 0);
 }
 
 static struct hand *
@@ -282,6 +291,32 @@ a_length_that_cannot_be_is_refused(void **state)
         peer_write_pattern(fixture, hand->peer, 5000, 1000, 0);
         expect_refused(hand, 1000);
         assert_status(hand_write(hand, 1, 10, 0), -WEIR_ESTALE);
+    }
+}
+
+// Also in its place: what came before it is shown first, however late.
+static void
+a_broken_frame_waits_behind_what_is_held(void **state)
+{
+    struct fixture *fixture = fixture_manual(state);
+
+    for (unsigned cut = 0; cut < 2; cut++) {
+        struct hand *hand = open_plain(fixture);
+
+        assert_status(weir_inband_pause(hand->inband), 0);
+        fixture_settle(fixture);
+        peer_frame(hand, 1000, 0);
+        if (cut) {
+            peer_say(hand, 10);
+            peer_finish(fixture, hand->peer);
+        } else {
+            peer_say(hand, 4097);
+        }
+        fixture_settle(fixture);
+        assert_int_equal(events_count(hand->events, "closed"), 0);
+        assert_status(weir_inband_resume(hand->inband), 0);
+        expect_closed(hand, -EPROTO);
+        assert_int_equal(reader_consumed(hand->reader), 1000);
     }
 }
 
@@ -845,6 +880,42 @@ unread_input_pushes_back(void **state)
     }
 }
 
+// However little may be held, all comes: what is read makes room for what stands behind it.
+static void
+all_comes_however_little_is_held(void **state)
+{
+    enum { FRAMES = 20 };
+    static const size_t highs[] = {1, 1000, 4096, 5000};
+    struct fixture *fixture = fixture_manual(state);
+
+    for (unsigned index = 0; index < sizeof(highs) / sizeof(highs[0]); index++) {
+        struct hand *hand = open_high(fixture, (struct pair_options){0}, false, highs[index]);
+        struct hand *puller = open_high(fixture, (struct pair_options){0}, true, highs[index]);
+        struct pulls *pulls = pulls_make(fixture);
+
+        if (index % 2 == 1) { // full before anything is shown
+            assert_status(weir_inband_pause(hand->inband), 0);
+            fixture_settle(fixture);
+        }
+        for (unsigned frame = 0; frame < FRAMES; frame++) {
+            peer_frame(hand, FRAME, frame * (uint64_t)FRAME);
+            peer_frame(puller, FRAME, frame * (uint64_t)FRAME);
+        }
+        peer_say(hand, END_MARK);
+        fixture_settle(fixture);
+        assert_status(weir_inband_resume(hand->inband), 0);
+        reader_wait_consumed(hand->reader, FRAMES * (uint64_t)FRAME);
+        events_wait(hand->events, "peer_fin");
+        for (unsigned frame = 0; frame < FRAMES; frame++) {
+            struct weir_read request = pulls_into(pulls, frame, FRAME, FRAME);
+
+            assert_status(weir_inband_read(puller->inband, &request), 0);
+            pulls_wait(pulls, frame + 1);
+            expect_pulled(pulls, frame, FRAME, frame * (uint64_t)FRAME, 0);
+        }
+    }
+}
+
 // As on a stream: what was not consumed comes again with more, what was not looked at at once.
 static void
 what_is_not_consumed_comes_again(void **state)
@@ -914,6 +985,7 @@ main(void)
         EACH(pieces_of_any_size_make_one_write),
         EACH(frames_may_come_byte_by_byte),
         EACH(a_length_that_cannot_be_is_refused),
+        EACH(a_broken_frame_waits_behind_what_is_held),
         EACH(an_end_inside_a_frame_is_refused),
         EACH(nothing_but_the_close_follows_an_end),
         EACH(an_end_without_a_mark_is_ambiguous),
@@ -935,6 +1007,7 @@ main(void)
         EACH(concurrent_writes_are_not_mixed),
         EACH(an_end_that_races_with_writes_is_the_last),
         EACH(unread_input_pushes_back),
+        EACH(all_comes_however_little_is_held),
         EACH(what_is_not_consumed_comes_again),
         EACH(a_read_is_taken_back_by_its_token),
     };
