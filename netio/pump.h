@@ -165,7 +165,14 @@ void wi_flow_timer_fired(struct wi_loop *loop, struct wi_timer *timer);
 /** wi_stream.read_blocks of a stream that is read by wi_pump_splice(). */
 #define WI_READ_SPLICES 0
 
-/** Loop thread. Instead of a receive: as its result; -ENOSYS: receive after all. */
+static inline bool
+wi_pump_reads(const struct wi_stream *stream)
+{
+    return wi_unlikely(stream->read_blocks == WI_READ_SPLICES);
+}
+
+/** Loop thread. Of a stream that a pump reads, instead of a receive: as its result; -ENOSYS: receive
+ *  after all. */
 ssize_t wi_pump_splice(struct wi_loop *loop, struct wi_stream *stream);
 
 #endif /* WI_PUMP_H */

@@ -412,7 +412,7 @@ wi_stream_read(struct wi_loop *loop, struct wi_stream *stream)
         deliver(loop, stream);
     }
     while ((stream->flags & WI_S_READABLE) && wi_stream_may_read(stream)) {
-        ssize_t size = -ENOSYS;
+        ssize_t size;
 
         if (budget == 0) {
             wi_stream_needs_later(loop, stream);
@@ -421,12 +421,8 @@ wi_stream_read(struct wi_loop *loop, struct wi_stream *stream)
         if (begins_to_rest(loop, stream)) {
             break;
         }
-        if (wi_unlikely(stream->read_blocks == WI_READ_SPLICES)) {
-            size = wi_pump_splice(loop, stream);
-        }
-        if (wi_likely(size == -ENOSYS)) {
-            size = receive_once(loop, stream);
-        }
+        size = wi_pump_reads(stream) ? wi_pump_splice(loop, stream) : -ENOSYS;
+        size = size == -ENOSYS ? receive_once(loop, stream) : size;
         if (size <= 0) {
             input_ended(loop, stream, size);
             break;

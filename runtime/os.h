@@ -57,7 +57,7 @@ struct wi_os_report {
 };
 int wi_os_receive_report(int fd, struct wi_os_report *ret_report); /* -EAGAIN: none left */
 
-/** A pipe: [0] to read from, [1] to write to; for @p size bytes in pages, if it may have as many. */
+/** A pipe: [0] to read from, [1] to write to; for @p size bytes, if it may have as many pages. */
 int wi_os_pipe_create(int ret_ends[2], size_t size);
 /** From a socket into a pipe, uncopied. 0: the end; -EAGAIN: nothing there, or the pipe is full. A
  *  short count says nothing of either. */

@@ -1,8 +1,8 @@
 // os: count
 // SPDX-License-Identifier: MIT
 //
-// How a pump moves bytes: what goes through a pipe, what does not, and that it goes all the same when
-// the kernel has no pipe, or does not splice.
+// How a pump moves bytes: what goes through a pipe, what does not, and that it goes all the same
+// when the kernel has no pipe, or does not splice.
 #include "tests/lib/os_count.h"
 #include "tests/lib/pumping.h"
 #include "tests/lib/reader.h"
