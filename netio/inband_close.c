@@ -150,7 +150,10 @@ weir_inband_close(struct weir_inband *inband, enum weir_close_mode mode, uint64_
         return -EINVAL;
     }
     if (mode == WEIR_CLOSE_ABORT) {
-        wi_or_acq_rel(&inband->gate, WI_INBAND_GATE_CLOSED); // ORDER(inband_gate): the last way in
+        gate = wi_or_acq_rel(&inband->gate, WI_INBAND_GATE_CLOSED); // ORDER(inband_gate) both ways
+        if (gate & WI_INBAND_GATE_DEAD) {
+            return -WEIR_ESTALE; // also behind the runtime's end
+        }
         return weir_close(inband->stream, WEIR_CLOSE_ABORT, 0, code);
     }
     ask = wi_heap_alloc(sizeof(*ask));

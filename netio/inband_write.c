@@ -499,7 +499,7 @@ is_settled(struct weir_inband *inband, int result)
         retry(inband);
         return false;
     default: // the stream below has ended or failed: its own events say the rest
-        if (inband->phase < WI_INBAND_FINISHING) {
+        if (inband->phase == WI_INBAND_CLOSING) {
             inband->phase = WI_INBAND_FINISHING;
             weir_close(inband->stream, WEIR_CLOSE_DRAIN, 0, 0);
         }

@@ -6,6 +6,7 @@
 #include "tests/lib/reader.h"
 
 #include <string.h>
+#include <unistd.h>
 
 enum { MIB = 1024 * 1024, FRAME = WEIR_INBAND_FRAME_MAX, HEADER = 4 };
 
@@ -731,6 +732,50 @@ a_write_may_be_sent_inside_the_call(void **state)
     assert_int_equal(recorder_count(hand->recorder), 0);
 }
 
+// A reference outlives the flow, and the runtime too: every call says that it is gone.
+static void
+a_reference_outlives_the_runtime(void **state)
+{
+    struct fixture *fixture = fixture_manual(state);
+    struct hand *hand = open_plain(fixture);
+    struct weir_inband *flow = weir_inband_ref(hand->inband);
+    struct weir_write request = {0};
+    struct weir_read read = {.done = pulls_done};
+
+    fixture_end(fixture);
+    assert_status(weir_inband_write(flow, &request, NULL), -WEIR_ESTALE);
+    assert_status(weir_inband_end(flow), -WEIR_ESTALE);
+    assert_true(weir_inband_read(flow, &read) < 0);
+    assert_status(weir_inband_pause(flow), -WEIR_ESTALE);
+    assert_status(weir_inband_resume(flow), -WEIR_ESTALE);
+    assert_status(weir_inband_stop_reading(flow), -WEIR_ESTALE);
+    for (unsigned mode = WEIR_CLOSE_DRAIN; mode <= WEIR_CLOSE_ABORT; mode++) {
+        assert_status(weir_inband_close(flow, (enum weir_close_mode)mode, 0, 0), -WEIR_ESTALE);
+    }
+    assert_status(weir_inband_status(flow), -WEIR_ESTALE);
+    weir_inband_unref(flow);
+    weir_inband_unref(NULL);
+}
+
+// A stop of the runtime is no close of the layer: the peer sees an end without a mark.
+static void
+a_stop_of_the_runtime_ends_without_a_mark(void **state)
+{
+    struct fixture *fixture = fixture_manual(state);
+    struct hand *hand = open_plain(fixture);
+    int peer = dup(hand->peer);
+    uint8_t byte;
+
+    assert_true(peer >= 0);
+    fixture_own_fd(fixture, peer);
+    fixture_close_fd(fixture, hand->peer);
+    assert_int_equal(shutdown(peer, SHUT_WR), 0);
+    events_wait(hand->events, "peer_fin");
+    assert_status(weir_runtime_stop(fixture->runtime, weir_now_ns() + MS(1000)), 0);
+    assert_int_equal(recv(peer, &byte, 1, 0), 0);
+    expect_closed(hand, 0);
+}
+
 // ---- many threads -----------------------------------------------------------------------------
 
 struct writer {
@@ -1004,6 +1049,8 @@ main(void)
         EACH(given_memory_is_released_once),
         EACH(a_shared_payload_is_framed_for_each_flow),
         EACH(a_write_may_be_sent_inside_the_call),
+        EACH(a_reference_outlives_the_runtime),
+        EACH(a_stop_of_the_runtime_ends_without_a_mark),
         EACH(concurrent_writes_are_not_mixed),
         EACH(an_end_that_races_with_writes_is_the_last),
         EACH(unread_input_pushes_back),

@@ -249,6 +249,38 @@ a_dial_that_takes_too_long_is_etimedout(void **state)
     assert_true(weir_now_ns() - begin >= MS(49));
 }
 
+// H4: a close's deadline holds for a stream that never starts; what was queued ends with it.
+static void
+a_close_before_the_start_ends_at_its_deadline(void **state)
+{
+    struct fixture *fixture = fixture_manual(state);
+    int listener;
+    struct weir_address address = silent_address(fixture, &listener);
+
+    for (unsigned mode = WEIR_CLOSE_DRAIN; mode <= WEIR_CLOSE_FLUSH; mode++) {
+        struct recorder *recorder = recorder_make(fixture);
+        struct events *events;
+        struct weir_dial request = dial_request(fixture, &address, &events);
+        struct weir_write write = request_make(recorder, 0, 100);
+        uint64_t begin = weir_now_ns();
+        weir_stream stream;
+
+        assert_status(weir_dial(fixture->loop, &request, &stream), 0);
+        assert_status(weir_write(stream, &write, NULL), 0);
+        fixture_settle(fixture);
+        assert_status(
+            weir_close(stream, (enum weir_close_mode)mode, weir_deadline_after(MS(30)), 0), 0);
+        recorder_wait(recorder, 1);
+        assert_true(recorder_of(recorder, 0).status < 0);
+        assert_int_equal(recorder_of(recorder, 0).sent, 0);
+        events_wait(events, "closed");
+        assert_status(events->closed.status, -ETIMEDOUT);
+        assert_int_equal(events->closed.bytes_lost, 100);
+        events_expect_ending(events, "send_closed:0 closed");
+        assert_true(weir_now_ns() - begin >= MS(29));
+    }
+}
+
 // Waiting for the peer is nobody else's business: another stream of the loop talks meanwhile.
 static void
 a_dial_that_hangs_disturbs_nobody(void **state)
@@ -449,6 +481,7 @@ main(void)
         EACH(a_drain_before_the_start_still_sends),
         EACH(a_refused_dial_says_so_and_is_gone),
         EACH_TCP(a_dial_that_takes_too_long_is_etimedout),
+        EACH_TCP(a_close_before_the_start_ends_at_its_deadline),
         EACH_TCP(a_dial_that_hangs_disturbs_nobody),
         EACH_UNIX(a_full_unix_backlog_is_a_refusal_or_a_wait),
         EACH(a_dial_may_choose_its_own_address),
