@@ -213,12 +213,13 @@ answer(struct wi_hybrid_client *client, uint32_t port)
     int fd = client->fd;
     uint8_t said = 0;
 
-    // No bytes have gone that way: there is room, or nobody to read it.
-    if (wi_hybrid_say(fd, "OK", TOLD_PORTS + part->told++, &said) != 1) {
+    // Another poller will watch it, or this one as another's. No bytes have gone its way: there is
+    // room, or nobody to read it.
+    if (wi_os_poll_remove(part->loop->poller, fd) < 0 ||
+        wi_hybrid_say(fd, "OK", TOLD_PORTS + part->told++, &said) != 1) {
         refuse(client);
         return;
     }
-    wi_os_poll_remove(part->loop->poller, fd);
     forget(client);
     wi_listener_place(part, fd, &peer, peer_size, port);
 }

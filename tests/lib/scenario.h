@@ -61,6 +61,7 @@ struct torture {
     struct weir_chain chain[2];
     struct weir_shared *shared;
     weir_token token;
+    bool answers; // a line asks for a port before anything else, and a line answers
     int fds[4];
     void (*settled)(struct torture *torture);      // after act(), on the test's thread
     void (*settled_late)(struct torture *torture); // when all has closed

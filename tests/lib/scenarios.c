@@ -99,6 +99,7 @@ on_accepted(weir_listener listener, weir_stream stream, void *arg)
     slot->stream = stream;
     slot->opened = true;
     slot->peer = torture->fds[0];
+    slot->unchecked = torture->answers; // a line comes first
     torture->fds[0] = -1;
     op->stream = slot;
     op->size = 200;
@@ -161,6 +162,9 @@ listen_and_take(struct torture *torture, unsigned flags, unsigned connections)
     for (unsigned i = 0; i < connections; i++) {
         int fd = connect_to(torture, &address);
 
+        if (fd >= 0 && torture->answers) {
+            send(fd, "CONNECT 5\n", 10, MSG_NOSIGNAL);
+        }
         torture->fds[0] = fd;
         torture_settle(torture);
         if (fd >= 0 &&
@@ -181,6 +185,20 @@ static void
 listen_for_two_loops(struct torture *torture)
 {
     listen_and_take(torture, 0, 3);
+}
+
+// Clients that ask for a port first; one that does not is dropped with the listener.
+static void
+listen_for_questions(struct torture *torture)
+{
+    if (!transport_is_tcp(torture->fixture->transport)) {
+        torture->answers = true;
+        listen_and_take(torture, WEIR_LISTEN_HYBRID, 2);
+        torture->answers = false;
+        if (torture->listeners != 0) {
+            connect_to(torture, &torture->address);
+        }
+    }
 }
 
 static void
@@ -259,6 +277,9 @@ take_dialled(struct torture *torture)
     if (fd >= 0) {
         fixture_own_fd(torture->fixture, fd);
         slot->peer = fd;
+        if (torture->answers) {
+            send(fd, "OK 5\n", 5, MSG_NOSIGNAL);
+        }
     }
     fixture_close_fd(torture->fixture, torture->fds[0]);
 }
@@ -282,6 +303,27 @@ dial(struct torture *torture)
     if (slot->opened) {
         write_form(torture, slot, 1000, 1, 0, WEIR_SENT);
         write_form(torture, slot, 500, 1, WEIR_COPY | WEIR_MORE, WEIR_SENT);
+        torture_result(torture, weir_end(slot->stream));
+    }
+}
+
+static void
+dial_and_ask(struct torture *torture)
+{
+    struct torture_stream *slot = torture_stream(torture);
+    struct weir_endpoint endpoint = {
+        .kind = WEIR_ENDPOINT_HYBRID, .port = 5, .address = torture->address};
+    struct weir_dial request = {.endpoint = &endpoint, .stream = torture_options(slot, true)};
+
+    if (transport_is_tcp(torture->fixture->transport)) {
+        return; // there is no such thing
+    }
+    torture->answers = true;
+    slot->unchecked = true; // a line comes first
+    slot->opened =
+        torture_result(torture, weir_dial(torture->fixture->loop, &request, &slot->stream)) == 0;
+    if (slot->opened) {
+        write_form(torture, slot, 1000, 1, 0, WEIR_SENT);
         torture_result(torture, weir_end(slot->stream));
     }
 }
@@ -1129,6 +1171,7 @@ const struct scenario scenarios[] = {
     {.name = "live with threads", .bare = true, .act = live_with_threads},
     {.name = "live, watched", .bare = true, .act = live_watched},
     {.name = "listen", .prepare = prepare_listen, .act = listen_once},
+    {.name = "listen for questions", .prepare = prepare_listen, .act = listen_for_questions},
     {.name = "listen, two loops",
      .loops = 2,
      .prepare = prepare_listen,
@@ -1139,6 +1182,7 @@ const struct scenario scenarios[] = {
      .act = listen_on_every_loop},
     {.name = "dial", .prepare = prepare_dial, .act = dial},
     {.name = "dial on the loop", .place = TORTURE_LOOP, .prepare = prepare_dial, .act = dial},
+    {.name = "dial and ask", .prepare = prepare_dial, .act = dial_and_ask},
     {.name = "dial lazily", .prepare = prepare_dial, .act = dial_lazily},
     {.name = "adopt", .prepare = prepare_adopt, .act = adopt},
     {.name = "adopt on the loop", .place = TORTURE_LOOP, .prepare = prepare_adopt, .act = adopt},
