@@ -314,6 +314,7 @@ flow_open_ends(struct flow *flow)
                                   .accepted = on_accepted,
                                   .arg = &flow->ends[1]};
     struct weir_dial dial = {.stream = stream};
+    struct weir_endpoint port = {.kind = WEIR_ENDPOINT_HYBRID, .port = 1024};
     struct weir_loop *loop = fixture->loop;
 
     if (flow->options.other_thread) {
@@ -321,8 +322,15 @@ flow_open_ends(struct flow *flow)
     }
     dial.stream.handlers = &dialling;
     dial.stream.user = &flow->ends[0];
+    if (fixture->transport->bit == TRANSPORT_HYBRID) {
+        request.flags = WEIR_LISTEN_HYBRID;
+        port.address = request.address;
+        dial.endpoint = &port;
+    }
     assert_status(weir_listen(fixture->runtime, &request, &flow->listener), 0);
-    assert_status(weir_listener_address(flow->listener, &dial.address), 0);
+    if (dial.endpoint == NULL) {
+        assert_status(weir_listener_address(flow->listener, &dial.address), 0);
+    }
     assert_status(weir_dial(loop, &dial, &flow->ends[0].stream), 0);
     fixture_turn_until(fixture, are_open, flow);
     for (unsigned side = 0; side < 2; side++) {

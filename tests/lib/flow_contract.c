@@ -958,31 +958,37 @@ lines_are_read_across_fragments(void **state)
     flow_close_anyhow(flow);
 }
 
+// The hybrid form is a transport to who has dialled or accepted.
+#define EACH_FLOW(f)                            \
+    {                                           \
+#f, f, TRANSPORT_ALL | TRANSPORT_HYBRID \
+    }
+
 int
 flow_contract_run(const char *group, const struct flow_layer *under_test)
 {
     static const struct test_case cases[] = {
-        EACH(every_pair_of_sizes_flows_both_ways_at_once),
-        EACH(sizes_flow_both_ways_between_loops),
-        EACH(two_drains_meet),
-        EACH(random_sizes_flow_both_ways),
-        EACH(reads_get_all_bytes_and_then_the_end_for_ever),
-        EACH(a_read_into_memory_leaves_the_rest_for_the_next),
-        EACH(reads_end_with_the_own_close),
-        EACH(writes_after_the_end_are_refused),
-        EACH(a_write_may_carry_the_end),
-        EACH(a_write_of_nothing_is_a_barrier_everywhere),
-        EACH(a_drain_leaves_a_silent_peer_at_its_deadline),
-        EACH(a_drain_meets_a_peer_that_was_there_first),
-        EACH(a_drain_loses_nothing_that_was_queued),
-        EACH(closes_may_be_repeated_and_made_harder),
-        EACH(two_threads_may_close_at_once),
-        EACH(a_flow_may_be_closed_from_its_callbacks),
-        EACH(shutting_reading_down_leaves_the_other_direction),
-        EACH(a_reset_at_any_step_is_told_truly),
-        EACH(bytes_come_before_a_reset),
-        EACH(parallel_echoes_give_back_every_byte_and_then_end),
-        EACH(lines_are_read_across_fragments),
+        EACH_FLOW(every_pair_of_sizes_flows_both_ways_at_once),
+        EACH_FLOW(sizes_flow_both_ways_between_loops),
+        EACH_FLOW(two_drains_meet),
+        EACH_FLOW(random_sizes_flow_both_ways),
+        EACH_FLOW(reads_get_all_bytes_and_then_the_end_for_ever),
+        EACH_FLOW(a_read_into_memory_leaves_the_rest_for_the_next),
+        EACH_FLOW(reads_end_with_the_own_close),
+        EACH_FLOW(writes_after_the_end_are_refused),
+        EACH_FLOW(a_write_may_carry_the_end),
+        EACH_FLOW(a_write_of_nothing_is_a_barrier_everywhere),
+        EACH_FLOW(a_drain_leaves_a_silent_peer_at_its_deadline),
+        EACH_FLOW(a_drain_meets_a_peer_that_was_there_first),
+        EACH_FLOW(a_drain_loses_nothing_that_was_queued),
+        EACH_FLOW(closes_may_be_repeated_and_made_harder),
+        EACH_FLOW(two_threads_may_close_at_once),
+        EACH_FLOW(a_flow_may_be_closed_from_its_callbacks),
+        EACH_FLOW(shutting_reading_down_leaves_the_other_direction),
+        EACH_FLOW(a_reset_at_any_step_is_told_truly),
+        EACH_FLOW(bytes_come_before_a_reset),
+        EACH_FLOW(parallel_echoes_give_back_every_byte_and_then_end),
+        EACH_FLOW(lines_are_read_across_fragments),
     };
 
     layer = under_test;

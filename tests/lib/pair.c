@@ -27,6 +27,7 @@ const struct transport transports[TRANSPORT_COUNT] = {
     {.name = "unix", .bit = TRANSPORT_PATH, .family = AF_UNIX},
     {.name = "abstract", .bit = TRANSPORT_ABSTRACT, .family = AF_UNIX},
     {.name = "vsock", .bit = TRANSPORT_VSOCK, .family = AF_VSOCK},
+    {.name = "hybrid", .bit = TRANSPORT_HYBRID, .family = AF_UNIX},
 };
 
 bool

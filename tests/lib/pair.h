@@ -24,6 +24,7 @@ enum transport_bit {
     TRANSPORT_PATH = 1 << 2,     // Unix, a path
     TRANSPORT_ABSTRACT = 1 << 3, // Unix, an abstract name
     TRANSPORT_VSOCK = 1 << 4,    // to this machine itself, where the kernel can
+    TRANSPORT_HYBRID = 1 << 5,   // Unix, a path, behind which ports are asked for: of flows
     TRANSPORT_TCP = TRANSPORT_TCP4 | TRANSPORT_TCP6,
     TRANSPORT_UNIX = TRANSPORT_PATH | TRANSPORT_ABSTRACT,
     TRANSPORT_ALL = TRANSPORT_TCP | TRANSPORT_UNIX | TRANSPORT_VSOCK,
@@ -35,7 +36,7 @@ struct transport {
     int family;
 };
 
-enum { TRANSPORT_COUNT = 5 };
+enum { TRANSPORT_COUNT = 6 };
 extern const struct transport transports[TRANSPORT_COUNT];
 
 bool transport_is_available(const struct transport *transport);
