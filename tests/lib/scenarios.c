@@ -1101,6 +1101,64 @@ watch(struct torture *torture)
     }
 }
 
+// ---- half-close in band -----------------------------------------------------------------------
+
+// The peer has said a frame, its end and its close.
+static void
+prepare_inband(struct torture *torture)
+{
+    static const unsigned char said[] = {5,    0,    0,    0,    'h',  'e',  'l',  'l', 'o',
+                                         0xad, 0xde, 0xef, 0xbe, 0xad, 0xde, 0xad, 0xde};
+    struct torture_stream *slot = torture_adopt(torture, false, 0);
+
+    slot->unchecked = true; // its bytes are frames
+    assert_true(send(slot->peer, said, sizeof(said), MSG_NOSIGNAL) == sizeof(said));
+}
+
+static void
+say_inband(struct torture *torture, struct weir_inband *flow, unsigned flags, size_t size)
+{
+    struct weir_write request;
+    struct torture_op *op = make_write(torture, &torture->streams[0], size, 3, &request);
+
+    request.flags = flags;
+    if (flags & WEIR_GIVE) {
+        op->gives = true;
+        request.release = torture_release;
+        request.release_arg = op;
+    }
+    torture_accepted(op, weir_inband_write(flow, &request, NULL));
+}
+
+static void
+half_close_in_band(struct torture *torture)
+{
+    struct torture_stream *slot = &torture->streams[0];
+    struct weir_stream_options options = torture_options(slot, false);
+    struct weir_inband_options layer = {.handlers = options.handlers, .user = slot};
+    struct weir_read request = {.done = torture_read_done};
+    struct weir_inband *flow;
+
+    if (torture_result(torture, weir_inband_open(slot->stream, &layer, &flow)) < 0) {
+        return;
+    }
+    say_inband(torture, flow, WEIR_COPY, 300);
+    say_inband(torture, flow, WEIR_GIVE, 9000);
+    for (unsigned i = 0; i < 2; i++) {
+        struct torture_op *op = torture_op(torture);
+
+        request.arg = op;
+        request.deadline_ns = weir_deadline_after(MS(60000));
+        torture_accepted(op, weir_inband_read(flow, &request));
+    }
+    torture_result(torture, weir_inband_pause(flow));
+    torture_result(torture, weir_inband_resume(flow));
+    say_inband(torture, flow, WEIR_FIN, 5000);
+    torture_result(torture,
+                   weir_inband_close(flow, WEIR_CLOSE_DRAIN, weir_deadline_after(MS(2000)), 0));
+    weir_inband_unref(flow);
+}
+
 // ---- pumping ----------------------------------------------------------------------------------
 
 #define PUMPED_SIZE 250000u
@@ -1230,6 +1288,10 @@ const struct scenario scenarios[] = {
     {.name = "pull", .prepare = prepare_pull, .act = pull},
     {.name = "pull, fresh thread", .place = TORTURE_FRESH, .prepare = prepare_pull, .act = pull},
     {.name = "pull on the loop", .place = TORTURE_LOOP, .prepare = prepare_pull, .act = pull},
+    {.name = "half-close in band",
+     .place = TORTURE_LOOP,
+     .prepare = prepare_inband,
+     .act = half_close_in_band},
     {.name = "provide", .place = TORTURE_LOOP, .prepare = prepare_pull, .act = provide},
     {.name = "rest", .prepare = prepare_rest, .act = rest},
     {.name = "rest on the loop", .place = TORTURE_LOOP, .prepare = prepare_rest, .act = rest},
