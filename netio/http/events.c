@@ -89,6 +89,10 @@ wi_http_refuse(struct wi_http_conn *conn, unsigned status)
         return;
     }
     say_over(conn, status_of(status), WEIR_ORIGIN_TRANSPORT);
+    if (wi_http_phase(wi_load_relaxed(&conn->word)) == WI_HTTP_DONE) {
+        wi_http_conn_close(conn); // answered before the rest of the request was looked at
+        return;
+    }
     if (!take_for_refusal(conn)) {
         weir_close(conn->stream, WEIR_CLOSE_ABORT, 0, 0);
         return;
