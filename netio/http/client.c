@@ -203,7 +203,7 @@ wi_http_client_begin(struct weir_http_client *client, struct wi_http_side *side,
         conn->flags |= asked->is_head ? (unsigned)WI_HTTP_IS_HEAD : 0;
         conn->is_last = asked->says_close;
         result = wi_http_begin_message(conn, entered, &begin, body != NULL ? body : &nothing, NULL);
-        wi_http_leave(conn);
+        wi_http_leave(conn, entered);
     }
     if (result < 0) { // as if it had never been
         wi_http_exchange_over(conn, result, WEIR_ORIGIN_LOCAL_CLOSE);

@@ -107,6 +107,16 @@ wi_http_conn_take(void)
     return conn;
 }
 
+// The word with its exchange over: a new generation, held, in this phase.
+static uint64_t
+word_after(uint64_t word, enum wi_http_phase phase)
+{
+    uint64_t before = (word & WI_HTTP_BEFORES) + (word & WI_HTTP_INFLIGHTS) * WI_HTTP_BEFORE;
+    uint64_t generation = (word & ~(WI_HTTP_GENERATION - 1)) + WI_HTTP_GENERATION;
+
+    return wi_http_with_phase(generation | before | WI_HTTP_HELD, phase);
+}
+
 void
 wi_http_conn_put(struct wi_http_conn *conn)
 {
@@ -114,11 +124,10 @@ wi_http_conn_put(struct wi_http_conn *conn)
     uint64_t freed;
 
     do {
-        freed = ((word & (~(WI_HTTP_GENERATION - 1) | WI_HTTP_INFLIGHTS)) + WI_HTTP_GENERATION) |
-                WI_HTTP_FREED | WI_HTTP_HELD;
+        freed = word_after(word, WI_HTTP_FREED);
         // ORDER(http) observe: what those inside did before they left.
     } while (!wi_cas_acq_rel(&conn->word, &word, freed));
-    if ((freed & WI_HTTP_INFLIGHTS) == 0) {
+    if ((freed & WI_HTTP_BEFORES) == 0) {
         push_free(conn);
     }
 }
@@ -128,7 +137,8 @@ wi_http_conn_put(struct wi_http_conn *conn)
 static bool
 is_named(uint64_t word, weir_http http)
 {
-    return word >> WI_HTTP_SLOT_BITS == http.bits >> WI_HTTP_SLOT_BITS && !(word & WI_HTTP_FREED);
+    return word >> WI_HTTP_SLOT_BITS == http.bits >> WI_HTTP_SLOT_BITS &&
+           wi_http_phase(word) != WI_HTTP_FREED;
 }
 
 struct wi_http_conn *
@@ -187,27 +197,34 @@ wi_http_enter(weir_http http, unsigned phases, struct wi_http_conn **ret_conn, u
         if (!(phases & (1u << wi_http_phase(word)))) {
             return refusal_of(word);
         }
+        if ((word & WI_HTTP_INFLIGHTS) == WI_HTTP_INFLIGHTS / 2) { // so many threads
+            return -EBUSY;
+        }
     } while (!wi_cas_acq_rel(&conn->word, &word, word + WI_HTTP_INFLIGHT));
     *ret_conn = conn;
     *ret_word = word;
     return 0;
 }
 
-void
-wi_http_leave(struct wi_http_conn *conn)
-{
-    // ORDER(http) publish: what was done inside.
-    uint64_t word = wi_sub_acq_rel(&conn->word, WI_HTTP_INFLIGHT);
-
-    if ((word & WI_HTTP_FREED) && (word & WI_HTTP_INFLIGHTS) == WI_HTTP_INFLIGHT) {
-        push_free(conn);
-    }
-}
-
 static bool
 is_same_exchange(uint64_t word, uint64_t entered)
 {
-    return word >> WI_HTTP_SLOT_BITS == entered >> WI_HTTP_SLOT_BITS && !(word & WI_HTTP_FREED);
+    return word >> WI_HTTP_SLOT_BITS == entered >> WI_HTTP_SLOT_BITS;
+}
+
+void
+wi_http_leave(struct wi_http_conn *conn, uint64_t entered)
+{
+    uint64_t word = wi_load_relaxed(&conn->word);
+    uint64_t left;
+
+    do {
+        left = word - (is_same_exchange(word, entered) ? WI_HTTP_INFLIGHT : WI_HTTP_BEFORE);
+        // ORDER(http) publish: what was done inside.
+    } while (!wi_cas_acq_rel(&conn->word, &word, left));
+    if (wi_http_phase(left) == WI_HTTP_FREED && (left & WI_HTTP_BEFORES) == 0) {
+        push_free(conn);
+    }
 }
 
 int
@@ -218,7 +235,7 @@ wi_http_take_alone(struct wi_http_conn *conn, uint64_t entered)
     do {
         if (!is_same_exchange(word, entered) || wi_http_phase(word) != wi_http_phase(entered) ||
             (word & WI_HTTP_INFLIGHTS) != WI_HTTP_INFLIGHT) {
-            wi_http_leave(conn);
+            wi_http_leave(conn, entered);
             return is_same_exchange(word, entered) ? -EBUSY : -WEIR_ESTALE;
         }
         // ORDER(http) observe: what those did who were inside before.
@@ -244,23 +261,26 @@ wi_http_set_phase(struct wi_http_conn *conn, enum wi_http_phase phase)
 {
     uint64_t word = wi_load_relaxed(&conn->word);
 
-    wi_store_relaxed(&conn->word, wi_http_with_phase(word, phase));
+    if ((word & WI_HTTP_BEFORES) == 0) {
+        wi_store_relaxed(&conn->word, wi_http_with_phase(word, phase));
+        return;
+    }
+    while (!wi_cas_relaxed(&conn->word, &word, wi_http_with_phase(word, phase))) {
+    }
 }
 
 void
 wi_http_next_exchange(struct wi_http_conn *conn, enum wi_http_phase phase)
 {
     uint64_t word = wi_load_relaxed(&conn->word);
-    uint64_t next;
 
-    do {
-        next = (wi_http_with_phase(word, phase) | WI_HTTP_HELD) + WI_HTTP_GENERATION;
-        if ((word & (WI_HTTP_HELD | WI_HTTP_INFLIGHTS)) == WI_HTTP_HELD) { // nobody can come in
-            wi_store_relaxed(&conn->word, next);
-            return;
-        }
-        // ORDER(http) observe: what those inside did before they left.
-    } while (!wi_cas_acq_rel(&conn->word, &word, next));
+    if ((word & (WI_HTTP_HELD | WI_HTTP_INFLIGHTS | WI_HTTP_BEFORES)) == WI_HTTP_HELD) {
+        wi_store_relaxed(&conn->word, word_after(word, phase)); // nobody can come in, or leave
+        return;
+    }
+    // ORDER(http) observe: what those inside did before they left.
+    while (!wi_cas_acq_rel(&conn->word, &word, word_after(word, phase))) {
+    }
 }
 
 void

@@ -17,21 +17,25 @@
 
 /** Where the exchange's sending side is. */
 enum wi_http_phase {
-    WI_HTTP_IDLE,   // no exchange
-    WI_HTTP_OPEN,   // nothing of the message was sent
-    WI_HTTP_BODY,   // its head was, and its body is open
-    WI_HTTP_BUSY,   // someone has it for himself: sends a head, a file, the end
-    WI_HTTP_DONE,   // its end was submitted
-    WI_HTTP_PHASES, // below WI_HTTP_HELD
+    WI_HTTP_IDLE,  // no exchange
+    WI_HTTP_OPEN,  // nothing of the message was sent
+    WI_HTTP_BODY,  // its head was, and its body is open
+    WI_HTTP_BUSY,  // someone has it for himself: sends a head, a file, the end
+    WI_HTTP_DONE,  // its end was submitted
+    WI_HTTP_FREED, // no connection; the last one out gives the slot back
 };
 
-/* The word: | generation 40 | mode 4 | held 1 | phase 3 | in flight 16 | */
+/* The word: | generation 40 | held 1 | phase 3 | of exchanges before 10 | in flight 10 |
+ *
+ * Who is inside when the exchange is over is counted among those of exchanges before: the next one
+ * is nobody's affair of theirs, and still they keep the slot. */
 #define WI_HTTP_INFLIGHT    UINT64_C(1)
-#define WI_HTTP_INFLIGHTS   UINT64_C(0xffff)
-#define WI_HTTP_PHASE_SHIFT 16
+#define WI_HTTP_INFLIGHTS   UINT64_C(0x3ff)
+#define WI_HTTP_BEFORE      (UINT64_C(1) << 10)
+#define WI_HTTP_BEFORES     (WI_HTTP_INFLIGHTS << 10)
+#define WI_HTTP_PHASE_SHIFT 20
 #define WI_HTTP_PHASE_MASK  (UINT64_C(7) << WI_HTTP_PHASE_SHIFT)
-#define WI_HTTP_HELD        (UINT64_C(1) << 19) // the loop's own, without contest
-#define WI_HTTP_FREED       (UINT64_C(1) << 20) // the last one out gives the slot back
+#define WI_HTTP_HELD        (UINT64_C(1) << 23) // the loop's own, without contest
 #define WI_HTTP_GENERATION  (UINT64_C(1) << 24)
 #define WI_HTTP_SLOT_BITS   24
 
@@ -59,6 +63,7 @@ enum wi_http_conn_flag {
     WI_HTTP_FIN = 1 << 12,         // the peer sends nothing more
     WI_HTTP_RECEIVING = 1 << 13,   // an exchange's received message is not complete
     WI_HTTP_FINAL = 1 << 14,       // client: the response's final head was told
+    WI_HTTP_ENDED = 1 << 15,       // the end of the sent message has left
 };
 
 struct wi_http_pull;
@@ -172,7 +177,7 @@ int wi_http_take_alone(struct wi_http_conn *conn, uint64_t entered);
 void wi_http_move(struct wi_http_conn *conn, uint64_t entered, enum wi_http_phase phase);
 
 /** Who has entered: leave. */
-void wi_http_leave(struct wi_http_conn *conn);
+void wi_http_leave(struct wi_http_conn *conn, uint64_t entered);
 
 /** Loop thread, the exchange held and nobody inside. Set the phase. */
 void wi_http_set_phase(struct wi_http_conn *conn, enum wi_http_phase phase);

@@ -35,7 +35,8 @@ static bool
 waits_for_response(const struct wi_http_conn *conn)
 {
     return (conn->flags & (WI_HTTP_CLIENT | WI_HTTP_FINAL)) == WI_HTTP_CLIENT &&
-           wi_http_phase(wi_load_relaxed(&conn->word)) == WI_HTTP_DONE;
+           ((conn->flags & WI_HTTP_ENDED) ||
+            wi_http_phase(wi_load_relaxed(&conn->word)) == WI_HTTP_DONE);
 }
 
 void
@@ -142,11 +143,7 @@ wi_http_conn_due(struct wi_http_conn *conn, uint64_t now)
         return WEIR_NEVER;
     }
     if (receives_slowly(conn, now)) {
-        if (conn->flags & WI_HTTP_CLIENT) {
-            wi_http_conn_abort(conn, -ETIMEDOUT, WEIR_ORIGIN_DEADLINE);
-        } else {
-            wi_http_refuse(conn, 408);
-        }
+        wi_http_refuse(conn, 408);
         return WEIR_NEVER;
     }
     if (conn->head_ns != 0 && waits_for_response(conn) &&

@@ -57,7 +57,16 @@ wi_http_conn_abort(struct wi_http_conn *conn, int status, enum weir_origin origi
 static int
 status_of(unsigned refusal)
 {
-    return refusal == 408 ? -ETIMEDOUT : refusal == 413 ? -EMSGSIZE : -EPROTO;
+    switch (refusal) {
+    case 408:
+        return -ETIMEDOUT;
+    case 413:
+        return -EMSGSIZE;
+    case 503:
+        return -ENOMEM;
+    default:
+        return -EPROTO;
+    }
 }
 
 // Have the exchange for ourselves, if there is one and nothing of its response was sent.
@@ -75,7 +84,7 @@ take_for_refusal(struct wi_http_conn *conn)
         return false;
     }
     wi_http_move(conn, entered, WI_HTTP_DONE);
-    wi_http_leave(conn);
+    wi_http_leave(conn, entered);
     return true;
 }
 
@@ -86,6 +95,10 @@ wi_http_refuse(struct wi_http_conn *conn, unsigned status)
     int size;
 
     if (conn->flags & WI_HTTP_OVER) {
+        return;
+    }
+    if (conn->flags & WI_HTTP_CLIENT) { // there is nobody to answer
+        wi_http_conn_abort(conn, status_of(status), WEIR_ORIGIN_TRANSPORT);
         return;
     }
     say_over(conn, status_of(status), WEIR_ORIGIN_TRANSPORT);
@@ -167,7 +180,7 @@ wi_http_conn_sent(struct wi_http_conn *conn, weir_http http, weir_stream stream,
 {
     uint64_t word = wi_load_relaxed(&conn->word);
 
-    if ((word & WI_HTTP_FREED) || conn->stream.bits != stream.bits ||
+    if (wi_http_phase(word) == WI_HTTP_FREED || conn->stream.bits != stream.bits ||
         (conn->flags & WI_HTTP_HIJACKED)) {
         return; // it has gone, or is no connection of ours any more
     }
@@ -183,6 +196,7 @@ wi_http_conn_sent(struct wi_http_conn *conn, weir_http http, weir_stream stream,
         wi_sub_relaxed(&conn->body_sent, sent->give_back);
     }
     if (sent->is_end) {
+        conn->flags |= WI_HTTP_ENDED;
         wi_http_conn_continue(conn);
     }
 }

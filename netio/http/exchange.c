@@ -72,7 +72,7 @@ weir_http_abort(weir_http http)
 
     if (result == 0) {
         result = weir_close(conn->stream, WEIR_CLOSE_ABORT, 0, 0);
-        wi_http_leave(conn);
+        wi_http_leave(conn, entered);
     }
     return result;
 }
@@ -153,7 +153,7 @@ weir_http_interim(weir_http http, const struct weir_http_head *head)
         result = send_bare(conn, head, false);
     }
     wi_http_move(conn, entered, WI_HTTP_OPEN);
-    wi_http_leave(conn);
+    wi_http_leave(conn, entered);
     return result;
 }
 
@@ -215,7 +215,7 @@ weir_http_hijack(weir_http http, const struct weir_http_head *head,
     if (result == 0 && head != NULL) {
         result = send_bare(conn, head, true);
     }
-    wi_http_leave(conn);
+    wi_http_leave(conn, entered);
     if (result < 0) {
         wi_http_move(conn, entered, wi_http_phase(entered));
         return result;

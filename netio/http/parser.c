@@ -340,18 +340,6 @@ find_known(const struct weir_http_field *fields, unsigned count, struct known *r
     }
 }
 
-// A registered name, an address or nothing, and a port perhaps: what a URI may have there.
-static bool
-is_host(const struct weir_http_field *host)
-{
-    for (uint32_t i = 0; i < host->value_size; i++) {
-        if (!wi_http_is_host_byte((unsigned char)host->value[i])) {
-            return false;
-        }
-    }
-    return true;
-}
-
 // Chunked and nothing else, once. 0 or the status to refuse with.
 static unsigned
 check_coding(const llhttp_t *machine, const struct known *known)
@@ -379,7 +367,7 @@ check_request(const llhttp_t *machine, const struct weir_http_limits *limits,
         return 501;
     }
     if (known->hosts > 1 || (known->hosts == 0 && machine->http_minor == 1) ||
-        (known->hosts == 1 && !is_host(known->host))) {
+        (known->hosts == 1 && !wi_http_is_host(known->host->value, known->host->value_size))) {
         return 400;
     }
     status = check_coding(machine, known);

@@ -320,6 +320,6 @@ weir_http_read(weir_http http, const struct weir_http_read *request, weir_op *re
     }
     result = conn->side->handlers->body != NULL ? -EBUSY
                                                 : pull_start(conn->stream, http, request, ret_op);
-    wi_http_leave(conn);
+    wi_http_leave(conn, entered);
     return result;
 }

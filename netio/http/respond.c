@@ -211,15 +211,10 @@ send_piece(struct wi_http_conn *conn, uint64_t entered, const struct wi_http_fra
             return result;
         }
     }
-    if (frame->is_end) {
-        wi_http_move(conn, entered, WI_HTTP_DONE); // before its completion can come
-    }
+    // DONE only when the end is in the stream's order: from there the next response may follow. If
+    // its completion is faster, that says so (WI_HTTP_ENDED), and the move comes too late to matter.
     result = wi_http_send(conn, entered, frame, request, ret_op);
-    if (result < 0) {
-        wi_http_move(conn, entered, from);
-    } else if (!frame->is_end) {
-        wi_http_move(conn, entered, WI_HTTP_BODY);
-    }
+    wi_http_move(conn, entered, result < 0 ? from : frame->is_end ? WI_HTTP_DONE : WI_HTTP_BODY);
     return result;
 }
 
@@ -297,16 +292,16 @@ is_here_and_held(const struct wi_http_conn *conn, weir_http http)
 {
     uint64_t word = conn != NULL ? wi_load_relaxed(&conn->word) : 0;
 
-    return (word & (WI_HTTP_HELD | WI_HTTP_INFLIGHTS | WI_HTTP_FREED)) == WI_HTTP_HELD &&
+    return (word & (WI_HTTP_HELD | WI_HTTP_INFLIGHTS)) == WI_HTTP_HELD &&
            wi_http_phase(word) == WI_HTTP_OPEN &&
            word >> WI_HTTP_SLOT_BITS == http.bits >> WI_HTTP_SLOT_BITS &&
            conn->home->loop == weir_loop_current();
 }
 
 static const char *
-date_of(const struct weir_http_head *head)
+date_of(const struct weir_http_head *head, uint64_t now_ns)
 {
-    return head->flags & WEIR_HTTP_NO_DATE ? NULL : wi_http_date(weir_now_ns());
+    return head->flags & WEIR_HTTP_NO_DATE ? NULL : wi_http_date(now_ns);
 }
 
 int
@@ -323,18 +318,19 @@ weir_http_respond(weir_http http, const struct weir_http_head *head, const struc
     if (result < 0) {
         return result;
     }
-    plan.framing.date = date_of(head);
     if (is_here_and_held(conn, http) && is_short(body, ret_op, size) &&
         (body == NULL || (body->flags & WEIR_CHUNK_END)) && !(conn->flags & WI_HTTP_CLIENT)) {
+        plan.framing.date = date_of(head, weir_loop_now_ns(conn->home->loop));
         result = plan_response(conn, head, body, size, &plan);
         return result < 0 ? result : respond_short(conn, head, body, size, &plan);
     }
+    plan.framing.date = date_of(head, weir_now_ns());
     result = wi_http_enter(http, 1u << WI_HTTP_OPEN, &conn, &entered);
     if (result < 0) {
         return result;
     }
     if (conn->flags & WI_HTTP_CLIENT) {
-        wi_http_leave(conn);
+        wi_http_leave(conn, entered);
         return -EINVAL;
     }
     result = wi_http_take_alone(conn, entered);
@@ -348,7 +344,7 @@ weir_http_respond(weir_http http, const struct weir_http_head *head, const struc
     } else {
         wi_http_move(conn, entered, WI_HTTP_OPEN);
     }
-    wi_http_leave(conn);
+    wi_http_leave(conn, entered);
     return result;
 }
 
@@ -434,7 +430,7 @@ write_planned(weir_http http, struct write_plan *plan, unsigned trailer_count, w
     if (result == 0) {
         result = write_inside(conn, entered, plan, ret_op);
     }
-    wi_http_leave(conn);
+    wi_http_leave(conn, entered);
     return result;
 }
 
@@ -495,7 +491,7 @@ weir_http_produce(weir_http http, struct weir_iter *ret_iter)
         return result == -EALREADY ? -EINVAL : result;
     }
     result = weir_produce(conn->stream, ret_iter);
-    wi_http_leave(conn);
+    wi_http_leave(conn, entered);
     return result;
 }
 

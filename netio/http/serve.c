@@ -335,17 +335,6 @@ body_complete(struct wi_http_conn *conn)
     }
 }
 
-static void
-bad_body(struct wi_http_conn *conn)
-{
-    if (conn->flags & WI_HTTP_CLIENT) {
-        wi_http_conn_abort(conn, conn->parser.refusal == 413 ? -EMSGSIZE : -EPROTO,
-                           WEIR_ORIGIN_TRANSPORT);
-    } else {
-        wi_http_refuse(conn, conn->parser.refusal);
-    }
-}
-
 // True: something was taken and more may be.
 static bool
 feed_body(struct wi_http_conn *conn, struct feed *feed)
@@ -368,7 +357,7 @@ feed_body(struct wi_http_conn *conn, struct feed *feed)
     conn->raw += taken;
     feed_skip(feed, taken);
     if (stop == WI_HTTP_BAD) {
-        bad_body(conn);
+        wi_http_refuse(conn, conn->parser.refusal);
         return false;
     }
     if (stop == WI_HTTP_END) {
@@ -415,7 +404,8 @@ static bool
 settle_exchange(struct wi_http_conn *conn)
 {
     // ORDER(http) observe: the framing of the response that someone has ended.
-    enum wi_http_phase phase = wi_http_phase(wi_load_acquire(&conn->word));
+    enum wi_http_phase phase =
+        conn->flags & WI_HTTP_ENDED ? WI_HTTP_DONE : wi_http_phase(wi_load_acquire(&conn->word));
 
     if (conn->flags & WI_HTTP_CLIENT) {
         return settle_response(conn, phase);

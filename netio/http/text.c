@@ -7,15 +7,8 @@
 
 /* ---- bytes ---- */
 
-enum {
-    BYTE_TOKEN = 1 << 0,
-    BYTE_HOST = 1 << 1,
-    BYTE_VALUE = 1 << 2,
-    BYTE_TARGET = 1 << 3,
-};
-
-// What each byte may be in: a set of the above.
-static const unsigned char classes[256] = {
+// What each byte may be in: a set of enum wi_http_byte.
+const unsigned char wi_http_bytes[256] = {
     0,  0,  0,  0,  0,  0,  0,  0,  0,  4,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,  0,
     0,  0,  0,  0,  0,  0,  0,  0,  4,  15, 12, 13, 15, 15, 15, 15, 14, 14, 15, 15, 12, 15, 15, 12,
     15, 15, 15, 15, 15, 15, 15, 15, 15, 15, 14, 14, 12, 14, 12, 12, 12, 15, 15, 15, 15, 15, 15, 15,
@@ -29,52 +22,44 @@ static const unsigned char classes[256] = {
     4,  4,  4,  4,  4,  4,  4,  4,  4,  4,  4,  4,  4,  4,  4,  4,
 };
 
-static inline unsigned
-class_of(unsigned char byte)
-{
-    return classes[byte];
-}
-
+// Without a branch per byte: what is sent is nearly always right.
 static bool
 are_all(const char *data, size_t size, unsigned wanted)
 {
+    unsigned all = wanted;
+
     for (size_t i = 0; i < size; i++) {
-        if (!(class_of((unsigned char)data[i]) & wanted)) {
-            return false;
-        }
+        all &= wi_http_bytes[(unsigned char)data[i]];
     }
-    return true;
+    return all == wanted;
 }
 
 bool
-wi_http_is_host_byte(unsigned char byte)
+wi_http_is_host(const char *data, size_t size)
 {
-    return (class_of(byte) & BYTE_HOST) != 0;
+    return are_all(data, size, WI_HTTP_BYTE_HOST);
 }
 
 bool
 wi_http_is_token(const char *data, size_t size)
 {
-    return size != 0 && are_all(data, size, BYTE_TOKEN);
+    return size != 0 && are_all(data, size, WI_HTTP_BYTE_TOKEN);
 }
 
 bool
 wi_http_is_value(const char *data, size_t size)
 {
-    if (size != 0 &&
-        (data[0] == ' ' || data[0] == '\t' || data[size - 1] == ' ' || data[size - 1] == '\t')) {
-        return false;
-    }
-    return are_all(data, size, BYTE_VALUE);
+    return size == 0 || (data[0] != ' ' && data[0] != '\t' && data[size - 1] != ' ' &&
+                         data[size - 1] != '\t' && are_all(data, size, WI_HTTP_BYTE_VALUE));
 }
 
 bool
 wi_http_is_target(const char *data, size_t size)
 {
-    return size != 0 && are_all(data, size, BYTE_TARGET);
+    return size != 0 && are_all(data, size, WI_HTTP_BYTE_TARGET);
 }
 
-static unsigned char
+static inline unsigned char
 lower(unsigned char byte)
 {
     return byte >= 'A' && byte <= 'Z' ? (unsigned char)(byte | 0x20) : byte;
@@ -84,7 +69,7 @@ static bool
 is_same(const char *data, const char *text, size_t size)
 {
     for (size_t i = 0; i < size; i++) {
-        if (lower((unsigned char)data[i]) != lower((unsigned char)text[i])) {
+        if (data[i] != text[i] && lower((unsigned char)data[i]) != lower((unsigned char)text[i])) {
             return false;
         }
     }
@@ -162,6 +147,16 @@ wi_http_put_decimal(char *out, uint64_t number)
 {
     char digits[WI_HTTP_DECIMAL_MAX];
     size_t count = 0;
+
+    if (number < 10) {
+        out[0] = (char)('0' + number);
+        return 1;
+    }
+    if (number < 100) {
+        out[0] = (char)('0' + number / 10);
+        out[1] = (char)('0' + number % 10);
+        return 2;
+    }
 
     do {
         digits[count++] = (char)('0' + number % 10);

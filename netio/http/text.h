@@ -15,8 +15,17 @@ bool wi_http_is_text(const char *data, size_t size, const char *text);
 /** Is that the field's name? @p name in lower case and of the same size. */
 bool wi_http_is_name(const struct weir_http_field *field, const char *name);
 
-/** May the byte be in a Host field? */
-bool wi_http_is_host_byte(unsigned char byte);
+/** What a byte may be in. */
+enum wi_http_byte {
+    WI_HTTP_BYTE_TOKEN = 1 << 0,
+    WI_HTTP_BYTE_HOST = 1 << 1,
+    WI_HTTP_BYTE_VALUE = 1 << 2,
+    WI_HTTP_BYTE_TARGET = 1 << 3,
+};
+extern const unsigned char wi_http_bytes[256];
+
+/** May it be a Host field's value: a name, an address or nothing, and a port perhaps? */
+bool wi_http_is_host(const char *data, size_t size);
 
 /** Is it a token (a method, a field's name), of at least one byte? */
 bool wi_http_is_token(const char *data, size_t size);
