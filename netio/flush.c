@@ -16,8 +16,8 @@
 
 // The first one from here on that waits for the budget. The account never goes on from any other:
 // plain writes leave the queue without a look at it.
-static struct wi_write *
-next_for_budget(struct wi_write *write)
+struct wi_write *
+wi_stream_next_for_budget(struct wi_write *write)
 {
     while (write != NULL &&
            (wi_write_level(write) != WEIR_ACCEPTED || (write->flags & WI_WRITE_EARLY))) {
@@ -66,7 +66,7 @@ void
 wi_stream_unqueue(struct wi_stream *stream, struct wi_write *write)
 {
     if (wi_unlikely(stream->extra != NULL && stream->extra->behind_next == write)) {
-        stream->extra->behind_next = next_for_budget(wi_write_next(write));
+        stream->extra->behind_next = wi_stream_next_for_budget(wi_write_next(write));
     }
     wi_sendq_remove(&stream->queue, write);
 }
@@ -96,6 +96,9 @@ end_queue(struct wi_loop *loop, struct wi_stream *stream, int status, enum weir_
 
         wi_sendq_remove(&stream->queue, write);
         wi_stream_lose(loop, stream, write, status, origin);
+    }
+    if (stream->extra != NULL) { // made meanwhile, for what was lost
+        stream->extra->behind_next = NULL;
     }
 }
 

@@ -132,6 +132,10 @@ wi_stream_need_extra(struct wi_stream *stream)
 {
     if (stream->extra == NULL) {
         stream->extra = make_extra(NULL);
+        if (stream->extra != NULL) {
+            // Some may have found no memory for it: they wait for the budget before all others.
+            stream->extra->behind_next = wi_stream_next_for_budget(stream->queue.head);
+        }
     }
     return stream->extra;
 }
@@ -349,6 +353,9 @@ end_writes(struct wi_loop *loop, struct wi_stream *stream, int status, enum weir
 
         wi_sendq_remove(&stream->queue, write);
         wi_stream_lose(loop, stream, write, status, origin);
+    }
+    if (stream->extra != NULL) { // made meanwhile, for what was lost
+        stream->extra->behind_next = NULL;
     }
     for (struct wi_write *write = wi_order_take(stream); write != NULL;) {
         struct wi_write *next = wi_write_next(write);

@@ -332,6 +332,9 @@ void wi_stream_flush(struct wi_loop *loop, struct wi_stream *stream);
 /** Loop thread. The write side is lost, reading goes on. */
 void wi_stream_fail_sending(struct wi_loop *loop, struct wi_stream *stream, int status);
 
+/** Loop thread. The first write from @p write on that waits for the budget; NULL: none. */
+struct wi_write *wi_stream_next_for_budget(struct wi_write *write);
+
 /** Loop thread. Complete writes of level ACCEPTED that the budget has room for. */
 void wi_stream_admit(struct wi_loop *loop, struct wi_stream *stream);
 

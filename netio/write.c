@@ -326,15 +326,18 @@ write_cancel(struct wi_loop *loop, struct wi_op *op, int status, enum weir_origi
 static void
 note_level_accepted(struct wi_loop *loop, struct wi_stream *stream, struct wi_write *write)
 {
-    // Without an extra part earlier ones may have found no memory: they go first. And with PRIORITY
-    // it has passed some that wait.
-    bool from_head = stream->extra == NULL || (write->flags & WEIR_PRIORITY);
+    // Made here, it begins at the first that waits: an earlier one may have found no memory.
     struct wi_stream_extra *extra = wi_stream_need_extra(stream);
 
-    if (extra != NULL && (extra->behind_next == NULL || (write->flags & WEIR_PRIORITY))) {
-        extra->behind_next = from_head ? stream->queue.head : write;
-        wi_stream_admit(loop, stream);
-    } // without memory for the account it completes when it is sent: later, not wrongly
+    if (extra == NULL) {
+        return; // without memory for the account it completes when it is sent: later, not wrongly
+    }
+    if (write->flags & WEIR_PRIORITY) { // it has passed some that wait
+        extra->behind_next = wi_stream_next_for_budget(stream->queue.head);
+    } else if (extra->behind_next == NULL) {
+        extra->behind_next = write;
+    }
+    wi_stream_admit(loop, stream);
 }
 
 // Behind a FIN, a close, a failure: the status a submit would be refused with now.

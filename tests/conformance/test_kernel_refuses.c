@@ -3,6 +3,7 @@
 //
 // The kernel has no memory, no descriptors or no room for one more watch: what fails says so, with
 // the origin that tells it from the network's failures, and nothing hangs.
+#include "mem/heap.h"
 #include "tests/lib/fixture.h"
 #include "tests/lib/os_count.h"
 #include "tests/lib/reader.h"
@@ -58,6 +59,48 @@ room_that_is_watched_on_does_no_harm(void **state)
     }
     fixture_settle(fixture);
     assert_int_equal(events_count(pair->events, "closed"), 0);
+}
+
+static int
+accept_write(struct pair *pair, struct recorder *recorder, unsigned tag)
+{
+    struct weir_write request = request_make(recorder, tag, 100);
+
+    request.level = WEIR_ACCEPTED;
+    request.flags = WEIR_COPY;
+    return submit(pair->fixture, pair->stream, &request, NULL);
+}
+
+// K8: one that found no memory for the account completes when it is sent, and those behind it wait
+// for it, also when the memory was there for something else of the stream's meanwhile.
+static void
+accepted_writes_without_memory_are_not_overtaken(void **state)
+{
+    enum { ALLOCATIONS = 8 };
+    static const struct weir_handlers none; // some of the pair's own bring the account with them
+    struct fixture *fixture = fixture_manual(state);
+
+    for (unsigned long nth = 1; nth <= ALLOCATIONS; nth++) {
+        struct pair *pair =
+            pair_open(fixture, &(struct pair_options){.stream.handlers = &none, .stuffed = true});
+        struct recorder *recorder = recorder_make(fixture);
+
+        fixture_settle(fixture);
+        assert_status(accept_write(pair, recorder, 0), 0);
+        wi_heap_fail(nth, false);
+        fixture_turn(fixture);
+        wi_heap_fail(0, false);
+        assert_status(accept_write(pair, recorder, 1), 0);
+        fixture_settle(fixture);
+        pair_unstuff(pair);
+        recorder_wait(recorder, 2);
+        assert_int_equal(recorder_at(recorder, 0).tag, 0);
+        assert_status(recorder_of(recorder, 0).status, 0);
+        assert_status(recorder_of(recorder, 1).status, 0);
+        peer_read_pattern(fixture, pair->peer, 100, 0, 0);
+        peer_read_pattern(fixture, pair->peer, 100, 0, 1);
+        assert_status(weir_close(pair->stream, WEIR_CLOSE_ABORT, 0, 0), 0);
+    }
 }
 
 static void
@@ -184,6 +227,7 @@ main(void)
     static const struct test_case cases[] = {
         EACH_UNIX(room_that_cannot_be_watched_ends_the_stream),
         EACH_UNIX(room_that_is_watched_on_does_no_harm),
+        EACH(accepted_writes_without_memory_are_not_overtaken),
         EACH(a_send_without_memory_says_memory),
         EACH(a_failing_receive_ends_the_pull_and_the_stream),
         EACH(an_adopted_stream_that_cannot_be_watched_says_memory),
