@@ -20,6 +20,7 @@ if(WEIR_SANITIZE)
     add_link_options(-fsanitize=${weir_sanitizers})
     set(WEIR_TIMEOUT_SCALE 4)
     set(WEIR_TEST_ENVIRONMENT
+        "WEIR_TEST_SLOW=4" # what waits for something in a test waits longer, too
         "ASAN_OPTIONS=detect_stack_use_after_return=1:strict_string_checks=1"
         "UBSAN_OPTIONS=print_stacktrace=1"
         "TSAN_OPTIONS=halt_on_error=1:exitcode=66:second_deadlock_stack=1${WEIR_TSAN_OPTIONS}")

@@ -262,6 +262,8 @@ dispatch(struct wi_loop *loop)
 {
     struct epoll_event *end = loop->event_end;
 
+    // ORDER(source) observe: pairs with start(); its sources are set up.
+    (void)wi_load_acquire(&loop->watched);
     for (struct epoll_event *event = loop->events; event != end;) {
         struct wi_source *source = event->data.ptr;
         uint32_t events = event->events;

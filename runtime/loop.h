@@ -61,6 +61,7 @@ struct wi_loop {
     alignas(WI_CACHE_LINE) wi_atomic_u64 credit; // bytes that may still be queued; see credit.h
     wi_atomic_u64 wakes;
     wi_atomic_u32 streams; // open now; read when placing connections
+    wi_atomic_u32 watched; // watches that any thread has started
 
     // Loop thread only.
     alignas(WI_CACHE_LINE) struct wi_cache cache;

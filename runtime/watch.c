@@ -200,6 +200,9 @@ start(struct wi_loop *loop, const struct wi_watch *wanted, uint32_t events, weir
     // rest.
     wi_store_release(&watch->generation, wi_load_relaxed(&watch->generation) + 1);
     ret_watch->bits = handle_of(watch); // before the first event can come
+    // ORDER(source) publish: pairs with dispatch(), which may have the event before this call is
+    // back. The kernel orders the two as well, but says so nowhere.
+    wi_add_acq_rel(&loop->watched, 1);
     result = wi_os_poll_add(loop->poller, watch->fd, events, &watch->source);
     if (result < 0) {
         wi_store_release(&watch->generation, wi_load_relaxed(&watch->generation) + 1);

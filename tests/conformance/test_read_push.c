@@ -678,6 +678,36 @@ reading_stops_at_the_high_mark_and_goes_on_at_the_low_one(void **state)
     assert_true(reader->shown_max <= HIGH + SLACK);
 }
 
+static struct weir_consumed
+keep_all(weir_stream stream, struct weir_iter begin, struct weir_iter end, void *user)
+{
+    (void)stream;
+    (void)begin;
+    (void)end;
+    (void)user;
+    return (struct weir_consumed){0, SIZE_MAX};
+}
+
+// Nothing holds the reading back but the mark: what is shown is looked at, and kept.
+static void
+input_that_is_kept_is_bounded(void **state)
+{
+    enum { HIGH = 64 * KIB, SLACK = 256 * KIB };
+    struct fixture *fixture = fixture_manual(state);
+    struct reader *reader = reader_make(fixture);
+    struct pair *pair;
+
+    reader->handlers.data = keep_all;
+    pair = reader_open(reader, &(struct pair_options){.stream = {.input_high = HIGH,
+                                                                 .input_low = HIGH / 4,
+                                                                 .receive_buffer = 16 * KIB}});
+    assert_true(peer_write_until_blocked(fixture, pair->peer, 16 * (size_t)MIB, 0) <
+                16 * (size_t)MIB);
+    fixture_settle(fixture);
+    assert_in_range(fixture_stats(fixture).bytes_received, HIGH, HIGH + SLACK);
+    close_anyhow(pair);
+}
+
 // K84: the default is finite.
 static void
 the_default_mark_bounds_what_is_held(void **state)
@@ -983,6 +1013,7 @@ main(void)
         EACH(a_paused_stream_pushes_back_on_its_peer),
         ONCE(stale_handles_cannot_be_paused),
         EACH(reading_stops_at_the_high_mark_and_goes_on_at_the_low_one),
+        EACH(input_that_is_kept_is_bounded),
         EACH(the_default_mark_bounds_what_is_held),
         EACH(all_that_is_shown_may_be_taken),
         EACH(a_part_may_be_taken_and_the_rest_consumed),

@@ -9,7 +9,7 @@
 #include <sched.h>
 
 #define THREADS 4u
-#define POSTS   ROUNDS_OF(40000u)
+#define POSTS   ROUNDS_OF(20000u)
 
 static void
 nothing(struct weir_loop *loop, void *arg)
