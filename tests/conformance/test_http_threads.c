@@ -116,7 +116,7 @@ workers_answer_pipelined_requests_in_order(void **state)
     assert_int_equal(work.failures, 0);
 }
 
-// ---- several threads write chunks of one body (562) ---------------------------------------------
+// ---- several threads write chunks of one body (562) --------------------------------------------
 
 struct writer {
     struct site *site;
@@ -209,7 +209,7 @@ chunks_of_several_threads_stay_whole(void **state)
     peer_expect_text(site, peer, "0\r\n\r\n");
 }
 
-// ---- handles of the past, from other threads -----------------------------------------------------
+// ---- handles of the past, from other threads ---------------------------------------------------
 
 static void
 a_late_answer_never_reaches_another_exchange(void **state)
