@@ -212,7 +212,7 @@ send_piece(struct wi_http_conn *conn, uint64_t entered, const struct wi_http_fra
         }
     }
     // DONE only when the end is in the stream's order: from there the next response may follow. If
-    // its completion is faster, that says so (WI_HTTP_ENDED), and the move comes too late to matter.
+    // its completion is faster, that says so (WI_HTTP_ENDED), and the move comes too late.
     result = wi_http_send(conn, entered, frame, request, ret_op);
     wi_http_move(conn, entered, result < 0 ? from : frame->is_end ? WI_HTTP_DONE : WI_HTTP_BODY);
     return result;
