@@ -276,7 +276,9 @@ take_eof(struct weir_inband *inband)
 static void
 push_back(struct weir_inband *inband)
 {
-    size_t held = inband->raw_size + inband->input_size;
+    bool is_short = inband->frame_left == 0 && inband->raw_size < WI_INBAND_HEADER;
+    // A part of a header holds nothing up: the rest of it has to come.
+    size_t held = inband->input_size + (is_short ? 0 : inband->raw_size);
 
     if (inband->phase >= WI_INBAND_FINISHING) {
         return;

@@ -961,6 +961,20 @@ all_comes_however_little_is_held(void **state)
     }
 }
 
+// A part of a header is nothing to be held: the rest of it comes whatever input_high is.
+static void
+a_header_in_two_parts_is_read_with_the_least_room(void **state)
+{
+    struct fixture *fixture = fixture_manual(state);
+    struct hand *hand = open_high(fixture, (struct pair_options){0}, false, 1);
+
+    peer_write(fixture, hand->peer, "\5\0", 2);
+    fixture_settle(fixture);
+    peer_write(fixture, hand->peer, "\0\0", 2);
+    peer_write_pattern(fixture, hand->peer, 5, 0, 0);
+    reader_wait_consumed(hand->reader, 5);
+}
+
 // As on a stream: what was not consumed comes again with more, what was not looked at at once.
 static void
 what_is_not_consumed_comes_again(void **state)
@@ -1055,6 +1069,7 @@ main(void)
         EACH(an_end_that_races_with_writes_is_the_last),
         EACH(unread_input_pushes_back),
         EACH(all_comes_however_little_is_held),
+        EACH(a_header_in_two_parts_is_read_with_the_least_room),
         EACH(what_is_not_consumed_comes_again),
         EACH(a_read_is_taken_back_by_its_token),
     };
