@@ -544,15 +544,11 @@ ready(struct wi_loop *loop, struct wi_stream *stream, uint32_t events)
     if (wi_unlikely(stream->phase != WI_PHASE_OPEN && stream->phase != WI_PHASE_CLOSING)) {
         return;
     }
-    if ((events & EPOLLOUT) && (stream->flags & WI_S_BLOCKED)) {
+    if ((stream->flags & WI_S_BLOCKED) && wi_stream_may_send(stream, events)) {
         note_room(loop, stream);
     }
     if (!(events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR))) {
         return;
-    }
-    if (wi_unlikely(events & EPOLLRDHUP) && stream->transport == WI_TRANSPORT_VSOCK &&
-        (stream->flags & WI_S_BLOCKED)) {
-        note_room(loop, stream); // a peer that has gone makes none: only a send finds that out
     }
     stream->flags |=
         WI_S_READABLE | (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR) ? (uint32_t)WI_S_RDHUP : 0);

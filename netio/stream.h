@@ -295,6 +295,15 @@ bool wi_stream_waits_for_acks(const struct wi_stream *stream);
 /** Loop thread. Over vsock a peer that closed altogether looks like one that only ended its side,
  *  and so does one that reset; can it be told which it was (vsock.c)? */
 bool wi_stream_end_is_ambiguous(const struct wi_stream *stream);
+/** Loop thread. Do these events say that a send may go on? A vsock peer that has gone makes no
+ *  room: only a send finds that out. */
+static inline bool
+wi_stream_may_send(const struct wi_stream *stream, uint32_t events)
+{
+    return (events & EPOLLOUT) ||
+           ((events & EPOLLRDHUP) && stream->transport == WI_TRANSPORT_VSOCK);
+}
+
 /** Loop thread. Nobody will read here any more: over vsock that is said to the peer, and is the end
  *  of input. */
 void wi_vsock_stop_reading(struct wi_loop *loop, struct wi_stream *stream);
