@@ -73,6 +73,9 @@ struct flow *flow_make(struct fixture *fixture, const struct flow_layer *layer,
                        struct flow_options options);
 void flow_open_ends(struct flow *flow);
 
+// What one end may send in all.
+#define FLOW_SIZE_MAX ((size_t)11 * 1024 * 1024)
+
 // A write of the end's pattern, from its beginning, recorded under its seed.
 int flow_send(struct flow *flow, unsigned side, size_t size);
 // With flags; from `offset` of the pattern on; recorded under `tag`.
