@@ -83,7 +83,8 @@ mark_and_link(struct wi_op *op, uint64_t handle, uint64_t bits)
             return seen;
         }
         // ORDER(cancel) publish: pairs with the acquire in wi_op_claim() and wi_op_finish_named().
-    } while (!wi_cas_release(&op->word, &seen, seen | bits | WI_OP_LINKED));
+        // Observe: pairs with wi_op_popped(); the loop is done with a node that it took off.
+    } while (!wi_cas_acq_rel(&op->word, &seen, seen | bits | WI_OP_LINKED));
     if (!(seen & WI_OP_LINKED)) {
         // The LINKED bit keeps the slot, and so its lane, until the loop has taken the node off:
         // from the push on neither is ours to look at.

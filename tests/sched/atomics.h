@@ -43,7 +43,7 @@ bool sched_cas(struct sched_site *site, volatile void *at, void *expected, uint6
                size_t size);
 void sched_fence(struct sched_site *site);
 
-void sched_count(volatile void *counter, uint64_t more);
+void sched_count(struct sched_site *site, volatile void *counter, uint64_t more);
 
 void sched_copy(void *to, const void *from, size_t size);
 void sched_fill(void *to, int byte, size_t size);
@@ -69,7 +69,7 @@ int sched_thread_atexit(void (*hook)(void *), void *arg, void *dso);
         .file = __FILE__, .function = __func__, .line = __LINE__, .order = (wanted)}
 
 // What it holds, without the qualifiers.
-#define SCHED_VALUE(object) __typeof__(+*(object))
+#define SCHED_VALUE(object) __typeof__(((void)0, *(object)))
 
 #define SCHED_LOAD(object, wanted)                                             \
     __extension__({                                                            \
@@ -140,8 +140,12 @@ int sched_thread_atexit(void (*hook)(void *), void *arg, void *dso);
     })
 #define wi_fence_full() SCHED_FENCE(SCHED_FULL | SCHED_ACQ_REL)
 
-// A number for statistics: one writer, and nothing rests on when others see it.
-#define wi_count(counter, more) sched_count((counter), (more))
+// One writer. Where nobody else reads it in the scenario it is no place to step in at.
+#define wi_count(counter, more)                 \
+    __extension__({                             \
+        SCHED_SITE(site_, SCHED_RELAXED);       \
+        sched_count(&site_, (counter), (more)); \
+    })
 
 /* ---- ConcurrencyKit: in place of <ck_pr.h>, what its ring and its stack use ---- */
 

@@ -10,6 +10,7 @@
 #undef memset
 
 #define CHOICES_MAX 32768u
+#define LOOKS       200u // random runs ahead of an enumeration
 
 struct choice {
     unsigned chosen;
@@ -25,6 +26,7 @@ static struct explorer {
     unsigned pre_emptions_left;
     uint64_t random;
     unsigned one_in; // random: the share of places where something happens
+    const struct sched_scenario *looked_at;
     const char *script;
 } * explorer;
 
@@ -55,7 +57,7 @@ scripted(void)
 }
 
 static unsigned
-decide(unsigned free_count, unsigned count)
+decide(unsigned free_count, unsigned count, bool is_quiet)
 {
     struct choice *choice = &explorer->choices[explorer->made];
 
@@ -69,7 +71,7 @@ decide(unsigned free_count, unsigned count)
     } else if (explorer->how == REPLAY) {
         choice->chosen = scripted();
     } else {
-        choice->allowed = explorer->pre_emptions_left != 0 ? count : free_count;
+        choice->allowed = explorer->pre_emptions_left != 0 && !is_quiet ? count : free_count;
         if (explorer->made >= explorer->given) {
             choice->chosen = 0;
         }
@@ -101,6 +103,7 @@ run_once(const struct sched_scenario *scenario, struct sched_verdict *verdict)
     size_t length = 0;
 
     explorer->made = 0;
+    sched_memory_begin(scenario);
     failure = sched_machine_run(scenario);
     verdict->runs++;
     if (failure == NULL) {
@@ -134,17 +137,41 @@ advance(void)
     return false;
 }
 
+// Random runs say at which places something is shared, before the enumeration rests on it.
+static void
+look(const struct sched_scenario *scenario, struct sched_verdict *verdict)
+{
+    if (explorer->looked_at == scenario) {
+        return;
+    }
+    explorer->looked_at = scenario;
+    for (unsigned seed = 0; seed < LOOKS && !verdict->has_failed; seed++) {
+        sched_random(scenario, seed, verdict);
+    }
+}
+
 void
 sched_enumerate(const struct sched_scenario *scenario, unsigned pre_emptions,
                 unsigned long runs_max, struct sched_verdict *ret_verdict)
 {
+    unsigned long before;
+
+    look(scenario, ret_verdict);
+    (void)sched_memory_has_learned();
+    before = ret_verdict->runs;
     explorer->how = ENUMERATE;
     explorer->given = 0;
-    while (ret_verdict->runs < runs_max) {
+    while (!ret_verdict->has_failed && ret_verdict->runs - before < runs_max) {
         explorer->pre_emptions_left = pre_emptions;
         if (!run_once(scenario, ret_verdict)) {
             return;
         }
+        if (sched_memory_has_learned()) { // something may happen at a place that was passed over
+            ret_verdict->enumerated = 0;
+            explorer->given = 0;
+            continue;
+        }
+        ret_verdict->enumerated++;
         if (!advance()) {
             ret_verdict->is_complete = true;
             return;
@@ -166,6 +193,7 @@ void
 sched_replay(const struct sched_scenario *scenario, const char *schedule,
              struct sched_verdict *ret_verdict)
 {
+    look(scenario, ret_verdict);
     explorer->how = REPLAY;
     explorer->script = schedule;
     if (run_once(scenario, ret_verdict) && *explorer->script != '\0') {

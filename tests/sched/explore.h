@@ -11,7 +11,8 @@
 
 struct sched_verdict {
     unsigned long runs;
-    bool is_complete; // there was no schedule left
+    unsigned long enumerated; // of the last enumeration, each another one
+    bool is_complete;         // there was no schedule left
     bool has_failed;
     char failure[256];
     char schedule[1024]; // that failed: "place:way,…"; for sched_replay()
@@ -20,7 +21,8 @@ struct sched_verdict {
 /** Once. */
 void sched_explore_start(void);
 
-/** All schedules with at most @p pre_emptions, until one fails or @p runs_max were run. */
+/** All schedules with at most @p pre_emptions, until one fails or @p runs_max were run. Two that
+ *  differ only in where, among accesses that no other fiber can tell, fibers change are one. */
 void sched_enumerate(const struct sched_scenario *scenario, unsigned pre_emptions,
                      unsigned long runs_max, struct sched_verdict *ret_verdict);
 

@@ -28,6 +28,7 @@ struct fiber {
     void *arg;
     bool is_loop;
     bool has_ended;
+    bool is_held;                // nobody steps in, unless it waits
     bool (*is_ready)(void *arg); // NULL: it can run
     void *ready_arg;
     struct {
@@ -46,7 +47,6 @@ static struct machine {
     unsigned count;
     unsigned current;
     unsigned steps;
-    bool is_held;
     const struct sched_scenario *scenario;
     ucontext_t home; // the first fiber's
     ucontext_t bail; // where a failed run ends
@@ -127,7 +127,7 @@ sched_current(void)
 bool
 sched_is_watched(void)
 {
-    return machine->current != 0 && !machine->is_held;
+    return machine->current != 0 && !machine->fibers[machine->current].is_held;
 }
 
 /* ---- switching ---- */
@@ -209,7 +209,7 @@ leave(void)
         count = others(next);
     }
     if (count != 0) {
-        switch_to(next[count == 1 ? 0 : machine->decide(count, count)]);
+        switch_to(next[count == 1 ? 0 : machine->decide(count, count, false)]);
     } else if (machine->current != 0 && !can_run(&machine->fibers[machine->current])) {
         switch_to(0);
     }
@@ -218,7 +218,7 @@ leave(void)
 // What may happen here, in this order: the caller goes on; another fiber runs, with the caller's
 // stores on their way or, if there are any, seen; the oldest store of another fiber is seen.
 void
-sched_point(void)
+sched_point_quiet(bool is_quiet)
 {
     unsigned next[SCHED_FIBERS_MAX];
     unsigned me = machine->current;
@@ -239,7 +239,7 @@ sched_point(void)
     if (choice == 1) {
         return;
     }
-    choice = machine->decide(1, choice);
+    choice = machine->decide(1, choice, is_quiet);
     if (choice == 0) {
         return;
     }
@@ -261,16 +261,22 @@ sched_point(void)
 }
 
 void
+sched_point(void)
+{
+    sched_point_quiet(false);
+}
+
+void
 sched_hold(void)
 {
-    machine->is_held = true;
+    machine->fibers[machine->current].is_held = true;
 }
 
 void
 sched_release(void)
 {
     sched_drain();
-    machine->is_held = false;
+    machine->fibers[machine->current].is_held = false;
 }
 
 void
@@ -307,9 +313,16 @@ sched_yield_to_others(void)
             sched_memory_drain_one(i);
         }
     }
+    // In turns: two that spin for a third would else have no end of ways to spin.
     count = others(next);
+    for (unsigned i = 0; i < count; i++) {
+        if (next[i] > machine->current) {
+            switch_to(next[i]);
+            return;
+        }
+    }
     if (count != 0) {
-        switch_to(next[count == 1 ? 0 : machine->decide(count, count)]);
+        switch_to(next[0]);
     }
 }
 
@@ -391,6 +404,12 @@ sched_join(unsigned fiber)
     return machine->fibers[fiber].has_ended;
 }
 
+uint64_t
+sched_tally(uint64_t *number, uint64_t more)
+{
+    return *number += more;
+}
+
 int
 sched_thread_atexit(void (*hook)(void *), void *arg, void *dso)
 {
@@ -429,7 +448,6 @@ sched_machine_run(const struct sched_scenario *scenario)
     machine->count = 1;
     machine->current = 0;
     machine->steps = 0;
-    machine->is_held = false;
     machine->failure[0] = '\0';
     machine->fibers[0].at_exit_count = 0;
     machine->scenario = scenario;

@@ -13,8 +13,9 @@
 #define SCHED_FIBERS_MAX 8u // the first is who sets up and verifies
 
 /** How a run goes on at a point. @p free_count of the @p count ways cost nothing, the others are
- *  pre-emptions; they come behind. */
-typedef unsigned sched_decide_fn(unsigned free_count, unsigned count);
+ *  pre-emptions; they come behind. @p is_quiet: what happens here nobody else can tell, so that a
+ *  change of fibers at the next point is the same. */
+typedef unsigned sched_decide_fn(unsigned free_count, unsigned count, bool is_quiet);
 
 /** Once, before anything else. */
 void sched_machine_start(sched_decide_fn *decide);
@@ -34,9 +35,18 @@ unsigned sched_current(void);
 /** Others may run beside it: not outside the run, and not while it holds them. */
 bool sched_is_watched(void);
 
+void sched_point_quiet(bool is_quiet);
+
 /* ---- memory.c ---- */
 
 void sched_memory_start(void);
+
+/** The scenario that the next runs are of: which of its places touch words that several fibers use,
+ *  and one of them writes, is found out as they run, and kept. */
+void sched_memory_begin(const void *scenario);
+/** Has that been found of another place since the last call? */
+bool sched_memory_has_learned(void);
+
 /** A new run. */
 void sched_memory_reset(void);
 /** The child begins after what its parent did until now. */

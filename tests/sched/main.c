@@ -18,19 +18,21 @@ static const char usage[] =
     "       weir-sched --mutations LIST [--thorough]\n"
     "\n"
     "  --pre-emptions N   all schedules with so many; as the scenario says without\n"
-    "  --random N         then so many random ones (2000)\n"
+    "  --quick            fewer, where the scenario says so\n"
+    "  --random N         then so many random ones (2000; quick: 500)\n"
     "  --seconds N        then random ones for so long\n"
     "  --seed N           of the first random one (1)\n"
     "  --schedule TEXT    this one only, as a failure prints it\n"
     "  --without MUTATION one place asks for less order, as --mutations prints it\n"
     "  --mutations LIST   weaken each place in turn; those that no schedule catches are in LIST\n"
+    "  --only TEXT        of these, places whose name has it\n"
     "  --thorough         try those of LIST too\n";
 
 struct options {
     int pre_emptions;
     unsigned long random, seconds, seed;
-    const char *schedule, *without, *mutations;
-    int is_list, is_thorough;
+    const char *schedule, *without, *mutations, *only;
+    int is_list, is_quick, is_thorough, has_random;
 };
 
 static const struct sched_scenario *
@@ -49,7 +51,7 @@ static void
 list(void)
 {
     for (unsigned i = 0; sched_scenarios[i] != NULL; i++) {
-        printf("%-16s %s\n", sched_scenarios[i]->name, sched_scenarios[i]->promise);
+        printf("%-17s %s\n", sched_scenarios[i]->name, sched_scenarios[i]->promise);
     }
 }
 
@@ -86,6 +88,9 @@ run(const struct sched_scenario *scenario, const struct options *options)
     unsigned pre_emptions = scenario->pre_emptions != 0 ? scenario->pre_emptions : 2;
     unsigned long enumerated;
 
+    if (options->is_quick && scenario->quick != 0) {
+        pre_emptions = scenario->quick;
+    }
     if (options->pre_emptions >= 0) {
         pre_emptions = (unsigned)options->pre_emptions;
     }
@@ -94,10 +99,10 @@ run(const struct sched_scenario *scenario, const struct options *options)
         enumerated = 0;
     } else {
         sched_enumerate(scenario, pre_emptions, -1ul, &verdict);
-        enumerated = verdict.runs;
+        enumerated = verdict.enumerated;
         run_random(scenario, options, &verdict);
     }
-    printf("%s %-16s %lu schedules with up to %u pre-emptions, %lu others\n",
+    printf("%s %-17s %lu schedules with up to %u pre-emptions, %lu others\n",
            verdict.has_failed ? "FAILED" : "ok    ", scenario->name, enumerated, pre_emptions,
            verdict.runs - enumerated);
     if (verdict.has_failed) {
@@ -115,6 +120,7 @@ parse(int argc, char **argv, struct options *options)
 {
     static const struct option names[] = {
         {"pre-emptions", required_argument, NULL, 'p'},
+        {"quick", no_argument, NULL, 'q'},
         {"random", required_argument, NULL, 'r'},
         {"seconds", required_argument, NULL, 't'},
         {"seed", required_argument, NULL, 's'},
@@ -122,6 +128,7 @@ parse(int argc, char **argv, struct options *options)
         {"without", required_argument, NULL, 'w'},
         {"mutations", required_argument, NULL, 'm'},
         {"list", no_argument, NULL, 'l'},
+        {"only", required_argument, NULL, 'o'},
         {"thorough", no_argument, NULL, 'T'},
         {"help", no_argument, NULL, 'h'},
         {0},
@@ -133,8 +140,12 @@ parse(int argc, char **argv, struct options *options)
         case 'p':
             options->pre_emptions = atoi(optarg);
             break;
+        case 'q':
+            options->is_quick = 1;
+            break;
         case 'r':
             options->random = strtoul(optarg, NULL, 0);
+            options->has_random = 1;
             break;
         case 't':
             options->seconds = strtoul(optarg, NULL, 0);
@@ -150,6 +161,9 @@ parse(int argc, char **argv, struct options *options)
             break;
         case 'm':
             options->mutations = optarg;
+            break;
+        case 'o':
+            options->only = optarg;
             break;
         case 'l':
             options->is_list = 1;
@@ -170,11 +184,14 @@ parse(int argc, char **argv, struct options *options)
 int
 main(int argc, char **argv)
 {
-    struct options options = {.pre_emptions = -1, .random = 2000, .seed = 1};
+    struct options options = {.pre_emptions = -1, .seed = 1};
     bool is_good = true;
     int first;
 
     parse(argc, argv, &options);
+    if (!options.has_random) {
+        options.random = options.is_quick ? 500 : 2000;
+    }
     first = optind;
     if (options.is_list) {
         list();
@@ -182,7 +199,7 @@ main(int argc, char **argv)
     }
     sched_explore_start();
     if (options.mutations != NULL) {
-        return sched_mutations(options.mutations, options.is_thorough) != 0;
+        return sched_mutations(options.mutations, options.only, options.is_thorough) != 0;
     }
     if (options.without != NULL && !sched_weaken(options.without)) {
         fprintf(stderr, "weir-sched: there is no place '%s'\n", options.without);

@@ -10,6 +10,7 @@
 
 #include "tests/sched/machine.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -23,6 +24,10 @@
 #define GRANULE     4u
 #define FREED_BLOCK 64u
 
+#define SITES_MAX     8192u
+#define SCENARIOS_MAX 128u
+#define WORD_SITES    12u
+
 extern char __executable_start[], __data_start[], _end[];
 extern char __start_sched_tls[], __stop_sched_tls[];
 
@@ -35,9 +40,12 @@ struct word {
     uintptr_t at;
     uint64_t run;
     size_t size;
-    unsigned pending;     // stores on their way
-    uint64_t seen;        // while there are any
-    struct clock release; // what who acquires it has seen
+    unsigned pending;        // stores on their way
+    uint64_t seen;           // while there are any
+    struct clock release;    // what who acquires it has seen
+    unsigned users, writers; // fibers, as bits
+    uint16_t sites[WORD_SITES];
+    unsigned site_count;
 };
 
 struct store {
@@ -72,7 +80,11 @@ static struct memory {
     char *arena;
     size_t used;
     struct cell *arena_cells, *data_cells;
-    const char *pc;    // of the access now
+    const char *pc;  // of the access now
+    bool *is_shared; // by sites, of the scenario now
+    const void *scenarios[SCENARIOS_MAX];
+    bool is_shared_of[SCENARIOS_MAX][SITES_MAX];
+    bool has_learned;
     uint64_t *freed;   // by blocks of the arena: the run in which it was freed
     uint64_t *touched; // by pages of the arena: the run in which it was accessed
 } * memory;
@@ -140,6 +152,24 @@ void
 sched_memory_join(unsigned parent, unsigned child)
 {
     join(&memory->fibers[parent].now, &memory->fibers[child].now);
+}
+
+static_assert(sizeof(struct sched_moment) == sizeof(struct clock), "a clock in the scenarios");
+
+void
+sched_publish(struct sched_moment *moment)
+{
+    memcpy(moment, &own()->now, sizeof(*moment));
+    own()->now.of[sched_current()]++;
+}
+
+void
+sched_observe(const struct sched_moment *moment)
+{
+    struct clock seen;
+
+    memcpy(&seen, moment, sizeof(seen));
+    join(&own()->now, &seen);
 }
 
 /* ---- races ---- */
@@ -229,6 +259,18 @@ touch(const volatile void *at, size_t size, enum access access)
         memory->pc = __builtin_return_address(0);
         touch_cells((uintptr_t)at, size, access);
     }
+}
+
+void
+sched_read(const void *at, size_t size)
+{
+    touch(at, size, PLAIN_READ);
+}
+
+void
+sched_write(void *at, size_t size)
+{
+    touch(at, size, PLAIN_WRITE);
 }
 
 void
@@ -357,6 +399,83 @@ sched_peek(const void *at, size_t size)
     return word->pending != 0 ? word->seen : read_word(at, size);
 }
 
+/* ---- what is shared ---- */
+
+void
+sched_memory_begin(const void *scenario)
+{
+    unsigned i = 0;
+
+    while (memory->scenarios[i] != NULL && memory->scenarios[i] != scenario) {
+        i++;
+    }
+    if (i == SCENARIOS_MAX - 1 || __stop_sched_sites - __start_sched_sites > SITES_MAX) {
+        fprintf(stderr, "weir-sched: more scenarios or places than it has room for\n");
+        exit(2);
+    }
+    memory->scenarios[i] = scenario;
+    memory->is_shared = memory->is_shared_of[i];
+}
+
+bool
+sched_memory_has_learned(void)
+{
+    bool has_learned = memory->has_learned;
+
+    memory->has_learned = false;
+    return has_learned;
+}
+
+static void
+learn(unsigned site)
+{
+    if (!memory->is_shared[site]) {
+        memory->is_shared[site] = true;
+        memory->has_learned = true;
+    }
+}
+
+// The place accesses the word. Once several fibers have, and one of them wrote, this and all other
+// places that did are where it matters when fibers change.
+static void
+note_use(struct word *word, const struct sched_site *site, bool is_write)
+{
+    unsigned number = (unsigned)(site - __start_sched_sites);
+
+    if (sched_current() == 0) {
+        return;
+    }
+    word->users |= 1u << sched_current();
+    word->writers |= is_write ? 1u << sched_current() : 0;
+    if (word->writers != 0 && (word->users & (word->users - 1)) != 0) {
+        learn(number);
+        while (word->site_count != 0) {
+            learn(word->sites[--word->site_count]);
+        }
+        return;
+    }
+    for (unsigned i = 0; i < word->site_count; i++) {
+        if (word->sites[i] == number) {
+            return;
+        }
+    }
+    if (word->site_count == WORD_SITES) {
+        learn(number); // no room to remember it
+    } else {
+        word->sites[word->site_count++] = (uint16_t)number;
+    }
+}
+
+// @p is_update: it lets stores out.
+static void
+point_at(const struct sched_site *site, bool is_update)
+{
+    unsigned buffered = own()->buffered;
+
+    sched_point_quiet(!memory->is_shared[site - __start_sched_sites] &&
+                      (is_update ? buffered == 0 : buffered != BUFFER_MAX));
+}
+
 static unsigned
 order_of(struct sched_site *site)
 {
@@ -396,10 +515,11 @@ sched_load(struct sched_site *site, const volatile void *at, size_t size)
     struct word *word;
     unsigned order = order_of(site);
 
-    sched_point();
+    point_at(site, false);
     touch(at, size, ATOMIC);
     self = own();
     word = word_of(at, size);
+    note_use(word, site, false);
     for (unsigned i = self->buffered; i-- > 0;) {
         if (self->buffer[i].word == word) {
             return self->buffer[i].value;
@@ -417,10 +537,11 @@ sched_store(struct sched_site *site, volatile void *at, uint64_t value, size_t s
     struct clock release;
     unsigned order = order_of(site);
 
-    sched_point();
+    point_at(site, false);
     touch(at, size, ATOMIC);
     self = own();
     word = word_of(at, size);
+    note_use(word, site, true);
     release = released(self, order);
     if (sched_current() == 0) {
         word->release = release;
@@ -460,10 +581,11 @@ sched_update(struct sched_site *site, enum sched_update how, volatile void *at, 
     uint64_t before;
     uint64_t after = operand;
 
-    sched_point();
+    point_at(site, true);
     touch(at, size, ATOMIC);
     sched_drain();
     word = word_of(at, size);
+    note_use(word, site, true);
     before = word->pending != 0 ? word->seen : read_word(at, size);
     acquire(own(), &word->release, order);
     switch (how) {
@@ -494,10 +616,11 @@ sched_cas(struct sched_site *site, volatile void *at, void *expected, uint64_t v
     struct word *word;
     uint64_t before;
 
-    sched_point();
+    point_at(site, true);
     touch(at, size, ATOMIC);
     sched_drain();
     word = word_of(at, size);
+    note_use(word, site, true);
     before = word->pending != 0 ? word->seen : read_word(at, size);
     acquire(own(), &word->release, order);
     if (before != read_word(expected, size)) {
@@ -514,7 +637,7 @@ sched_fence(struct sched_site *site)
     struct fiber_memory *self;
     unsigned order = order_of(site);
 
-    sched_point();
+    sched_point_quiet(own()->buffered == 0);
     self = own();
     if (order & SCHED_FULL) {
         sched_drain();
@@ -529,9 +652,17 @@ sched_fence(struct sched_site *site)
 }
 
 void
-sched_count(volatile void *counter, uint64_t more)
+sched_count(struct sched_site *site, volatile void *counter, uint64_t more)
 {
-    write_word((uintptr_t)counter, read_word(counter, sizeof(more)) + more, sizeof(more));
+    struct word *word = word_of(counter, sizeof(more));
+    uint64_t value = read_word(counter, sizeof(more)) + more;
+
+    if (memory->is_shared[site - __start_sched_sites] || word->pending != 0) {
+        sched_store(site, counter, value, sizeof(value));
+    } else {
+        note_use(word, site, true);
+        write_word(word->at, value, sizeof(value));
+    }
 }
 
 /* ---- what the compiler tells of plain accesses (-fsanitize=thread) ---- */

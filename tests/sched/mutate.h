@@ -19,6 +19,6 @@ bool sched_weaken(const char *mutation);
  * comment. Every other must be caught. With @p is_thorough those of the list are tried too, and
  * must not be caught. How many differ from the list.
  */
-unsigned sched_mutations(const char *list_path, bool is_thorough);
+unsigned sched_mutations(const char *list_path, const char *only, bool is_thorough);
 
 #endif /* TESTS_SCHED_MUTATE_H */

@@ -6,6 +6,7 @@
 
 #include "mem/os.h"
 #include "tests/sched/sched.h"
+#include "tests/sched/sockets.h"
 
 #include <errno.h>
 
@@ -38,34 +39,48 @@ wi_os_wake_create(void)
 int
 wi_os_poll_add(int poller, int fd, uint32_t events, void *tag)
 {
-    sched_check(poller == fd && (events & EPOLLET));
+    if (sockets_owns(fd)) {
+        return sockets_watch(poller, fd, events, tag);
+    }
+    sched_check((events & EPOLLET) && poller == fd);
     places[poller - FIRST_FD].tag = tag;
     return 0;
 }
 
 static bool
-is_written(void *arg)
+is_written(int poller)
+{
+    return places[poller - FIRST_FD].written != places[poller - FIRST_FD].seen;
+}
+
+static bool
+is_ready(void *arg)
 {
     const int *poller = arg;
 
-    return places[*poller - FIRST_FD].written != places[*poller - FIRST_FD].seen;
+    return is_written(*poller) || sockets_are_ready(*poller);
 }
 
 int
 wi_os_wait(int poller, struct epoll_event *events, int capacity, int timeout_ms)
 {
-    sched_check(capacity > 0);
+    int ready = 0;
+
+    sched_check(capacity > 1);
     sched_point();
-    if (!is_written(&poller)) {
+    if (!is_ready(&poller)) {
         if (timeout_ms == 0) {
             return 0;
         }
         sched_drain(); // the kernel takes a lock before it sleeps
-        sched_wait(is_written, &poller);
+        sched_wait(is_ready, &poller);
     }
-    places[poller - FIRST_FD].seen = places[poller - FIRST_FD].written;
-    events[0] = (struct epoll_event){.events = EPOLLIN, .data.ptr = places[poller - FIRST_FD].tag};
-    return 1;
+    if (is_written(poller)) {
+        places[poller - FIRST_FD].seen = places[poller - FIRST_FD].written;
+        events[ready++] =
+            (struct epoll_event){.events = EPOLLIN, .data.ptr = places[poller - FIRST_FD].tag};
+    }
+    return ready + sockets_take_ready(poller, events + ready, capacity - ready);
 }
 
 void
@@ -171,25 +186,26 @@ wi_os_processors(void)
 int
 wi_os_close(int fd)
 {
-    (void)fd;
+    if (sockets_owns(fd)) {
+        sockets_close(fd);
+    }
     return 0;
 }
-
-/* ---- what no scenario does ---- */
 
 int
 wi_os_poll_modify(int poller, int fd, uint32_t events, void *tag)
 {
-    (void)poller, (void)fd, (void)events, (void)tag;
-    return -ENOTSUP;
+    return sockets_rewatch(poller, fd, events, tag);
 }
 
 int
 wi_os_poll_remove(int poller, int fd)
 {
-    (void)poller, (void)fd;
-    return -ENOTSUP;
+    (void)poller;
+    return sockets_forget(fd);
 }
+
+/* ---- what no scenario does ---- */
 
 int
 wi_os_signal_create(const int *signals, unsigned count)

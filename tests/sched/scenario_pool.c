@@ -266,6 +266,211 @@ const struct sched_scenario pool_refs = {
     .verify = verify_refs,
 };
 
+/* ---- the same, returned in other ways ---- */
+
+static void (*give_back)(struct weir_block *block);
+
+static void
+hold_and_give_back(void *arg)
+{
+    unsigned number = *(const unsigned *)arg;
+    struct weir_block *block;
+
+    sched_wait(is_offered, &offered[0]);
+    block = (struct weir_block *)wi_load_acquire(&offered[0]);
+    read_by_holders[number] = weir_block_data(block)[8];
+    give_back(block);
+}
+
+// Whatever block is free is leased and written: none is still read by an earlier holder.
+static void
+lease_all(void)
+{
+    uint32_t out = 0;
+
+    while (wi_pool_self->open->free != 0 || wi_pool_self->spare != NULL) {
+        struct weir_block *block = lease();
+
+        out |= 1u << wi_block_index(block);
+        weir_block_data(block)[8] = 5;
+    }
+    sched_hold();
+    for (uint32_t i = 0; i < WI_SLAB_BLOCKS; i++) {
+        if (out & 1u << i) {
+            weir_block_return(&wi_pool_self->open->headers[i]);
+        }
+    }
+    sched_release();
+}
+
+// The last of two other threads sends it home.
+static void
+own_for_others(void *arg)
+{
+    struct weir_block *block;
+
+    (void)arg;
+    sched_hold();
+    block = lease();
+    sched_release();
+    weir_block_data(block)[8] = 4;
+    wi_block_ref(block, 1);
+    wi_store_release(&offered[0], (uintptr_t)block);
+    wi_pool_decay();
+    lease_all();
+}
+
+static void
+set_up_away(void)
+{
+    static unsigned numbers[2] = {0, 1};
+
+    give_back = weir_block_return;
+    sched_start(own_for_others, NULL);
+    sched_start(hold_and_give_back, &numbers[0]);
+    sched_start(hold_and_give_back, &numbers[1]);
+}
+
+const struct sched_scenario pool_refs_away = {
+    .name = "pool-refs-away",
+    .promise = "a block that two other threads return comes home when neither reads it",
+    .set_up = set_up_away,
+    .verify = verify_refs,
+    .quick = 1,
+};
+
+static void
+set_up_list(void)
+{
+    set_up_away();
+    give_back = wi_block_return_list;
+}
+
+const struct sched_scenario pool_refs_list = {
+    .name = "pool-refs-list",
+    .promise = "a list of blocks comes home when no other holder reads them",
+    .set_up = set_up_list,
+    .verify = verify_refs,
+    .quick = 1,
+};
+
+// Its owner is a holder too, and may be the last.
+static void
+own_and_return(void *arg)
+{
+    struct weir_block *block;
+
+    (void)arg;
+    sched_hold();
+    block = lease();
+    sched_release();
+    weir_block_data(block)[8] = 4;
+    wi_block_ref(block, 1);
+    wi_store_release(&offered[0], (uintptr_t)block);
+    weir_block_return(block);
+    lease_all();
+}
+
+static void
+set_up_own(void)
+{
+    static unsigned number = 0;
+
+    give_back = weir_block_return;
+    sched_start(own_and_return, NULL);
+    sched_start(hold_and_give_back, &number);
+}
+
+static void
+verify_own(void)
+{
+    sched_check(read_by_holders[0] == 4);
+    verify_nothing_left();
+}
+
+const struct sched_scenario pool_refs_own = {
+    .name = "pool-refs-own",
+    .promise = "a block that its owner returns is leased again when nobody else reads it",
+    .set_up = set_up_own,
+    .verify = verify_own,
+};
+
+/* ---- pieces of a block that many share ---- */
+
+#define PIECE (WEIR_BLOCK_SIZE - 8u) // the next does not fit beside it
+
+static void
+read_piece(void *arg)
+{
+    struct weir_block *block;
+
+    (void)arg;
+    sched_wait(is_offered, &offered[0]);
+    block = (struct weir_block *)wi_load_acquire(&offered[0]);
+    read_by_holders[0] = weir_block_data(block)[8];
+    wi_block_unref(block, 1);
+}
+
+static void
+pack_twice(void *arg)
+{
+    struct weir_block *block;
+    uint8_t *piece;
+
+    (void)arg;
+    sched_hold();
+    piece = wi_pack_reserve(PIECE, &block);
+    sched_release();
+    sched_check(piece == weir_block_data(block));
+    piece[8] = 4;
+    wi_store_release(&offered[0], (uintptr_t)block);
+    piece = wi_pack_reserve(PIECE, &block);
+    sched_check(piece != NULL);
+    piece[8] = 5; // perhaps the same block, if the piece is back
+    wi_block_unref(block, 1);
+}
+
+static void
+set_up_pack(void)
+{
+    sched_start(pack_twice, NULL);
+    sched_start(read_piece, NULL);
+}
+
+const struct sched_scenario pool_pack = {
+    .name = "pool-pack",
+    .promise = "a block of pieces is written anew only when none of them is read any more",
+    .set_up = set_up_pack,
+    .verify = verify_own,
+};
+
+/* ---- somebody counts meanwhile ---- */
+
+static void
+count_all(void *arg)
+{
+    struct weir_ledger ledger;
+
+    (void)arg;
+    weir_pool_ledger_all(&ledger); // exact only when nobody else is at it
+}
+
+static void
+set_up_ledger(void)
+{
+    sched_start(own_and_end, NULL);
+    start_returners(2);
+    sched_start(count_all, NULL);
+}
+
+const struct sched_scenario pool_ledger = {
+    .name = "pool-ledger",
+    .promise = "who counts the blocks of all threads loses none, nor those of one that ends",
+    .set_up = set_up_ledger,
+    .verify = verify_nothing_left,
+    .pre_emptions = 1,
+};
+
 /* ---- a shared payload ---- */
 
 static struct weir_shared *payload;

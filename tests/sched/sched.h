@@ -24,6 +24,7 @@ struct sched_scenario {
     void (*set_up)(void);  // before the fibers run; starts them
     void (*verify)(void);  // when nobody can move any more
     unsigned pre_emptions; // all schedules with so many; 0: two
+    unsigned quick;        // with --quick only so many; 0: as many
 };
 
 /** A fiber that must end. In set_up(), or in a fiber. */
@@ -47,6 +48,18 @@ void sched_yield_to_others(void);
 void sched_drain(void);
 /** What others see of a word. */
 uint64_t sched_peek(const void *at, size_t size);
+/** What the kernel hands from one caller to another inside a lock: what the first did before comes
+ *  before what the second does from here on. */
+struct sched_moment {
+    uint32_t of[8];
+};
+void sched_publish(struct sched_moment *moment);
+void sched_observe(const struct sched_moment *moment);
+/** A plain read and a plain write by the caller, as its kernel makes them. */
+void sched_read(const void *at, size_t size);
+void sched_write(void *at, size_t size);
+/** A number of the scenario's own: no access that is watched, and seen by all. What it is now. */
+uint64_t sched_tally(uint64_t *number, uint64_t more);
 /** The memory is somebody else's from here on: a plain write to all of it. */
 void sched_lose(const void *at, size_t size);
 
