@@ -36,6 +36,7 @@ const struct sched_scenario *const sched_scenarios[] = {
     &slots_grow,
     &slots_free,
     &stop_post,
+    &watch_stop,
     &net_high,
     &net_high_local,
     &net_order,
