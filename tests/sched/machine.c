@@ -47,6 +47,7 @@ static struct machine {
     unsigned count;
     unsigned current;
     unsigned steps;
+    bool is_asking; // whether a fiber can run: nobody's access
     const struct sched_scenario *scenario;
     ucontext_t home; // the first fiber's
     ucontext_t bail; // where a failed run ends
@@ -87,9 +88,9 @@ sched_machine_start(sched_decide_fn *decide)
         perror("weir-sched: mmap");
         exit(2);
     }
-    sched_memory_start();
     machine = (struct machine *)(void *)mapped;
     mapped += sizeof(*machine);
+    sched_memory_start(mapped, SCHED_FIBERS_MAX * STACK_SIZE);
     machine->decide = decide;
     machine->tls_size = tls_size;
     machine->image_size = image_size;
@@ -127,7 +128,8 @@ sched_current(void)
 bool
 sched_is_watched(void)
 {
-    return machine->current != 0 && !machine->fibers[machine->current].is_held;
+    return machine->current != 0 && !machine->is_asking &&
+           !machine->fibers[machine->current].is_held;
 }
 
 /* ---- switching ---- */
@@ -135,7 +137,15 @@ sched_is_watched(void)
 static bool
 can_run(const struct fiber *fiber)
 {
-    return !fiber->has_ended && (fiber->is_ready == NULL || fiber->is_ready(fiber->ready_arg));
+    bool is_ready;
+
+    if (fiber->has_ended || fiber->is_ready == NULL) {
+        return !fiber->has_ended;
+    }
+    machine->is_asking = true;
+    is_ready = fiber->is_ready(fiber->ready_arg);
+    machine->is_asking = false;
+    return is_ready;
 }
 
 static void
@@ -448,6 +458,7 @@ sched_machine_run(const struct sched_scenario *scenario)
     machine->count = 1;
     machine->current = 0;
     machine->steps = 0;
+    machine->is_asking = false;
     machine->failure[0] = '\0';
     machine->fibers[0].at_exit_count = 0;
     machine->scenario = scenario;

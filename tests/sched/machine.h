@@ -39,7 +39,8 @@ void sched_point_quiet(bool is_quiet);
 
 /* ---- memory.c ---- */
 
-void sched_memory_start(void);
+/** @p stacks: of the fibers, watched as all memory is. */
+void sched_memory_start(const char *stacks, size_t stacks_size);
 
 /** The scenario that the next runs are of: which of its places touch words that several fibers use,
  *  and one of them writes, is found out as they run, and kept. */

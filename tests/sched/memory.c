@@ -79,7 +79,9 @@ static struct memory {
     unsigned word_count;
     char *arena;
     size_t used;
-    struct cell *arena_cells, *data_cells;
+    struct cell *arena_cells, *data_cells, *stack_cells;
+    const char *stacks;
+    size_t stacks_size;
     const char *pc;  // of the access now
     bool *is_shared; // by sites, of the scenario now
     const void *scenarios[SCENARIOS_MAX];
@@ -103,9 +105,12 @@ map(size_t size)
 }
 
 void
-sched_memory_start(void)
+sched_memory_start(const char *stacks, size_t stacks_size)
 {
     memory = map(sizeof(*memory));
+    memory->stacks = stacks;
+    memory->stacks_size = stacks_size;
+    memory->stack_cells = map(stacks_size / GRANULE * sizeof(struct cell));
     memory->arena = map(ARENA_SIZE);
     memory->arena_cells = map(ARENA_SIZE / GRANULE * sizeof(struct cell));
     memory->data_cells = map(((size_t)(_end - __data_start) / GRANULE + 2) * sizeof(struct cell));
@@ -187,6 +192,9 @@ cell_of(uintptr_t at)
     if (at - data < (uintptr_t)(_end - __data_start) &&
         !(at >= (uintptr_t)__start_sched_tls && at < (uintptr_t)__stop_sched_tls)) {
         return &memory->data_cells[(at - data) / GRANULE];
+    }
+    if (at - (uintptr_t)memory->stacks < memory->stacks_size) {
+        return &memory->stack_cells[(at - (uintptr_t)memory->stacks) / GRANULE];
     }
     return NULL;
 }

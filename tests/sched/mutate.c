@@ -12,7 +12,7 @@
 #define PLACES_MAX    512u
 #define SCENARIOS_MAX 96u
 #define NAME_SIZE     160u
-#define LIST_MAX      256u
+#define LIST_MAX      512u
 #define RUNS_MAX      2000ul // of one scenario, of one mutation
 #define RANDOM_RUNS   600u
 #define EFFORTS       3u
@@ -267,6 +267,26 @@ is_hit(const struct place *place)
     return hit;
 }
 
+// What is listed and is no place any more. How many.
+static unsigned
+tell_strangers(const struct mutations *all)
+{
+    unsigned strangers = 0;
+
+    for (unsigned i = 0; i < all->listed_count; i++) {
+        bool is_place = false;
+
+        for (unsigned j = 0; j < all->count; j++) {
+            is_place |= strcmp(all->listed[i], all->places[j].name) == 0;
+        }
+        if (!is_place) {
+            printf("!  %-56s is listed, and no place\n", all->listed[i]);
+            strangers++;
+        }
+    }
+    return strangers;
+}
+
 unsigned
 sched_mutations(const char *list_path, const char *only, bool is_thorough)
 {
@@ -274,6 +294,7 @@ sched_mutations(const char *list_path, const char *only, bool is_thorough)
     unsigned wrong = 0, caught = 0, listed = 0, tried = 0;
 
     read_list(all, list_path);
+    wrong = tell_strangers(all);
     look_where_scenarios_go(all);
     for (unsigned i = 0; i < all->count; i++) {
         struct place *place = &all->places[i];

@@ -206,6 +206,66 @@ const struct sched_scenario net_consume_other = {
     .quick = 1,
 };
 
+/* ---- the stream is aborted meanwhile: what the answer is written into goes with it ---- */
+
+static struct net_counter closed;
+
+static void
+told_closed(weir_stream told, const struct weir_closed *how, void *user)
+{
+    (void)told;
+    (void)how;
+    (void)user;
+    net_add(&closed, 1);
+}
+
+static void
+answer_twice(void *arg)
+{
+    (void)arg;
+    sched_wait(has_been_told, &is_told);
+    sched_check(wi_load_acquire(&is_told));
+    answers[0] = weir_consume(stream, 1, 1);
+    answers[1] = weir_consume(stream, 1, 1);
+}
+
+static void
+abort_it(void *arg)
+{
+    (void)arg;
+    sched_wait(has_been_told, &is_told);
+    sched_check(weir_close(stream, WEIR_CLOSE_ABORT, 0, 0) == 0);
+}
+
+static void
+set_up_abort(void)
+{
+    static const struct weir_handlers handlers = {.data = data_pending, .closed = told_closed};
+
+    set_up(&handlers, 0);
+    sched_start(answer_twice, NULL);
+    sched_start(abort_it, NULL);
+}
+
+static void
+verify_abort(void)
+{
+    for (unsigned i = 0; i < 2; i++) {
+        sched_check(answers[i] == 0 || answers[i] == -EALREADY || answers[i] == -WEIR_ESTALE);
+    }
+    sched_check(net_count(&closed) == 1 && !sockets_is_open(fd));
+    sched_check(wi_load_relaxed(&fixture_loop()->streams) == 0);
+    fixture_verify();
+}
+
+const struct sched_scenario net_consume_abort = {
+    .name = "net-consume-abort",
+    .promise = "an answer that meets an abort is written into nothing that has been freed",
+    .set_up = set_up_abort,
+    .verify = verify_abort,
+    .quick = 1,
+};
+
 /* ---- reading is paused and goes on ---- */
 
 static struct weir_consumed
