@@ -291,7 +291,7 @@ unsigned
 sched_mutations(const char *list_path, const char *only, bool is_thorough)
 {
     struct mutations *all = find_places();
-    unsigned wrong = 0, caught = 0, listed = 0, tried = 0;
+    unsigned wrong = 0, caught = 0, listed = 0, tried = 0, unvisited = 0;
 
     read_list(all, list_path);
     wrong = tell_strangers(all);
@@ -306,6 +306,13 @@ sched_mutations(const char *list_path, const char *only, bool is_thorough)
             continue;
         }
         tried++;
+        if (!is_hit(place)) { // nothing can be said of it
+            unvisited++;
+            if (is_thorough) {
+                printf("   %-56s no scenario comes by\n", place->name);
+            }
+            continue;
+        }
         listed += !expected;
         if (!expected && !is_thorough) {
             continue;
@@ -314,12 +321,13 @@ sched_mutations(const char *list_path, const char *only, bool is_thorough)
         caught += who != NULL;
         wrong += (who != NULL) != expected;
         printf("%s %-56s %s%s%s\n", (who != NULL) == expected ? "  " : "! ", place->name,
-               who == NULL ? (is_hit(place) ? "not caught" : "no scenario comes by") : who->name,
-               who == NULL ? "" : ": ", who == NULL ? "" : verdict.failure);
+               who == NULL ? "not caught" : who->name, who == NULL ? "" : ": ",
+               who == NULL ? "" : verdict.failure);
         fflush(stdout);
     }
-    printf("%u places weakened one by one: %u caught, %u listed in %s, %u other than listed\n",
-           tried, caught, listed, list_path, wrong);
+    printf(
+        "%u places: %u caught, %u listed in %s, at %u no scenario comes by, %u other than listed\n",
+        tried, caught, listed, list_path, unvisited, wrong);
     free(all);
     return wrong;
 }
