@@ -10,7 +10,6 @@
 
 #include "tests/sched/machine.h"
 
-#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -157,24 +156,6 @@ void
 sched_memory_join(unsigned parent, unsigned child)
 {
     join(&memory->fibers[parent].now, &memory->fibers[child].now);
-}
-
-static_assert(sizeof(struct sched_moment) == sizeof(struct clock), "a clock in the scenarios");
-
-void
-sched_publish(struct sched_moment *moment)
-{
-    memcpy(moment, &own()->now, sizeof(*moment));
-    own()->now.of[sched_current()]++;
-}
-
-void
-sched_observe(const struct sched_moment *moment)
-{
-    struct clock seen;
-
-    memcpy(&seen, moment, sizeof(seen));
-    join(&own()->now, &seen);
 }
 
 /* ---- races ---- */

@@ -48,13 +48,6 @@ void sched_yield_to_others(void);
 void sched_drain(void);
 /** What others see of a word. */
 uint64_t sched_peek(const void *at, size_t size);
-/** What the kernel hands from one caller to another inside a lock: what the first did before comes
- *  before what the second does from here on. */
-struct sched_moment {
-    uint32_t of[8];
-};
-void sched_publish(struct sched_moment *moment);
-void sched_observe(const struct sched_moment *moment);
 /** A plain read and a plain write by the caller, as its kernel makes them. */
 void sched_read(const void *at, size_t size);
 void sched_write(void *at, size_t size);

@@ -27,7 +27,6 @@ struct socket {
     uint32_t watched;
     uint32_t edges; // that the poller has not told
     void *tag;
-    struct sched_moment watched_at; // the poller's lock orders who watches before who is told
     size_t room;
     size_t sent;
     size_t received, given;
@@ -159,7 +158,6 @@ sockets_watch(int poller, int fd, uint32_t events, void *tag)
     self->poller = poller;
     self->watched = events | ALWAYS;
     self->tag = tag;
-    sched_publish(&self->watched_at);
     self->edges = readiness(self);
     return 0;
 }
@@ -199,7 +197,6 @@ sockets_take_ready(int poller, struct epoll_event *ret_events, int capacity)
         uint32_t told = self->is_open && self->poller == poller ? self->edges & self->watched : 0;
 
         if (told != 0) {
-            sched_observe(&self->watched_at);
             // All that is so now is told, as the kernel does, and not only what has changed.
             ret_events[taken++] = (struct epoll_event){
                 .events = (told | readiness(self)) & self->watched, .data.ptr = self->tag};

@@ -6,8 +6,7 @@
  * @file
  * Connected stream sockets of the scheduler's kernel. The other end is the scenario's: it reads and
  * sends by the calls here. Each call is a call of the kernel: others may run before it, and what
- * the caller stored is seen; but it orders nothing, for no data may rest on it. The one exception
- * is what a poller is given beside a descriptor, and tells with its events.
+ * the caller stored is seen; but it orders nothing, for no data may rest on it.
  *
  * A send takes time: others may run inside it. Two sends at once, a send to a descriptor that is
  * closed and a close under a send fail the run.
