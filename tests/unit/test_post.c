@@ -147,8 +147,8 @@ static void
 the_last_post_is_never_left_behind(void **state)
 {
     (void)state;
-    ping(UINT64_C(1000000000), 200000);
-    ping(0, 100000);
+    ping(UINT64_C(1000000000), ROUNDS_OF(40000u));
+    ping(0, ROUNDS_OF(30000u));
 }
 
 // ---- on the loop --------------------------------------------------------------------------------
