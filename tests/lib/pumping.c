@@ -48,10 +48,22 @@ start_here(struct weir_loop *loop, void *arg)
     pthread_mutex_unlock(&pumping->fixture->lock);
 }
 
+// What a loop's thread writes under the lock.
+static int
+value(struct pumping *pumping, const int *field)
+{
+    int now;
+
+    pthread_mutex_lock(&pumping->fixture->lock);
+    now = *field;
+    pthread_mutex_unlock(&pumping->fixture->lock);
+    return now;
+}
+
 static bool
 has_started(void *arg)
 {
-    return ((struct pumping *)arg)->started != 1;
+    return value(arg, &((struct pumping *)arg)->started) != 1;
 }
 
 void
@@ -86,7 +98,7 @@ pumping_open(struct fixture *fixture, const struct weir_pump *request)
 static bool
 is_done(void *arg)
 {
-    return ((struct pumping *)arg)->done != 0;
+    return value(arg, &((struct pumping *)arg)->done) != 0;
 }
 
 void

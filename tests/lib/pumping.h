@@ -13,7 +13,7 @@ struct pumping {
     struct weir_pump request;
     weir_pump_handle pump;
     int started; // what weir_pump_start() said; 1: not called yet
-    unsigned done;
+    int done;
     struct weir_pump_stats stats;
 };
 
