@@ -105,7 +105,7 @@ look_at_flow(const struct wi_pump *pump, const struct wi_pump_flow *flow, uint64
         .bytes = wi_load_relaxed(&flow->taken),
         .sent = wi_load_relaxed(&flow->sent),
         .operations = wi_load_relaxed(&flow->operations),
-        .duration_ns = (ended_ns != 0 ? ended_ns : now_ns) - pump->started_ns,
+        .duration_ns = (ended_ns != 0 ? ended_ns : now_ns) - wi_load_relaxed(&pump->started_ns),
         .ended = wi_flow_has(flow, WI_FLOW_ENDED),
         .ambiguous = wi_flow_has(flow, WI_FLOW_AMBIGUOUS),
     };
@@ -377,7 +377,7 @@ set_up(struct wi_pump *pump, const struct weir_pump *request, struct wi_gate *a,
     pump->buffer = request->buffer != 0 ? request->buffer : BUFFER_DEFAULT;
     pump->idle_ns = request->idle_ns;
     pump->deadline_ns = request->deadline_ns != 0 ? request->deadline_ns : WEIR_NEVER;
-    pump->started_ns = home->now_ns;
+    wi_store_relaxed(&pump->started_ns, home->now_ns);
     pump->done = request->done;
     pump->arg = request->arg;
     pump->timer = (struct wi_timer){0};
@@ -390,7 +390,7 @@ set_up(struct wi_pump *pump, const struct weir_pump *request, struct wi_gate *a,
 }
 
 static int
-check_start(const struct weir_pump *request, const struct wi_gate *a, const struct wi_gate *b)
+check_start(const struct wi_gate *a, const struct wi_gate *b)
 {
     if (a == NULL || b == NULL) {
         return wi_stale();
@@ -401,7 +401,6 @@ check_start(const struct weir_pump *request, const struct wi_gate *a, const stru
     if (!wi_on_loop(a->loop)) {
         return -EXDEV;
     }
-    (void)request;
     if (is_busy(wi_stream_of((struct wi_gate *)(uintptr_t)a)) ||
         (a->loop == b->loop && is_busy(wi_stream_of((struct wi_gate *)(uintptr_t)b)))) {
         return -EBUSY;
@@ -459,7 +458,7 @@ weir_pump_start(const struct weir_pump *request, weir_pump_handle *ret_pump)
     }
     a = wi_gate_find(request->a.bits);
     b = wi_gate_find(request->b.bits);
-    result = check_start(request, a, b);
+    result = check_start(a, b);
     return result < 0 ? result : start(request, a, b, ret_pump);
 }
 

@@ -80,7 +80,7 @@ struct wi_pump {
     uint64_t buffer;
     uint64_t idle_ns;
     uint64_t deadline_ns;
-    uint64_t started_ns;
+    wi_atomic_u64 started_ns;
     wi_atomic_u64 moved_ns; // when anything moved last
     weir_pump_fn *done;
     void *arg;
@@ -171,8 +171,8 @@ wi_pump_reads(const struct wi_stream *stream)
     return wi_unlikely(stream->read_blocks == WI_READ_SPLICES);
 }
 
-/** Loop thread. Of a stream that a pump reads, instead of a receive: as its result; -ENOSYS: receive
- *  after all. */
+/** Loop thread. Of a stream that a pump reads, instead of a receive: as its result; -ENOSYS:
+ *  receive after all. */
 ssize_t wi_pump_splice(struct wi_loop *loop, struct wi_stream *stream);
 
 #endif /* WI_PUMP_H */

@@ -268,8 +268,10 @@ on_data(weir_stream handle, struct weir_iter begin, struct weir_iter end, void *
     (void)handle;
     (void)begin;
     (void)end;
-    if (wi_unlikely(wi_flow_has(flow, WI_FLOW_OVER))) {
-        return (struct weir_consumed){0, size}; // whoever has the stream next is shown it
+    // Over: whoever has the stream next is shown it. Bytes in the pipe that the sink has not been
+    // given, and somebody resumed the stream: they go first.
+    if (wi_unlikely(wi_flow_has(flow, WI_FLOW_OVER) || flow->pipe_size != 0)) {
+        return (struct weir_consumed){0, size};
     }
     count_taken(flow, size, wi_flow_source(flow)->loop->now_ns);
     status = write_blocks(flow, &chain);

@@ -78,6 +78,17 @@ def free_port():
         return probe.getsockname()[1]
 
 
+NOBODIES = []
+
+
+def port_of_nobody():
+    """A port of TCP that refuses, for as long as this program runs: bound, and not listened on."""
+    end = socket.socket()
+    end.bind(("127.0.0.1", 0))
+    NOBODIES.append(end)
+    return end.getsockname()[1]
+
+
 def listens(port):
     """Does anybody listen on the TCP port? Without a connection, which would count as one."""
     wanted = f":{port:04X}"
