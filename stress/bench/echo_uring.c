@@ -334,6 +334,7 @@ static void
 dispatch(const struct io_uring_cqe *completion)
 {
     uint64_t data = io_uring_cqe_get_data64(completion);
+    // A pointer was put into the number: performance-no-int-to-ptr cannot know.
     struct connection *connection =
         (struct connection *)(uintptr_t)(data & ~(uint64_t)OPERATION_MASK); // NOLINT
 

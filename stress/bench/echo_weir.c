@@ -16,6 +16,7 @@
 #include <signal.h>
 #include <weir/weir.h>
 
+// The README's text is included as it is: it casts no argument that a callback has no use for.
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wunused-parameter"
 #define main readme_main

@@ -43,6 +43,7 @@
 #define wi_os_pin              real_pin
 #define wi_os_at_fork_child    real_at_fork_child
 #define wi_os_now_ns           real_now_ns
+// Under their other names no header declares them.
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wmissing-prototypes"
 #include "runtime/os_linux.c"
