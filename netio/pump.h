@@ -173,6 +173,6 @@ wi_pump_reads(const struct wi_stream *stream)
 
 /** Loop thread. Of a stream that a pump reads, instead of a receive: as its result; -ENOSYS:
  *  receive after all. */
-ssize_t wi_pump_splice(struct wi_loop *loop, struct wi_stream *stream);
+ssize_t wi_pump_splice(struct wi_loop *loop, struct wi_stream *source);
 
 #endif /* WI_PUMP_H */

@@ -16,8 +16,8 @@ int log_create(const char *path, unsigned ring_count, struct log **ret_log);
 // Write what is there, and end. NULL is legal.
 void log_free(struct log *log);
 
-// One thread per ring. A line without its newline. Never blocks.
-void log_line(struct log *log, unsigned ring, const char *line, size_t size);
+// One thread per ring, the index-th. A line without its newline. Never blocks.
+void log_line(struct log *log, unsigned index, const char *line, size_t size);
 
 // Any thread. Open the file anew, as after it was renamed.
 void log_reopen(struct log *log);
