@@ -340,6 +340,18 @@ note_level_accepted(struct wi_loop *loop, struct wi_stream *stream, struct wi_wr
     wi_stream_admit(loop, stream);
 }
 
+// Torn, not opened again, and closed since: with SWALLOW a submit gets here all the same, and must
+// not follow on the wire what was torn.
+static bool
+is_torn_and_closed(const struct wi_stream *stream)
+{
+    const struct wi_gate *gate = wi_gate_of(stream);
+
+    return (stream->flags & WI_S_TORN) &&
+           wi_gate_state(wi_load_relaxed(&gate->word)) >= WI_GATE_DRAINING &&
+           !(wi_load_relaxed(&gate->asked) & WI_ASK_UNTEAR);
+}
+
 // Behind a FIN, a close, a failure: the status a submit would be refused with now.
 static int
 refusal_now(const struct wi_stream *stream)
@@ -347,7 +359,7 @@ refusal_now(const struct wi_stream *stream)
     if (stream->phase >= WI_PHASE_CLOSING || (stream->flags & WI_S_SEND_OVER)) {
         return stream->status != 0 ? stream->status : -WEIR_EENDED;
     }
-    if (stream->flags & WI_S_FIN_QUEUED) {
+    if ((stream->flags & WI_S_FIN_QUEUED) || wi_unlikely(is_torn_and_closed(stream))) {
         return -WEIR_EENDED;
     }
     return 0;

@@ -378,6 +378,42 @@ a_file_that_ends_too_soon_tears_the_stream(void **state)
     }
 }
 
+struct closing {
+    struct fixture *fixture;
+    struct recorder *recorder;
+};
+
+// Told that its file tore the stream: closes, and writes, which SWALLOW lets it.
+static void
+close_and_write(weir_stream stream, const struct weir_result *result, void *arg)
+{
+    struct closing *closing = arg;
+    struct weir_write request = request_make(closing->recorder, 1, 10);
+
+    recorder_done(stream, result, recorder_tag(closing->recorder, 0));
+    assert_status(weir_close(stream, WEIR_CLOSE_FLUSH, 0, 0), 0);
+    assert_status(submit(closing->fixture, stream, &request, NULL), 0);
+}
+
+static void
+what_is_swallowed_behind_a_tear_is_not_sent(void **state)
+{
+    struct fixture *fixture = fixture_manual(state);
+    struct pair *pair =
+        pair_open(fixture, &(struct pair_options){.stream.flags = WEIR_STREAM_SWALLOW});
+    struct recorder *recorder = recorder_make(fixture);
+    struct closing closing = {fixture, recorder};
+    struct weir_write request = short_file(recorder, WEIR_TEAR_STOP);
+
+    request.done = close_and_write;
+    request.arg = &closing;
+    assert_status(submit(fixture, pair->stream, &request, NULL), 0);
+    pair_wait_closed(pair);
+    assert_int_equal(recorder_of(recorder, 0).sent, 5000);
+    expect_result(recorder_of(recorder, 1), 0, WEIR_ORIGIN_NONE, 0);
+    assert_int_equal(pair->events->closed.bytes_sent, 5000);
+}
+
 static void
 a_file_that_ends_too_soon_may_reset_the_stream(void **state)
 {
@@ -628,6 +664,7 @@ main(void)
         EACH(a_fin_goes_with_its_file),
         EACH(a_file_that_ends_too_soon_tears_the_stream),
         EACH(a_file_that_ends_too_soon_may_reset_the_stream),
+        EACH(what_is_swallowed_behind_a_tear_is_not_sent),
         EACH(a_file_that_cannot_be_sent_from_is_read),
         EACH_TCP(a_file_that_cannot_be_read_on_tears_the_stream),
         EACH(a_peer_that_is_gone_raises_no_signal),

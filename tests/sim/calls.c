@@ -568,7 +568,9 @@ sim_call_write(struct sim_stream *stream)
     stream->ended |= (op->flags & WEIR_FIN) != 0;
     sim_call_begins();
     begin_submit(op);
+    sim_world.writing = stream;
     result = weir_write(stream->handle, &request, named ? &op->handle : NULL);
+    sim_world.writing = NULL;
     sim_call_ends();
     submitted(op, result);
     describe(op, result);
@@ -814,7 +816,8 @@ sim_call_consume(struct sim_stream *stream)
             stream->number, consumed, shown, result);
     if (result == 0) {
         SIM_HIT(consume_pending);
-    } else if (result != -WEIR_ESTALE) {
+    } else if (result != -WEIR_ESTALE && !(result == -EALREADY && sim_out_of_memory)) {
+        // Without memory to wait for it the stream dies, and nothing is pending.
         sim_fail("reading: the answer for stream %d is refused with %d", stream->number, result);
     }
 }
@@ -1009,17 +1012,28 @@ post(void)
 
 // ---- any of them --------------------------------------------------------------------------------
 
+// And then, where it was torn, what must not be sent any more.
 static void
-rare_call(struct sim_stream *stream)
+close_some(struct sim_stream *stream)
 {
     static const enum weir_close_mode modes[] = {WEIR_CLOSE_DRAIN, WEIR_CLOSE_FLUSH,
                                                  WEIR_CLOSE_ABORT};
 
+    sim_call_close(stream, modes[sim_below(3)],
+                   sim_chance(500) ? 0 : sim_now + 1000000 * (uint64_t)sim_below(500));
+    for (int i = 0; i < 4 && sim_world.theme == SIM_THEME_TEARS && stream->was_torn; i++) {
+        sim_call_write(stream);
+    }
+}
+
+static void
+rare_call(struct sim_stream *stream)
+{
+
     switch (sim_below(9)) {
     case 0:
     case 1:
-        sim_call_close(stream, modes[sim_below(3)],
-                       sim_chance(500) ? 0 : sim_now + 1000000 * (uint64_t)sim_below(500));
+        close_some(stream);
         break;
     case 2:
         end_stream(stream);
@@ -1050,7 +1064,9 @@ sim_any_call(void)
     struct sim_stream *stream = any_stream();
     unsigned what = sim_below(100);
 
-    if (stream == NULL || what >= 94) {
+    if (stream != NULL && sim_world.theme == SIM_THEME_CONNECTS && sim_chance(60)) {
+        end_stream(stream);
+    } else if (stream == NULL || what >= 94) {
         if (what % 6 == 0) {
             post();
         } else if (what % 6 == 3) {

@@ -406,7 +406,9 @@ choose_options(struct sim_stream *stream)
                                             : &push_handlers;
     options->user = stream;
     options->flags |= sim_chance(limits ? 800 : 500) ? (unsigned)WEIR_STREAM_INLINE : 0;
-    options->flags |= sim_chance(60) ? (unsigned)WEIR_STREAM_SWALLOW : 0;
+    options->flags |= sim_chance(sim_world.theme == SIM_THEME_TEARS ? 400 : 60)
+                          ? (unsigned)WEIR_STREAM_SWALLOW
+                          : 0;
     options->flags |= sim_chance(60) ? (unsigned)WEIR_STREAM_FIN_IS_ABORT : 0;
     options->flags |= sim_chance(100) ? (unsigned)WEIR_STREAM_PAUSE_ON_PARTIAL : 0;
     options->flags |= sim_chance(150) ? (unsigned)WEIR_STREAM_ACKED : 0;
@@ -654,6 +656,9 @@ sim_any_peer(void)
 
     if (file == NULL) {
         return;
+    }
+    if (sim_world.theme == SIM_THEME_CONNECTS && sim_chance(60)) {
+        what = 99;
     }
     if (what < 60) {
         size = sim_peer_receive(file, 1 + sim_below(sim_chance(500) ? 100000 : 300));

@@ -191,7 +191,11 @@ sim_preempt(void)
             SIM_HIT(nested_call);
             sim_say(3, producer, "    (meanwhile thread %u)", producer);
             sim_enter(producer);
-            sim_any_call();
+            if (sim_world.theme == SIM_THEME_LIMITS && sim_world.writing != NULL) {
+                sim_call_write(sim_world.writing); // to where it is tight
+            } else {
+                sim_any_call();
+            }
             sim_leave();
             sim_say(4, producer, "    (thread %u is done)", producer);
         }

@@ -33,6 +33,7 @@ struct sim_world {
     weir_listener listener;
     bool listens, reuses_port;
     enum sim_theme theme;
+    struct sim_stream *writing; // a write to it is inside a call; NULL: none is
     bool calls_from_callbacks;
     bool quiet; // the end: nothing new is begun
 };
