@@ -64,8 +64,8 @@ struct link {
 // Any thread. Give a connection its next link. False: not now.
 bool link_dial(struct storm *storm, struct connection *connection);
 
-// The thread that takes reports. The link with this number, which has not been reported; NULL: there
-// is none.
+// The thread that takes reports. The link with this number, which has not been reported; NULL: none
+// is there.
 struct link *link_find(uint32_t id);
 
 // Any thread. The connection's present link, to be released; NULL: none that can be written to.
