@@ -6,6 +6,7 @@
 #include "netio/arrival.h"
 #include "netio/endpoint.h"
 #include "netio/net.h"
+#include "netio/race.h"
 #include "netio/socket.h"
 
 #include <errno.h>
@@ -54,22 +55,17 @@ fail(struct wi_loop *loop, struct wi_stream *stream, int status)
     wi_stream_die(loop, stream, status, wi_origin_of(status), 0);
 }
 
-static int
-make_socket(struct wi_stream *stream)
+int
+wi_dial_socket(const struct wi_dialling *dialling, enum wi_transport transport, int family)
 {
-    const struct wi_dialling *dialling = stream->extra->dialling;
-    int fd = wi_os_socket(dialling->address.as.any.sa_family);
+    int fd = wi_os_socket(family);
     int result;
 
     if (fd < 0) {
         return fd;
     }
-    result = wi_socket_configure(fd, &dialling->options, (enum wi_transport)stream->transport);
-    if (result == 0 && dialling->fast_open && !wi_sendq_is_empty(&stream->queue) &&
-        wi_os_set_option(fd, IPPROTO_TCP, TCP_FASTOPEN_CONNECT, 1) < 0) {
-        stream->extra->dialling->fast_open = false; // not allowed here: an ordinary connect
-    }
-    if (result == 0 && stream->transport == WI_TRANSPORT_VSOCK) {
+    result = wi_socket_configure(fd, &dialling->options, transport);
+    if (result == 0 && transport == WI_TRANSPORT_VSOCK) {
         result = wi_vsock_set_timeout(fd, dialling->timeout_ns != 0 ? dialling->timeout_ns
                                                                     : DIAL_TIMEOUT_NS);
     }
@@ -80,9 +76,44 @@ make_socket(struct wi_stream *stream)
         wi_os_close(fd);
         return result;
     }
+    return fd;
+}
+
+static void
+set_socket(struct wi_stream *stream, int fd)
+{
     stream->fd = fd;
     wi_gate_of(stream)->fd = fd;
+}
+
+static int
+make_socket(struct wi_stream *stream)
+{
+    struct wi_dialling *dialling = stream->extra->dialling;
+    int fd = wi_dial_socket(dialling, (enum wi_transport)stream->transport,
+                            dialling->address.as.any.sa_family);
+
+    if (fd < 0) {
+        return fd;
+    }
+    if (dialling->fast_open && !wi_sendq_is_empty(&stream->queue) &&
+        wi_os_set_option(fd, IPPROTO_TCP, TCP_FASTOPEN_CONNECT, 1) < 0) {
+        dialling->fast_open = false; // not allowed here: an ordinary connect
+    }
+    set_socket(stream, fd);
     return 0;
+}
+
+void
+wi_dial_connected(struct wi_loop *loop, struct wi_stream *stream, int fd,
+                  const struct weir_address *peer, bool is_polled)
+{
+    struct wi_dialling *dialling = stream->extra->dialling;
+
+    set_socket(stream, fd);
+    dialling->address = *peer;
+    dialling->is_polled = is_polled;
+    wi_dial_begin(loop, stream);
 }
 
 // The kernel goes on connecting: the poller will say how it ended.
@@ -131,10 +162,16 @@ wi_stream_connect(struct wi_loop *loop, struct wi_stream *stream)
 {
     struct wi_dialling *dialling = stream->extra->dialling;
     uint64_t timeout = dialling->timeout_ns != 0 ? dialling->timeout_ns : DIAL_TIMEOUT_NS;
-    int result = make_socket(stream);
+    int result;
+
     dialling->deadline_ns =
         timeout < WEIR_NEVER - loop->now_ns ? loop->now_ns + timeout : WEIR_NEVER;
     stream->phase = WI_PHASE_CONNECTING;
+    if (dialling->race != NULL) {
+        wi_race_begin(loop, stream);
+        return;
+    }
+    result = make_socket(stream);
     if (result < 0) {
         fail(loop, stream, result);
     } else {
@@ -149,7 +186,9 @@ wi_dial_bound(struct wi_loop *loop, struct wi_stream *stream, uint64_t deadline_
 
     if (deadline_ns < dialling->deadline_ns) {
         dialling->deadline_ns = deadline_ns;
-        if (dialling->is_polled) {
+        if (dialling->race != NULL) {
+            wi_race_rearm(loop, stream);
+        } else if (dialling->is_polled) {
             wi_stream_arm(loop, stream, deadline_ns);
         } // else the next try looks at it
     }
@@ -158,7 +197,9 @@ wi_dial_bound(struct wi_loop *loop, struct wi_stream *stream, uint64_t deadline_
 void
 wi_dial_timer_fired(struct wi_loop *loop, struct wi_stream *stream)
 {
-    if (!stream->extra->dialling->is_polled) {
+    if (stream->extra->dialling->race != NULL) {
+        wi_race_timer_fired(loop, stream);
+    } else if (!stream->extra->dialling->is_polled) {
         try_connect(loop, stream);
     } else {
         wi_stream_die(loop, stream, -ETIMEDOUT, WEIR_ORIGIN_DEADLINE, 0);
@@ -240,8 +281,15 @@ check_dial(const struct weir_dial *request, const struct weir_address **ret_addr
         (request->flags & ~(unsigned)(WEIR_DIAL_LAZY | WEIR_DIAL_FAST_OPEN)) != 0) {
         return -EINVAL;
     }
-    if (*ret_address == NULL) {
-        return request->endpoint->kind == WEIR_ENDPOINT_NAME ? -ENOTSUP : -EINVAL;
+    if (request->attempt_delay_ns != 0 && (request->attempt_delay_ns < WI_RACE_DELAY_MIN_NS ||
+                                           request->attempt_delay_ns > WI_RACE_DELAY_MAX_NS)) {
+        return -EINVAL;
+    }
+    if (*ret_address == NULL) { // a name; all addresses of this machine are nobody's
+        *ret_transport = WI_TRANSPORT_TCP;
+        return request->endpoint->kind != WEIR_ENDPOINT_NAME
+                   ? -EINVAL
+                   : wi_stream_check_options(&request->stream);
     }
     if (!wi_transport_of((*ret_address)->as.any.sa_family, ret_transport)) {
         return -EAFNOSUPPORT;
@@ -254,29 +302,37 @@ open_dialled(struct wi_loop *loop, const struct weir_dial *request,
              const struct weir_address *address, enum wi_transport transport,
              struct wi_dial_waiting *waiting, struct wi_gate **ret_gate)
 {
-    struct wi_dialling *dialling = wi_heap_alloc(sizeof(*dialling));
+    struct wi_race *race =
+        address == NULL ? wi_race_create(request->endpoint, request->attempt_delay_ns) : NULL;
+    struct wi_dialling *dialling =
+        address == NULL && race == NULL ? NULL : wi_heap_alloc(sizeof(*dialling));
     struct wi_gate *gate = dialling == NULL ? NULL : wi_stream_take_slot(loop);
     int result;
 
     if (gate == NULL) {
+        wi_race_free(race);
         wi_heap_free(dialling);
         return -ENOMEM;
     }
     *dialling = (struct wi_dialling){
         .waiting = waiting,
-        .address = *address,
+        .race = race,
         .bind = request->bind,
         .timeout_ns = request->timeout_ns,
         .is_lazy = (request->flags & WEIR_DIAL_LAZY) != 0,
         .fast_open = (request->flags & WEIR_DIAL_FAST_OPEN) != 0 && transport == WI_TRANSPORT_TCP,
         .options = request->stream,
     };
+    if (address != NULL) {
+        dialling->address = *address;
+    }
     if (request->endpoint != NULL && request->endpoint->kind == WEIR_ENDPOINT_HYBRID) {
         dialling->hybrid =
             (struct wi_hybrid_asking){.is_wanted = true, .port = request->endpoint->port};
     }
     result = wi_stream_reserve(gate, &request->stream, dialling);
     if (result < 0) {
+        wi_race_free(race);
         wi_heap_free(dialling);
         return result;
     }

@@ -187,8 +187,13 @@ wi_endpoint_address(const struct weir_address *address, const struct weir_endpoi
         }
         *ret_address = address;
         return 0;
-    case WEIR_ENDPOINT_ANY:
     case WEIR_ENDPOINT_NAME:
+        if (endpoint->host[0] == '\0' ||
+            memchr(endpoint->host, '\0', sizeof(endpoint->host)) == NULL) {
+            return -EINVAL;
+        }
+        return endpoint->port <= UINT16_MAX ? 0 : -EINVAL;
+    case WEIR_ENDPOINT_ANY:
         return endpoint->port <= UINT16_MAX ? 0 : -EINVAL;
     case WEIR_ENDPOINT_HYBRID:
         *ret_address = &endpoint->address;

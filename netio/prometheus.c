@@ -66,6 +66,9 @@ static const struct family families[] = {
     COUNTER(zerocopy_copied, "weir_zerocopy_copied_total",
             "Sends from the writer's memory that the kernel copied all the same."),
     COUNTER(zerocopy_off, "weir_zerocopy_off_total", "Streams that gave zero copy up for that."),
+    COUNTER(names, "weir_names_total", "Hosts that were looked up for dials."),
+    COUNTER(names_failed, "weir_names_failed_total", "Look-ups without an answer to dial."),
+    COUNTER(dial_attempts, "weir_dial_attempts_total", "Connects of dials that race addresses."),
 };
 
 static const char *const refusals[] = {

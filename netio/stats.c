@@ -70,6 +70,9 @@ weir_loop_stats(struct weir_loop *public, struct weir_stats *ret_stats)
         .zerocopy_sends = wi_load_relaxed(&counters->zerocopy_sends),
         .zerocopy_copied = wi_load_relaxed(&counters->zerocopy_copied),
         .zerocopy_off = wi_load_relaxed(&counters->zerocopy_off),
+        .names = wi_load_relaxed(&counters->names),
+        .names_failed = wi_load_relaxed(&counters->names_failed),
+        .dial_attempts = wi_load_relaxed(&counters->attempts),
     };
     for (unsigned i = 0; i < WEIR_REFUSALS; i++) {
         ret_stats->refused[i] = wi_load_relaxed(&counters->refused[i]);

@@ -9,6 +9,7 @@
 #include "netio/blocked.h"
 #include "netio/net.h"
 #include "netio/order.h"
+#include "netio/race.h"
 #include "netio/reports.h"
 #include "netio/zerocopy.h"
 #include "runtime/credit.h"
@@ -58,7 +59,8 @@ give_slot(struct wi_gate *gate)
     uint64_t last = wi_load_relaxed(&gate->handle);
 
     stream->phase = WI_PHASE_FREE;
-    if (stream->extra != NULL) {
+    if (stream->extra != NULL && stream->extra->dialling != NULL) {
+        wi_race_free(stream->extra->dialling->race);
         wi_heap_free(stream->extra->dialling);
     }
     wi_heap_free(stream->extra);
@@ -457,6 +459,10 @@ wi_stream_die(struct wi_loop *loop, struct wi_stream *stream, int status, enum w
     wi_wheel_disarm(&loop->wheel, &stream->timer);
     wi_blocked_stop(loop, stream);
     wi_loop_forget(loop, &stream->source);
+    if (stream->extra != NULL && stream->extra->dialling != NULL &&
+        stream->extra->dialling->race != NULL) {
+        wi_race_end(loop, stream);
+    }
     end_writes(loop, stream, end_status, end_origin);
     wi_stream_end_pulls(loop, stream, status, origin);
     close_socket(stream, status != 0 && origin != WEIR_ORIGIN_PEER_RESET);

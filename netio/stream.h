@@ -96,6 +96,8 @@ struct wi_dial_waiting {
     wi_atomic_bool over;
 };
 
+struct wi_race;
+
 /** A stream that was dialled, and its way to the peer. */
 struct wi_dialling {
     struct wi_dial_waiting *waiting; // NULL: nobody
@@ -109,6 +111,7 @@ struct wi_dialling {
     bool fast_open;
     bool is_polled;                     // the poller has it since it began to connect
     struct wi_hybrid_asking hybrid;     // for a port, once it is connected
+    struct wi_race *race;               // of a name's addresses, until it is over; else NULL
     struct weir_stream_options options; // for the socket that is made later
 };
 
@@ -429,6 +432,12 @@ void wi_dial_timer_fired(struct wi_loop *loop, struct wi_stream *stream);
 /** Any thread. weir_dial(), with somebody waiting. */
 int wi_dial(struct weir_loop *public, const struct weir_dial *request,
             struct wi_dial_waiting *waiting, weir_stream *ret_stream);
+/** Loop thread. A socket of this dial's, configured and bound; or -errno. */
+int wi_dial_socket(const struct wi_dialling *dialling, enum wi_transport transport, int family);
+/** Loop thread. A CONNECTING stream has got a connected socket, which the poller may have already:
+ *  it starts. */
+void wi_dial_connected(struct wi_loop *loop, struct wi_stream *stream, int fd,
+                       const struct weir_address *peer, bool is_polled);
 /** Loop thread. The socket of a CONNECTING stream became ready. */
 void wi_stream_connected(struct wi_loop *loop, struct wi_stream *stream, uint32_t events);
 

@@ -17,6 +17,9 @@ _Static_assert(WEIR_ESTREAMFULL == EDQUOT, "as documented");
 _Static_assert(WEIR_ELANEFULL == EXFULL, "as documented");
 _Static_assert(WEIR_ELOOPFULL == ENOBUFS, "as documented");
 _Static_assert(WEIR_EPROCFULL == ENOSPC, "as documented");
+_Static_assert(WEIR_ENAMESFULL == EUSERS, "as documented");
+_Static_assert(WEIR_ENONAME == ENXIO, "as documented");
+_Static_assert(WEIR_ENAMEFAIL == EREMOTEIO, "as documented");
 
 static const struct {
     int status;
@@ -30,6 +33,9 @@ static const struct {
     {-WEIR_ELANEFULL, "this thread's lane to the loop is full"},
     {-WEIR_ELOOPFULL, "the loop's share of queued bytes is used up"},
     {-WEIR_EPROCFULL, "the runtime's share of queued bytes is used up"},
+    {-WEIR_ENAMESFULL, "too many names wait to be resolved, or no thread can be started for one"},
+    {-WEIR_ENONAME, "the name has no address"},
+    {-WEIR_ENAMEFAIL, "no name server could tell"},
     {-EACCES, "permission denied"},
     {-EADDRINUSE, "the address is in use"},
     {-EADDRNOTAVAIL, "the address is not available here"},

@@ -93,6 +93,7 @@ int wi_os_signal_take(int fd);                               /* the number, or -
 /* All signals are blocked in the thread. */
 int wi_os_thread_start(void **ret_thread, void *(*body)(void *), void *arg);
 void wi_os_thread_join(void *thread);
+void wi_os_thread_detach(void *thread); /* nobody will join it */
 int wi_os_pin(unsigned index);
 unsigned wi_os_processors(void);
 void wi_os_yield(void);

@@ -492,6 +492,12 @@ wi_os_thread_join(void *thread)
     pthread_join((pthread_t)(uintptr_t)thread, NULL);
 }
 
+void
+wi_os_thread_detach(void *thread)
+{
+    pthread_detach((pthread_t)(uintptr_t)thread);
+}
+
 int
 wi_os_pin(unsigned index)
 {

@@ -3,6 +3,7 @@
 #include "runtime/runtime.h"
 
 #include "mem/heap.h"
+#include "runtime/resolver.h"
 #include "runtime/thread.h"
 #include "runtime/token.h"
 #include "runtime/watch.h"
@@ -313,6 +314,7 @@ wi_runtime_stop(struct wi_runtime *runtime, uint64_t deadline_ns)
     }
     wi_stall_stop(runtime); // its signals must find their threads
     end_loops(runtime);
+    wi_resolver_stop(runtime, deadline_ns);
     // ORDER(stopped) publish: pairs with wi_runtime_free(), which may run on another thread.
     wi_store_release(&runtime->state, WI_RUNTIME_STOPPED);
     return 0;

@@ -39,6 +39,7 @@ struct wi_runtime {
     struct wi_slots watches;
     struct wi_slots pumps;
     struct wi_stall *stall;    // NULL: none
+    wi_atomic_ptr resolver;    // made when first needed
     void *page;                // the upper layer's: statistics for other processes; NULL: none
     struct wi_thread *threads; // with lanes into this runtime; under the cold lock
 

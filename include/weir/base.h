@@ -73,6 +73,9 @@ struct weir_loop;    /* see weir/runtime.h */
 #define WEIR_ESTREAMFULL 122 /* EDQUOT: the stream's queue is over its high mark */
 #define WEIR_ELANEFULL   54  /* EXFULL: this thread's lane to the loop is full */
 #define WEIR_ELOOPFULL   105 /* ENOBUFS: the loop's share of queued bytes is used up */
+#define WEIR_ENAMESFULL  87  /* EUSERS: too many names wait to be resolved, or no thread can */
+#define WEIR_ENONAME     6   /* ENXIO: the name has no address */
+#define WEIR_ENAMEFAIL   121 /* EREMOTEIO: no name server could tell; perhaps later */
 #define WEIR_EPROCFULL   28  /* ENOSPC: the runtime's share of queued bytes is used up */
 
 /** Who decided how an operation or a stream ended. */

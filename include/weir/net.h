@@ -95,13 +95,21 @@ struct weir_dial {
     const struct weir_endpoint *endpoint; /* in place of `address`; borrowed until return */
     struct weir_address bind;             /* size 0: the kernel chooses */
     unsigned flags;                       /* enum weir_dial_flag */
-    uint64_t timeout_ns; /* relative, from the connect on; 0: 30 s; WEIR_NEVER: the kernel's */
+    uint64_t timeout_ns; /* relative, from the connect on, or from a name's look-up on; 0: 30 s;
+                            WEIR_NEVER: the kernel's */
+    uint64_t attempt_delay_ns; /* until a name's next address is tried beside those under way; 0:
+                                  250 ms; 10 ms to 2 s */
     struct weir_stream_options stream;
 };
 
 /**
  * Dial. The stream can be written to at once; its writes run when it has started, and end in order
  * with the reason if it cannot.
+ *
+ * A name is resolved by threads of the runtime that do nothing else. Its addresses race (RFC 8305):
+ * the first to connect is the stream's, the others are closed before `started`. If none does, the
+ * reason is the failure that tells most; without an address it is -WEIR_ENONAME, -WEIR_ENAMEFAIL or
+ * -WEIR_ENAMESFULL. Fast Open is for addresses in numbers.
  *
  * Threads: any.
  * Blocks:  never.

@@ -64,6 +64,10 @@ struct weir_stats {
     uint64_t zerocopy_sends;  /* sends from the writer's own memory (WEIR_ZEROCOPY) */
     uint64_t zerocopy_copied; /* of these, those that the kernel copied all the same */
     uint64_t zerocopy_off;    /* streams that gave it up for that */
+
+    uint64_t names;         /* hosts that were looked up for dials */
+    uint64_t names_failed;  /* of these, those without an answer that could be dialled */
+    uint64_t dial_attempts; /* connects of dials that race a name's addresses */
 };
 
 /**

@@ -28,6 +28,7 @@ enum fake_kind {
 enum fake_state {
     FAKE_SOCKET_NEW,
     FAKE_SOCKET_LISTENING,
+    FAKE_SOCKET_CONNECTING, // to a network that does not answer
     FAKE_SOCKET_CONNECTED,
 };
 

@@ -174,6 +174,53 @@ disconnect(struct fake_file *file)
     fake_changed(file);
 }
 
+enum network { NETWORK_PLAIN, NETWORK_SILENT, NETWORK_UNREACHABLE };
+
+static enum network
+network_of(const struct sockaddr *address)
+{
+    static const unsigned char documentation[] = {0x20, 0x01, 0x0d, 0xb8};
+    const struct sockaddr_in *in = (const struct sockaddr_in *)(const void *)address;
+    const struct sockaddr_in6 *in6 = (const struct sockaddr_in6 *)(const void *)address;
+
+    if (address->sa_family == AF_INET6) {
+        return memcmp(&in6->sin6_addr, documentation, sizeof(documentation)) == 0 ? NETWORK_SILENT
+                                                                                  : NETWORK_PLAIN;
+    }
+    if (address->sa_family != AF_INET) {
+        return NETWORK_PLAIN;
+    }
+    switch (ntohl(in->sin_addr.s_addr) >> 8) {
+    case 0xc00002: // 192.0.2.0
+        return NETWORK_SILENT;
+    case 0xc63364: // 198.51.100.0
+        return NETWORK_UNREACHABLE;
+    default:
+        return NETWORK_PLAIN;
+    }
+}
+
+unsigned
+os_fake_end_connects(const struct sockaddr *address, socklen_t size, int error)
+{
+    unsigned count = 0;
+
+    fake_enter();
+    for (int i = 0; i < FAKE_FILES; i++) {
+        struct fake_file *file = &fake.files[i];
+
+        if (file->kind == FAKE_FILE_SOCKET && file->state == FAKE_SOCKET_CONNECTING &&
+            file->remote.size == size && memcmp(&file->remote.any, address, size) == 0) {
+            file->state = FAKE_SOCKET_CONNECTED;
+            file->error =
+                error != 0 ? error : -meet(file, listener_at(address, size), address, size);
+            fake_changed(file);
+            count++;
+        }
+    }
+    return (unsigned)fake_leave(count);
+}
+
 int
 wi_os_connect(int fd, const struct sockaddr *address, socklen_t size)
 {
@@ -191,6 +238,14 @@ wi_os_connect(int fd, const struct sockaddr *address, socklen_t size)
         return (int)fake_leave(-EISCONN);
     }
     result = meet(file, listener_at(address, size), address, size);
+    if (result == -ECONNREFUSED && network_of(address) == NETWORK_UNREACHABLE) {
+        return (int)fake_leave(-ENETUNREACH);
+    }
+    if (result == -ECONNREFUSED && network_of(address) == NETWORK_SILENT) {
+        file->state = FAKE_SOCKET_CONNECTING;
+        address_set(&file->remote, address, size);
+        return (int)fake_leave(-EINPROGRESS);
+    }
     if (file->family != AF_UNIX && !fake.at_once) {
         // The outcome is there; the caller learns of it by an event.
         file->state = FAKE_SOCKET_CONNECTED;

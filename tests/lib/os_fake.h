@@ -53,7 +53,7 @@ enum os_call {
     OS_CALLS,
 };
 
-// ---- the script -------------------------------------------------------------------------------
+// ---- the script ------------------------------------------------------------------------------
 
 // A fresh kernel: no descriptors, no failures, OS_FAKE_START_NS. Nobody may be inside a call.
 void os_fake_reset(void);
@@ -80,6 +80,11 @@ void os_fake_set_limits(size_t send_max, size_t receive_max);
 // Connects over anything but Unix sockets end at once, not in a later wait.
 void os_fake_connect_at_once(bool at_once);
 
+// Some networks behave so where nobody listens: connects to 192.0.2.0/24 and 2001:db8::/32 are
+// under way until this ends them (0: they connect, to who listens there now), how many it says; and
+// to 198.51.100.0/24 there is no way.
+unsigned os_fake_end_connects(const struct sockaddr *address, socklen_t size, int error);
+
 // What becomes of memory that is sent from (MSG_ZEROCOPY).
 enum os_fake_zerocopy {
     OS_FAKE_LETS_GO, // at once, and says so
@@ -88,7 +93,7 @@ enum os_fake_zerocopy {
 };
 void os_fake_set_zerocopy(enum os_fake_zerocopy how);
 
-// ---- looking and meddling -----------------------------------------------------------------------
+// ---- looking and meddling --------------------------------------------------------------------
 
 unsigned os_fake_open_count(void);                // descriptors open now
 int os_fake_pair(int ret_fds[2]);                 // two connected Unix sockets

@@ -158,6 +158,12 @@ has_ended(void *arg)
 }
 
 void
+wi_os_thread_detach(void *thread)
+{
+    (void)thread; // no thread that could be left behind is ever started here
+}
+
+void
 wi_os_thread_join(void *thread)
 {
     sched_wait(has_ended, thread);

@@ -490,6 +490,12 @@ wi_os_thread_start(void **ret_thread, void *(*body)(void *), void *arg)
 }
 
 void
+wi_os_thread_detach(void *thread)
+{
+    (void)thread; // no thread that could be left behind is ever started here
+}
+
+void
 wi_os_thread_join(void *thread)
 {
     (void)thread;
