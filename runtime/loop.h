@@ -36,7 +36,7 @@ struct wi_counters {
     wi_atomic_u64 corked, corked_ns, right_waits, right_wait_ns, limited;
     wi_atomic_u64 zerocopy_sends, zerocopy_copied, zerocopy_off;
     wi_atomic_u64 names, names_failed, attempts; // of dials that race
-    wi_atomic_u64 inline_done; // of lanes that are gone
+    wi_atomic_u64 inline_done;                   // of lanes that are gone
 };
 
 struct wi_loop {

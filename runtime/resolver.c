@@ -28,8 +28,8 @@ struct wi_resolver {
     struct wi_stack asked;
     // The workers' among themselves; no loop takes this lock.
     wi_atomic_bool lock;
-    bool is_ending;
     struct wi_query *first, *last;
+    bool is_ending;
     struct worker workers[WI_RESOLVER_THREADS];
 };
 
@@ -116,12 +116,13 @@ answer(struct worker *worker, struct wi_query *query)
     if (is_wanted) {
         query->count = wi_os_resolve(query->host, query->addresses, WI_QUERY_ADDRESSES);
     }
-    // From here the stop waits for us: the loop is touched below, if anybody there still waits.
-    // ORDER(resolver) publish: pairs with wait_for_end().
-    wi_store_release(&worker->is_asking, false);
+    // From here the stop waits for us: the loop is touched below, if anybody there still waits. It
+    // sees this, for its loop has taken the answer that is behind it.
+    wi_store_relaxed(&worker->is_asking, false);
     tell_change(worker->resolver);
-    // ORDER(answer) publish and observe: the loop sees the answer, or we see that nobody wants it.
-    if (wi_swap_acq_rel(&query->state, QUERY_ANSWERED) == QUERY_ABANDONED) {
+    // ORDER(answer) observe: nobody wants it, and the loop is done with it. Else the control's push
+    // carries the answer.
+    if (wi_swap_acquire(&query->state, QUERY_ANSWERED) == QUERY_ABANDONED) {
         wi_heap_free(query);
     } else {
         wi_loop_control(loop, &query->control);
@@ -149,7 +150,7 @@ work(void *arg)
             wi_sub_relaxed(&resolver->idle, 1);
         }
     }
-    wi_store_release(&worker->state, WORKER_OVER); // ORDER(resolver) publish
+    wi_store_relaxed(&worker->state, WORKER_OVER); // the change publishes it
     tell_change(resolver);
     drop(resolver);
     return NULL;
@@ -275,7 +276,7 @@ void
 wi_query_abandon(struct wi_loop *loop, struct wi_query *query)
 {
     query->done = NULL;
-    // ORDER(answer) publish and observe: the worker sees that nobody wants it, or comes home.
+    // ORDER(answer) publish: whoever frees it finds us done with it.
     if (wi_swap_acq_rel(&query->state, QUERY_ABANDONED) == QUERY_ASKED) {
         loop->open_things--; // the worker touches the loop no more, and frees it
     }
@@ -294,11 +295,10 @@ wait_for_end(struct worker *worker, uint64_t deadline_ns)
         uint32_t seen = wi_load_acquire(&resolver->changes);
         bool is_late = wi_os_now_ns() >= deadline_ns;
 
-        if (wi_load_acquire(&worker->state) == WORKER_OVER) { // ORDER(resolver) observe
+        if (wi_load_relaxed(&worker->state) == WORKER_OVER) {
             return true;
         }
-        // ORDER(resolver) observe: pairs with answer().
-        if (is_late && wi_load_acquire(&worker->is_asking)) {
+        if (is_late && wi_load_relaxed(&worker->is_asking)) {
             return false;
         }
         wi_os_sleep(&resolver->changes, seen, is_late ? WEIR_NEVER : deadline_ns);
@@ -321,8 +321,8 @@ free_queries(struct wi_resolver *resolver)
 void
 wi_resolver_stop(struct wi_runtime *runtime, uint64_t deadline_ns)
 {
-    // ORDER(resolver) observe: the loops have ended, so that nobody makes one now.
-    struct wi_resolver *resolver = (struct wi_resolver *)wi_load_acquire(&runtime->resolver);
+    // The loops have ended and are joined: nobody makes one now.
+    struct wi_resolver *resolver = (struct wi_resolver *)wi_load_relaxed(&runtime->resolver);
 
     if (resolver == NULL) {
         return;
@@ -331,7 +331,7 @@ wi_resolver_stop(struct wi_runtime *runtime, uint64_t deadline_ns)
     resolver->is_ending = true;
     free_queries(resolver);
     unlock(resolver);
-    wi_add_acq_rel(&resolver->asked_at, 1); // ORDER(asked) publish
+    wi_add_relaxed(&resolver->asked_at, 1); // the lock has told why
     wi_os_wake_sleepers(&resolver->asked_at);
     for (unsigned i = 0; i < WI_RESOLVER_THREADS; i++) {
         struct worker *worker = &resolver->workers[i];

@@ -5,7 +5,9 @@
 #include "tests/lib/fixture.h"
 #include "tests/lib/reader.h"
 
+#include <netdb.h>
 #include <poll.h>
+#include <string.h>
 
 // ---- addresses to dial ------------------------------------------------------------------------
 
@@ -144,6 +146,87 @@ many_dials_on_many_loops_all_start(void **state)
     for (unsigned index = 0; index < COUNT; index++) {
         events_wait(events[index], "peer_fin");
         events_expect(events[index], "started peer_fin");
+    }
+}
+
+// Every system knows this one; over IPv4 only, for who listens on IPv6's port is not for us to say.
+static void
+dial_by_name(struct weir_dial *request, struct weir_endpoint *endpoint)
+{
+    struct addrinfo wanted = {.ai_family = AF_INET, .ai_socktype = SOCK_STREAM};
+    struct addrinfo *found = NULL;
+
+    if (getaddrinfo("localhost", NULL, &wanted, &found) != 0) {
+        skip();
+    }
+    freeaddrinfo(found);
+    *endpoint = (struct weir_endpoint){.kind = WEIR_ENDPOINT_NAME,
+                                       .port = weir_address_port(&request->address),
+                                       .host = "localhost"};
+    request->endpoint = endpoint;
+    request->address.size = 0;
+    assert_status(weir_address_ip(&request->bind, "127.0.0.1", 0), 0);
+}
+
+// H36: names are looked up beside the loops; what the dial borrowed is not needed any more.
+static void
+names_are_dialled_on_many_loops(void **state)
+{
+    enum { LOOPS = 3, COUNT = 60 };
+    struct fixture *fixture = fixture_threads(state, LOOPS);
+    struct weir_address address;
+    int listener = transport_listen(fixture, 0, &address);
+    struct events *events[COUNT];
+    weir_stream streams[COUNT];
+
+    for (unsigned index = 0; index < COUNT; index++) {
+        struct weir_dial request = dial_request(fixture, &address, &events[index]);
+        struct weir_loop *loop = weir_runtime_loop(fixture->runtime, index % LOOPS);
+        struct weir_endpoint endpoint;
+
+        dial_by_name(&request, &endpoint);
+        assert_status(weir_dial(loop, &request, &streams[index]), 0);
+        memset(&endpoint, 0x5a, sizeof(endpoint));
+    }
+    for (unsigned index = 0; index < COUNT; index++) {
+        fixture_close_fd(fixture, transport_accept(fixture, listener));
+    }
+    for (unsigned index = 0; index < COUNT; index++) {
+        events_wait(events[index], "peer_fin");
+        events_expect(events[index], "started peer_fin");
+    }
+    assert_int_equal(fixture_stats(fixture).names, COUNT);
+    assert_int_equal(fixture_stats(fixture).dial_attempts, COUNT);
+}
+
+// At whatever moment of the look-up or the race.
+static void
+names_that_are_dialled_can_be_given_up(void **state)
+{
+    enum { COUNT = 60 };
+    struct fixture *fixture = fixture_threads(state, 2);
+    struct weir_address address;
+    struct events *events[COUNT];
+    weir_stream streams[COUNT];
+
+    transport_listen(fixture, 0, &address);
+    for (unsigned index = 0; index < COUNT; index++) {
+        struct weir_dial request = dial_request(fixture, &address, &events[index]);
+        struct weir_loop *loop = weir_runtime_loop(fixture->runtime, index % 2);
+        struct weir_endpoint endpoint;
+
+        dial_by_name(&request, &endpoint);
+        assert_status(weir_dial(loop, &request, &streams[index]), 0);
+        if (index >= COUNT / 2) {
+            assert_status(weir_close(streams[index - COUNT / 2], WEIR_CLOSE_ABORT, 0, 0), 0);
+        }
+    }
+    for (unsigned index = COUNT / 2; index < COUNT; index++) {
+        assert_status(weir_close(streams[index], WEIR_CLOSE_ABORT, 0, 0), 0);
+    }
+    for (unsigned index = 0; index < COUNT; index++) {
+        events_wait(events[index], "closed");
+        assert_int_equal(events_count(events[index], "started"), 1);
     }
 }
 
@@ -477,6 +560,8 @@ main(void)
         EACH(a_dialled_stream_starts_once_and_talks),
         EACH(a_lazy_dial_waits_for_its_start),
         EACH(many_dials_on_many_loops_all_start),
+        ONCE(names_are_dialled_on_many_loops),
+        ONCE(names_that_are_dialled_can_be_given_up),
         EACH(an_end_before_the_start_is_kept),
         EACH(a_drain_before_the_start_still_sends),
         EACH(a_refused_dial_says_so_and_is_gone),

@@ -3,6 +3,7 @@
 // stands still, so that no timer ever makes up for a wake-up that was lost.
 
 #include "runtime/os.h"
+#include "runtime/os_names.h"
 
 #include "mem/os.h"
 #include "tests/sched/sched.h"
@@ -212,6 +213,20 @@ wi_os_poll_remove(int poller, int fd)
 }
 
 /* ---- what no scenario does ---- */
+
+int
+wi_os_service_port(const char *name, uint16_t *ret_port)
+{
+    (void)name, (void)ret_port;
+    return -ENOENT;
+}
+
+int
+wi_os_interface_index(const char *name, uint32_t *ret_index)
+{
+    (void)name, (void)ret_index;
+    return -ENODEV;
+}
 
 int
 wi_os_signal_create(const int *signals, unsigned count)

@@ -66,6 +66,9 @@ const struct sched_scenario *const sched_scenarios[] = {
     &net_read_wait,
     &net_dial_wait,
     &net_cancel_end,
+    &resolver_answer,
+    &resolver_stop,
+    &resolver_make,
     NULL,
 };
 // clang-format on

@@ -7,6 +7,7 @@
 extern const struct sched_scenario lane_posts, lane_threads, lane_full, lane_grow, lane_farewell,
     lane_home, lane_quick;
 extern const struct sched_scenario stop_post, watch_stop;
+extern const struct sched_scenario resolver_answer, resolver_stop, resolver_make;
 extern const struct sched_scenario token_fire, token_parent, token_free, token_reuse;
 extern const struct sched_scenario slots_grow, slots_free;
 extern const struct sched_scenario op_cancel, op_parked, op_reuse, op_wait, op_wait_own;
