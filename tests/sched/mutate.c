@@ -14,7 +14,7 @@
 #define NAME_SIZE     160u
 #define LIST_MAX      512u
 #define RUNS_MAX      2000ul // of one scenario, of one mutation
-#define RANDOM_RUNS   600u
+#define RANDOM_RUNS   1000u
 #define EFFORTS       3u
 #define FIRST_RUNS    200u // random ones of every scenario, before any is enumerated
 

@@ -160,7 +160,7 @@ const struct sched_scenario net_ends = {
     .promise = "of two ends one is taken; who was refused for the other's bytes is told",
     .set_up = set_up_ends,
     .verify = verify_ends,
-    .quick = 1,
+    .pre_emptions = 1,
 };
 
 /* ---- a close ---- */
@@ -249,7 +249,7 @@ const struct sched_scenario net_abort = {
     .promise = "a close, an abort and a write at once: each is answered, `closed` is told once",
     .set_up = set_up_abort,
     .verify = verify_abort,
-    .quick = 1,
+    .pre_emptions = 1,
 };
 
 /* ---- the slot is used again ---- */
@@ -293,7 +293,7 @@ const struct sched_scenario net_reuse = {
     .promise = "a write by an old handle never reaches the next stream of the slot",
     .set_up = set_up_reuse,
     .verify = verify_reuse,
-    .quick = 1,
+    .pre_emptions = 1,
 };
 
 /* ---- a token that the stream is bound to ---- */
@@ -341,5 +341,5 @@ const struct sched_scenario net_bind = {
     .promise = "a token that fires while a stream is bound to it ends the stream, once",
     .set_up = set_up_bind,
     .verify = verify_bind,
-    .quick = 1,
+    .pre_emptions = 1,
 };

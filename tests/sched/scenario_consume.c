@@ -118,7 +118,41 @@ const struct sched_scenario net_consume = {
     .promise = "an answer from another thread counts once, also before data has returned",
     .set_up = set_up_pending,
     .verify = verify_pending,
-    .quick = 1,
+    .pre_emptions = 1,
+};
+
+/* ---- an answer that comes whether or not data was called ---- */
+
+static void
+answer_untold(void *arg)
+{
+    (void)arg;
+    answers[0] = weir_consume(stream, 1, 1);
+}
+
+static void
+set_up_untold(void)
+{
+    static const struct weir_handlers handlers = {.data = data_pending};
+
+    set_up(&handlers, 0);
+    sched_start(answer_untold, NULL);
+}
+
+static void
+verify_untold(void)
+{
+    sched_check(answers[0] == 0 || answers[0] == -EALREADY);
+    sched_check(net_count(&shown) == (answers[0] == 0 ? 2 : 1));
+    sched_check(left == (answers[0] == 0 ? GIVEN - 1 : GIVEN));
+    net_verify(stream);
+}
+
+const struct sched_scenario net_consume_any = {
+    .name = "net-consume-any",
+    .promise = "an answer is taken when data has said PENDING, and refused before",
+    .set_up = set_up_untold,
+    .verify = verify_untold,
 };
 
 /* ---- it did not: the answer is void ---- */
@@ -203,7 +237,7 @@ const struct sched_scenario net_consume_other = {
     .promise = "an answer for one stream is not taken for another whose data runs",
     .set_up = set_up_other,
     .verify = verify_other,
-    .quick = 1,
+    .pre_emptions = 1,
 };
 
 /* ---- the stream is aborted meanwhile: what the answer is written into goes with it ---- */
@@ -263,7 +297,7 @@ const struct sched_scenario net_consume_abort = {
     .promise = "an answer that meets an abort is written into nothing that has been freed",
     .set_up = set_up_abort,
     .verify = verify_abort,
-    .quick = 1,
+    .pre_emptions = 1,
 };
 
 /* ---- reading is paused and goes on ---- */

@@ -124,7 +124,7 @@ const struct sched_scenario net_high = {
     .promise = "who is refused for the high mark is told when there is room",
     .set_up = set_up_high,
     .verify = verify_high,
-    .quick = 1,
+    .pre_emptions = 1,
 };
 
 /* ---- the loop writes too, and the peer reads late ---- */

@@ -122,7 +122,7 @@ const struct sched_scenario net_inline_part = {
     .promise = "what a send inside the call left goes in front of all else",
     .set_up = set_up_part,
     .verify = verify,
-    .quick = 1,
+    .pre_emptions = 1,
 };
 
 /* ---- the stream is aborted, or closed ---- */
@@ -235,5 +235,5 @@ const struct sched_scenario net_inline_failed = {
     .promise = "a send that fails inside the call is told to the loop, and all writes end once",
     .set_up = set_up_failed,
     .verify = verify,
-    .quick = 1,
+    .pre_emptions = 1,
 };

@@ -331,5 +331,5 @@ const struct sched_scenario net_cancel_end = {
     .promise = "an end that is cancelled in time opens the stream again",
     .set_up = set_up_end,
     .verify = verify_end,
-    .quick = 1,
+    .pre_emptions = 1,
 };

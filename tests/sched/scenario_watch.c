@@ -77,5 +77,5 @@ const struct sched_scenario watch_stop = {
     .promise = "a watch that two threads stop while it starts ends once, and is not told behind it",
     .set_up = set_up,
     .verify = verify,
-    .quick = 1,
+    .pre_emptions = 1,
 };

@@ -57,6 +57,7 @@ const struct sched_scenario *const sched_scenarios[] = {
     &net_consume,
     &net_consume_void,
     &net_consume_other,
+    &net_consume_any,
     &net_consume_abort,
     &net_pause,
     &net_write_wait,

@@ -16,7 +16,8 @@ extern const struct sched_scenario pool_home, pool_orphan, pool_adopt, pool_regi
 extern const struct sched_scenario net_high, net_high_local, net_order, net_order_local, net_holes,
     net_inline, net_inline_mixed, net_inline_part, net_inline_abort, net_inline_flush,
     net_inline_failed, net_end, net_ends, net_close, net_abort, net_reuse, net_bind, net_consume,
-    net_consume_void, net_consume_other, net_consume_abort, net_pause, net_write_wait, net_op_wait,
-    net_cancel, net_closed_wait, net_read_wait, net_dial_wait, net_cancel_end;
+    net_consume_void, net_consume_other, net_consume_any, net_consume_abort, net_pause,
+    net_write_wait, net_op_wait, net_cancel, net_closed_wait, net_read_wait, net_dial_wait,
+    net_cancel_end;
 
 #endif /* TESTS_SCHED_SCENARIOS_H */
