@@ -115,10 +115,10 @@ wi_http_client_exchange_over(struct wi_http_conn *conn, int status)
     struct weir_http_client *client = conn->client;
 
     (void)status;
-    if ((conn->flags & WI_HTTP_LAST) && !(conn->flags & WI_HTTP_OVER)) {
+    if ((wi_http_flags(conn) & WI_HTTP_LAST) && !(wi_http_flags(conn) & WI_HTTP_OVER)) {
         wi_http_conn_close(conn);
     }
-    if (conn->flags & WI_HTTP_OVER) {
+    if (wi_http_flags(conn) & WI_HTTP_OVER) {
         client->conn = client->conn == conn ? NULL : client->conn;
     }
     if (!client->is_freed) {
@@ -145,7 +145,7 @@ connect_client(struct weir_http_client *client)
         wi_http_conn_put(conn);
         return result;
     }
-    conn->flags = WI_HTTP_CLIENT;
+    wi_http_set(conn, WI_HTTP_CLIENT);
     conn->client = client;
     client->refs++;
     client->conn = conn;
@@ -158,7 +158,7 @@ have_free_connection(struct weir_http_client *client)
 {
     struct wi_http_conn *conn = client->conn;
 
-    if (conn != NULL && (conn->flags & WI_HTTP_OVER)) {
+    if (conn != NULL && (wi_http_flags(conn) & WI_HTTP_OVER)) {
         client->conn = NULL;
         conn = NULL;
     }
@@ -200,7 +200,7 @@ wi_http_client_begin(struct weir_http_client *client, struct wi_http_side *side,
         result = wi_http_take_alone(conn, entered);
     }
     if (result == 0) {
-        conn->flags |= asked->is_head ? (unsigned)WI_HTTP_IS_HEAD : 0;
+        wi_http_set(conn, asked->is_head ? (unsigned)WI_HTTP_IS_HEAD : 0);
         conn->is_last = asked->says_close;
         result = wi_http_begin_message(conn, entered, &begin, body != NULL ? body : &nothing, NULL);
         wi_http_leave(conn, entered);
@@ -209,7 +209,7 @@ wi_http_client_begin(struct weir_http_client *client, struct wi_http_side *side,
         wi_http_exchange_over(conn, result, WEIR_ORIGIN_LOCAL_CLOSE);
         return result;
     }
-    conn->flags |= WI_HTTP_TOLD;
+    wi_http_set(conn, WI_HTTP_TOLD);
     wi_http_conn_touch(conn);
     return 0;
 }

@@ -92,8 +92,8 @@ struct wi_http_conn {
     bool is_last;    // it says that the connection ends behind it
     uint16_t status; // of the response
 
-    // The loop's.
-    uint32_t flags;
+    // The loop's. Others read some of the flags.
+    wi_atomic_u32 flags;
     uint32_t requests;
     uint32_t saved_count; // rows of a head that is incomplete
     struct wi_http_row *saved;
@@ -124,6 +124,25 @@ struct wi_http_conn {
 
     struct wi_http_parser parser;
 };
+
+/** Any thread inside reads; the loop's writes. */
+static inline uint32_t
+wi_http_flags(const struct wi_http_conn *conn)
+{
+    return wi_load_relaxed(&conn->flags);
+}
+
+static inline void
+wi_http_set(struct wi_http_conn *conn, uint32_t flags)
+{
+    wi_store_relaxed(&conn->flags, wi_http_flags(conn) | flags);
+}
+
+static inline void
+wi_http_clear(struct wi_http_conn *conn, uint32_t flags)
+{
+    wi_store_relaxed(&conn->flags, wi_http_flags(conn) & ~flags);
+}
 
 static inline weir_http
 wi_http_handle_of(const struct wi_http_conn *conn, uint64_t word)

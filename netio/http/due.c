@@ -34,8 +34,8 @@ is_idle(const struct wi_http_conn *conn)
 static bool
 waits_for_response(const struct wi_http_conn *conn)
 {
-    return (conn->flags & (WI_HTTP_CLIENT | WI_HTTP_FINAL)) == WI_HTTP_CLIENT &&
-           ((conn->flags & WI_HTTP_ENDED) ||
+    return (wi_http_flags(conn) & (WI_HTTP_CLIENT | WI_HTTP_FINAL)) == WI_HTTP_CLIENT &&
+           ((wi_http_flags(conn) & WI_HTTP_ENDED) ||
             wi_http_phase(wi_load_relaxed(&conn->word)) == WI_HTTP_DONE);
 }
 
@@ -45,7 +45,7 @@ wi_http_conn_touch(struct wi_http_conn *conn)
     uint64_t now = weir_loop_now_ns(conn->home->loop);
     uint64_t look_ns = later(now, limits_of(conn)->grace_ns);
 
-    if (is_idle(conn) && !(conn->flags & WI_HTTP_CLIENT)) {
+    if (is_idle(conn) && !(wi_http_flags(conn) & WI_HTTP_CLIENT)) {
         conn->idle_ns = now;
         if (conn->parser.in_head == 0) {
             conn->head_ns = 0;
@@ -98,7 +98,7 @@ sends_slowly(struct wi_http_conn *conn, uint64_t now)
 static bool
 receives_slowly(struct wi_http_conn *conn, uint64_t now)
 {
-    if (!(conn->flags & WI_HTTP_RECEIVING) || !wi_http_conn_has_room(conn)) {
+    if (!(wi_http_flags(conn) & WI_HTTP_RECEIVING) || !wi_http_conn_has_room(conn)) {
         conn->received_mark_ns = 0;
         return false;
     }
@@ -111,7 +111,7 @@ idle_due(struct wi_http_conn *conn, uint64_t now)
 {
     uint64_t due_ns;
 
-    if (conn->flags & WI_HTTP_CLIENT) {
+    if (wi_http_flags(conn) & WI_HTTP_CLIENT) {
         return WEIR_NEVER;
     }
     if (conn->head_ns != 0) {
@@ -135,7 +135,7 @@ wi_http_conn_due(struct wi_http_conn *conn, uint64_t now)
 {
     uint64_t next_ns;
 
-    if (conn->flags & WI_HTTP_OVER) {
+    if (wi_http_flags(conn) & WI_HTTP_OVER) {
         return WEIR_NEVER; // its close has a deadline of its own
     }
     if (sends_slowly(conn, now)) {

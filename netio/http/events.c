@@ -21,7 +21,7 @@ has_exchange(const struct wi_http_conn *conn)
 static void
 say_over(struct wi_http_conn *conn, int status, enum weir_origin origin)
 {
-    conn->flags |= WI_HTTP_OVER;
+    wi_http_set(conn, WI_HTTP_OVER);
     if (conn->over_status == 0) {
         conn->over_status = status;
         conn->over_origin = (uint8_t)origin;
@@ -32,8 +32,8 @@ say_over(struct wi_http_conn *conn, int status, enum weir_origin origin)
 static void
 let_input_go(struct wi_http_conn *conn)
 {
-    if (conn->flags & WI_HTTP_HOLDS_INPUT) {
-        conn->flags &= ~(unsigned)WI_HTTP_HOLDS_INPUT;
+    if (wi_http_flags(conn) & WI_HTTP_HOLDS_INPUT) {
+        wi_http_clear(conn, WI_HTTP_HOLDS_INPUT);
         weir_resume(conn->stream);
     }
 }
@@ -94,10 +94,10 @@ wi_http_refuse(struct wi_http_conn *conn, unsigned status)
     char text[128];
     int size;
 
-    if (conn->flags & WI_HTTP_OVER) {
+    if (wi_http_flags(conn) & WI_HTTP_OVER) {
         return;
     }
-    if (conn->flags & WI_HTTP_CLIENT) { // there is nobody to answer
+    if (wi_http_flags(conn) & WI_HTTP_CLIENT) { // there is nobody to answer
         wi_http_conn_abort(conn, status_of(status), WEIR_ORIGIN_TRANSPORT);
         return;
     }
@@ -142,7 +142,7 @@ void
 wi_http_conn_gone(struct wi_http_conn *conn, int status)
 {
     struct wi_http_side *side = conn->side;
-    bool is_client = (conn->flags & WI_HTTP_CLIENT) != 0;
+    bool is_client = (wi_http_flags(conn) & WI_HTTP_CLIENT) != 0;
 
     leave_home(conn);
     wi_http_drop_head(conn);
@@ -164,11 +164,11 @@ wi_http_conn_gone(struct wi_http_conn *conn, int status)
 void
 wi_http_conn_continue(struct wi_http_conn *conn)
 {
-    if (conn->flags & (WI_HTTP_IN_DATA | WI_HTTP_OVER)) {
+    if (wi_http_flags(conn) & (WI_HTTP_IN_DATA | WI_HTTP_OVER)) {
         return;
     }
     wi_http_conn_settle(conn);
-    if (!(conn->flags & WI_HTTP_OVER)) {
+    if (!(wi_http_flags(conn) & WI_HTTP_OVER)) {
         let_input_go(conn);
         wi_http_conn_touch(conn);
     }
@@ -181,7 +181,7 @@ wi_http_conn_sent(struct wi_http_conn *conn, weir_http http, weir_stream stream,
     uint64_t word = wi_load_relaxed(&conn->word);
 
     if (wi_http_phase(word) == WI_HTTP_FREED || conn->stream.bits != stream.bits ||
-        (conn->flags & WI_HTTP_HIJACKED)) {
+        (wi_http_flags(conn) & WI_HTTP_HIJACKED)) {
         return; // it has gone, or is no connection of ours any more
     }
     if (sent->is_lost) {
@@ -196,7 +196,7 @@ wi_http_conn_sent(struct wi_http_conn *conn, weir_http http, weir_stream stream,
         wi_sub_relaxed(&conn->body_sent, sent->give_back);
     }
     if (sent->is_end) {
-        conn->flags |= WI_HTTP_ENDED;
+        wi_http_set(conn, WI_HTTP_ENDED);
         wi_http_conn_continue(conn);
     }
 }
@@ -210,11 +210,11 @@ on_data(weir_stream stream, struct weir_iter begin, struct weir_iter end, void *
     size_t size = 0;
 
     (void)stream;
-    if (conn->flags & WI_HTTP_OVER) {
+    if (wi_http_flags(conn) & WI_HTTP_OVER) {
         weir_iter_length(begin, end, &size);
         return (struct weir_consumed){size, size};
     }
-    if ((conn->flags & WI_HTTP_CLIENT) && !has_exchange(conn)) { // nobody asked
+    if ((wi_http_flags(conn) & WI_HTTP_CLIENT) && !has_exchange(conn)) { // nobody asked
         wi_http_conn_abort(conn, -EPROTO, WEIR_ORIGIN_TRANSPORT);
         return (struct weir_consumed){0, SIZE_MAX};
     }
@@ -225,7 +225,7 @@ on_data(weir_stream stream, struct weir_iter begin, struct weir_iter end, void *
 static void
 message_cut(struct wi_http_conn *conn)
 {
-    if (conn->flags & WI_HTTP_CLIENT) {
+    if (wi_http_flags(conn) & WI_HTTP_CLIENT) {
         if (wi_http_parser_finish(&conn->parser)) {
             conn->parser.is_complete = true;
             conn->is_last = true;
@@ -247,8 +247,8 @@ on_peer_fin(weir_stream stream, bool ambiguous, void *user)
 
     (void)stream;
     (void)ambiguous;
-    conn->flags |= WI_HTTP_FIN;
-    if (conn->flags & WI_HTTP_OVER) {
+    wi_http_set(conn, WI_HTTP_FIN);
+    if (wi_http_flags(conn) & WI_HTTP_OVER) {
         return;
     }
     if (!has_exchange(conn)) {
@@ -258,9 +258,9 @@ on_peer_fin(weir_stream stream, bool ambiguous, void *user)
     if (handlers->peer_fin != NULL) {
         handlers->peer_fin(wi_http_handle(conn), conn->user);
     }
-    if (!(conn->flags & WI_HTTP_OVER) && has_exchange(conn) &&
-        ((conn->flags & WI_HTTP_RECEIVING) ||
-         (conn->flags & (WI_HTTP_CLIENT | WI_HTTP_FINAL)) == WI_HTTP_CLIENT)) {
+    if (!(wi_http_flags(conn) & WI_HTTP_OVER) && has_exchange(conn) &&
+        ((wi_http_flags(conn) & WI_HTTP_RECEIVING) ||
+         (wi_http_flags(conn) & (WI_HTTP_CLIENT | WI_HTTP_FINAL)) == WI_HTTP_CLIENT)) {
         message_cut(conn);
     }
 }
@@ -286,7 +286,7 @@ on_closed(weir_stream stream, const struct weir_closed *closed, void *user)
         conn->over_status != 0 ? (enum weir_origin)conn->over_origin : closed->origin;
 
     (void)stream;
-    conn->flags |= WI_HTTP_OVER;
+    wi_http_set(conn, WI_HTTP_OVER);
     if (has_exchange(conn)) {
         wi_http_exchange_over(conn, status != 0 ? status : -ECONNABORTED, origin);
     }

@@ -19,7 +19,7 @@ weir_http_defer(weir_http http, const struct weir_http_request **ret_request)
     if (conn == NULL) {
         return result;
     }
-    if (conn->flags & WI_HTTP_CLIENT) {
+    if (wi_http_flags(conn) & WI_HTTP_CLIENT) {
         return -EINVAL;
     }
     if (wi_load_relaxed(&conn->word) & WI_HTTP_HELD) {
@@ -43,7 +43,7 @@ weir_http_pause(weir_http http)
     struct wi_http_conn *conn = wi_http_conn_here(http, &result);
 
     if (conn != NULL) {
-        conn->flags |= WI_HTTP_PAUSED;
+        wi_http_set(conn, WI_HTTP_PAUSED);
     }
     return result;
 }
@@ -54,8 +54,8 @@ weir_http_resume(weir_http http)
     int result = 0;
     struct wi_http_conn *conn = wi_http_conn_here(http, &result);
 
-    if (conn != NULL && (conn->flags & WI_HTTP_PAUSED)) {
-        conn->flags &= ~(unsigned)WI_HTTP_PAUSED;
+    if (conn != NULL && (wi_http_flags(conn) & WI_HTTP_PAUSED)) {
+        wi_http_clear(conn, WI_HTTP_PAUSED);
         wi_http_conn_continue(conn);
     }
     return result;
@@ -143,11 +143,11 @@ weir_http_interim(weir_http http, const struct weir_http_head *head)
     if (result < 0) {
         return result;
     }
-    if (conn->flags & (WI_HTTP_IS_OLD | WI_HTTP_CLIENT)) {
+    if (wi_http_flags(conn) & (WI_HTTP_IS_OLD | WI_HTTP_CLIENT)) {
         result = -ENOTSUP;
-    } else if (weir_stream_loop(conn->stream) == weir_loop_current()) {
+    } else if (conn->home->loop == weir_loop_current()) {
         result = wi_http_flush_out(conn);
-        conn->flags &= head->status == 100 ? ~(unsigned)WI_HTTP_WANTS_100 : ~0u;
+        wi_http_clear(conn, head->status == 100 ? (unsigned)WI_HTTP_WANTS_100 : 0);
     }
     if (result == 0) {
         result = send_bare(conn, head, false);
@@ -162,10 +162,10 @@ weir_http_interim(weir_http http, const struct weir_http_head *head)
 static int
 may_hijack(const struct wi_http_conn *conn)
 {
-    if (conn->flags & (WI_HTTP_OVER | WI_HTTP_HIJACKED)) {
+    if (wi_http_flags(conn) & (WI_HTTP_OVER | WI_HTTP_HIJACKED)) {
         return -WEIR_ESTALE;
     }
-    return conn->flags & WI_HTTP_RECEIVING ? -EINVAL : 0;
+    return wi_http_flags(conn) & WI_HTTP_RECEIVING ? -EINVAL : 0;
 }
 
 // From here the stream is another's. What is left of the connection goes when its turn ends.
@@ -173,13 +173,13 @@ static void
 hand_over(struct wi_http_conn *conn, weir_stream stream, const struct weir_handlers *handlers,
           void *user)
 {
-    conn->flags |= WI_HTTP_HIJACKED;
+    wi_http_set(conn, WI_HTTP_HIJACKED);
     weir_stream_set_handlers(stream, handlers, user);
-    if (conn->flags & WI_HTTP_HOLDS_INPUT) {
+    if (wi_http_flags(conn) & WI_HTTP_HOLDS_INPUT) {
         weir_resume(stream);
     }
     wi_http_exchange_over(conn, 0, WEIR_ORIGIN_NONE);
-    if (!(conn->flags & WI_HTTP_IN_DATA)) {
+    if (!(wi_http_flags(conn) & WI_HTTP_IN_DATA)) {
         wi_http_conn_gone(conn, 0);
     }
 }
@@ -196,7 +196,7 @@ weir_http_hijack(weir_http http, const struct weir_http_head *head,
     if (conn == NULL) {
         return result;
     }
-    is_client = (conn->flags & WI_HTTP_CLIENT) != 0;
+    is_client = (wi_http_flags(conn) & WI_HTTP_CLIENT) != 0;
     result = may_hijack(conn);
     if (result == 0 && head != NULL) {
         result = is_client ? -EINVAL : wi_http_check_head(head, true);

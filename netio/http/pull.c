@@ -168,18 +168,18 @@ wi_http_pull_end(struct wi_http_conn *conn, int status)
 static bool
 is_at_end(const struct wi_http_conn *conn)
 {
-    return !(conn->flags & WI_HTTP_RECEIVING) &&
-           (!(conn->flags & WI_HTTP_CLIENT) || (conn->flags & WI_HTTP_FINAL));
+    return !(wi_http_flags(conn) & WI_HTTP_RECEIVING) &&
+           (!(wi_http_flags(conn) & WI_HTTP_CLIENT) || (wi_http_flags(conn) & WI_HTTP_FINAL));
 }
 
 static void
 send_continue(struct wi_http_conn *conn)
 {
-    if (conn->flags & WI_HTTP_WANTS_100) {
+    if (wi_http_flags(conn) & WI_HTTP_WANTS_100) {
         struct weir_http_head head = {.status = 100};
 
         if (weir_http_interim(wi_http_handle(conn), &head) < 0) {
-            conn->flags &= ~(unsigned)WI_HTTP_WANTS_100; // a final response has been begun
+            wi_http_clear(conn, WI_HTTP_WANTS_100); // a final response has been begun
         }
     }
 }

@@ -19,7 +19,7 @@
 static bool
 has_no_body(const struct wi_http_conn *conn, unsigned status)
 {
-    return (conn->flags & WI_HTTP_IS_HEAD) || status == 204 || status == 304;
+    return (wi_http_flags(conn) & WI_HTTP_IS_HEAD) || status == 204 || status == 304;
 }
 
 struct plan {
@@ -48,15 +48,15 @@ plan_response(const struct wi_http_conn *conn, const struct weir_http_head *head
         plan->mode = WI_HTTP_LENGTH;
         plan->framing.has_length = true;
     } else {
-        plan->mode = conn->flags & WI_HTTP_IS_OLD ? WI_HTTP_TO_CLOSE : WI_HTTP_CHUNKS;
+        plan->mode = wi_http_flags(conn) & WI_HTTP_IS_OLD ? WI_HTTP_TO_CLOSE : WI_HTTP_CHUNKS;
         plan->framing.is_chunked = plan->mode == WI_HTTP_CHUNKS;
     }
     plan->framing.length = length;
     plan->is_last = plan->mode == WI_HTTP_TO_CLOSE || (head->flags & WEIR_HTTP_CLOSE) ||
-                    (conn->flags & (WI_HTTP_LAST | WI_HTTP_WANTS_100 | WI_HTTP_FIN)) ||
+                    (wi_http_flags(conn) & (WI_HTTP_LAST | WI_HTTP_WANTS_100 | WI_HTTP_FIN)) ||
                     wi_http_server_is_draining(conn->side);
     plan->framing.says_close = plan->is_last;
-    plan->framing.says_keep = !plan->is_last && (conn->flags & WI_HTTP_IS_OLD);
+    plan->framing.says_keep = !plan->is_last && (wi_http_flags(conn) & WI_HTTP_IS_OLD);
     return 0;
 }
 
@@ -205,7 +205,7 @@ send_piece(struct wi_http_conn *conn, uint64_t entered, const struct wi_http_fra
     enum wi_http_phase from = wi_http_phase(entered);
     int result;
 
-    if (conn->out.head != NULL && weir_stream_loop(conn->stream) == weir_loop_current()) {
+    if (conn->home->loop == weir_loop_current() && conn->out.head != NULL) {
         result = wi_http_flush_out(conn);
         if (result < 0) {
             return result;
@@ -319,7 +319,8 @@ weir_http_respond(weir_http http, const struct weir_http_head *head, const struc
         return result;
     }
     if (is_here_and_held(conn, http) && is_short(body, ret_op, size) &&
-        (body == NULL || (body->flags & WEIR_CHUNK_END)) && !(conn->flags & WI_HTTP_CLIENT)) {
+        (body == NULL || (body->flags & WEIR_CHUNK_END)) &&
+        !(wi_http_flags(conn) & WI_HTTP_CLIENT)) {
         plan.framing.date = date_of(head, weir_loop_now_ns(conn->home->loop));
         result = plan_response(conn, head, body, size, &plan);
         return result < 0 ? result : respond_short(conn, head, body, size, &plan);
@@ -329,7 +330,7 @@ weir_http_respond(weir_http http, const struct weir_http_head *head, const struc
     if (result < 0) {
         return result;
     }
-    if (conn->flags & WI_HTTP_CLIENT) {
+    if (wi_http_flags(conn) & WI_HTTP_CLIENT) {
         wi_http_leave(conn, entered);
         return -EINVAL;
     }

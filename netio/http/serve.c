@@ -38,7 +38,7 @@ static void
 begin_receiving(struct wi_http_conn *conn)
 {
     conn->parser.table = &conn->home->table;
-    wi_http_parser_begin(&conn->parser, (conn->flags & WI_HTTP_CLIENT) != 0);
+    wi_http_parser_begin(&conn->parser, (wi_http_flags(conn) & WI_HTTP_CLIENT) != 0);
 }
 
 static void
@@ -52,7 +52,7 @@ tell_ended(struct wi_http_conn *conn, int status, enum weir_origin origin)
         .received = conn->parser.received,
     };
 
-    if ((conn->flags & WI_HTTP_TOLD) && handlers_of(conn)->ended != NULL) {
+    if ((wi_http_flags(conn) & WI_HTTP_TOLD) && handlers_of(conn)->ended != NULL) {
         handlers_of(conn)->ended(wi_http_handle(conn), &ended, conn->user);
     }
 }
@@ -66,17 +66,17 @@ wi_http_exchange_over(struct wi_http_conn *conn, int status, enum weir_origin or
         wi_http_pull_end(conn, status != 0 ? status : -ECONNABORTED);
     }
     tell_ended(conn, status, origin);
-    if (conn->flags & WI_HTTP_HIJACKED) {
+    if (wi_http_flags(conn) & WI_HTTP_HIJACKED) {
         wi_http_next_exchange(conn, WI_HTTP_IDLE); // its handle is stale
         return;
     }
     wi_http_drop_head(conn);
     wi_http_drop_trailers(conn);
     if (was_last || status != 0) {
-        conn->flags |= WI_HTTP_LAST;
+        wi_http_set(conn, WI_HTTP_LAST);
     }
-    conn->flags &= (unsigned)(WI_HTTP_CLIENT | WI_HTTP_IN_DATA | WI_HTTP_LAST | WI_HTTP_OVER |
-                              WI_HTTP_HOLDS_INPUT | WI_HTTP_FIN);
+    wi_http_clear(conn, ~((unsigned)(WI_HTTP_CLIENT | WI_HTTP_IN_DATA | WI_HTTP_LAST |
+                                     WI_HTTP_OVER | WI_HTTP_HOLDS_INPUT | WI_HTTP_FIN)));
     conn->is_last = false;
     conn->status = 0;
     conn->raw = 0;
@@ -84,7 +84,7 @@ wi_http_exchange_over(struct wi_http_conn *conn, int status, enum weir_origin or
     conn->user = conn->side->user;
     wi_http_next_exchange(conn, WI_HTTP_IDLE);
     begin_receiving(conn);
-    if (conn->flags & WI_HTTP_CLIENT) {
+    if (wi_http_flags(conn) & WI_HTTP_CLIENT) {
         wi_http_client_exchange_over(conn, status);
     }
 }
@@ -94,20 +94,20 @@ begin_exchange(struct wi_http_conn *conn, const struct weir_http_request *reques
 {
     wi_http_next_exchange(conn, WI_HTTP_OPEN);
     conn->requests++;
-    conn->flags |= WI_HTTP_TOLD;
+    wi_http_set(conn, WI_HTTP_TOLD);
     wi_store_relaxed(&conn->body_sent, 0);
     if (!conn->parser.is_complete) {
-        conn->flags |= WI_HTTP_RECEIVING;
-        conn->flags |= request->flags & WEIR_HTTP_CONTINUE ? (unsigned)WI_HTTP_WANTS_100 : 0;
+        wi_http_set(conn, WI_HTTP_RECEIVING);
+        wi_http_set(conn, request->flags & WEIR_HTTP_CONTINUE ? (unsigned)WI_HTTP_WANTS_100 : 0);
     }
     if (request->minor == 0) {
-        conn->flags |= WI_HTTP_IS_OLD;
+        wi_http_set(conn, WI_HTTP_IS_OLD);
     }
     if (request->method_size == 4 && memcmp(request->method, "HEAD", 4) == 0) {
-        conn->flags |= WI_HTTP_IS_HEAD;
+        wi_http_set(conn, WI_HTTP_IS_HEAD);
     }
     if (!conn->keeps || conn->requests >= conn->side->limits.requests_max) {
-        conn->flags |= WI_HTTP_LAST;
+        wi_http_set(conn, WI_HTTP_LAST);
     }
 }
 
@@ -143,7 +143,7 @@ call_request(struct wi_http_conn *conn, const struct weir_http_request *request)
 {
     conn->home->current = request;
     handlers_of(conn)->request(wi_http_handle(conn), request, conn->user);
-    if (conn->flags & (WI_HTTP_HIJACKED | WI_HTTP_OVER)) {
+    if (wi_http_flags(conn) & (WI_HTTP_HIJACKED | WI_HTTP_OVER)) {
         return;
     }
     if (wi_http_phase(wi_load_relaxed(&conn->word)) != WI_HTTP_DONE &&
@@ -184,7 +184,7 @@ begin_body(struct wi_http_conn *conn, unsigned status, const char *at)
 {
     size_t taken;
 
-    conn->flags |= status >= 200 ? (unsigned)WI_HTTP_RECEIVING : 0;
+    wi_http_set(conn, status >= 200 ? (unsigned)WI_HTTP_RECEIVING : 0);
     if (wi_http_parser_feed(&conn->parser, at, 0, &taken) == WI_HTTP_END) {
         if (status >= 200) {
             body_complete(conn);
@@ -211,15 +211,15 @@ take_response(struct wi_http_conn *conn, struct feed *feed)
     conn->parser.in_head = 0;
     conn->status = (uint16_t)response.status;
     if (response.status >= 200) {
-        conn->flags |= WI_HTTP_FINAL;
+        wi_http_set(conn, WI_HTTP_FINAL);
         conn->is_last |= !wi_http_parser_keeps(&conn->parser);
-        if (conn->flags & WI_HTTP_IS_HEAD) {
+        if (wi_http_flags(conn) & WI_HTTP_IS_HEAD) {
             wi_http_parser_skip_body(&conn->parser);
         }
     }
     handlers_of(conn)->response(wi_http_handle(conn), &response, conn->user);
     feed_skip(feed, size);
-    if (!(conn->flags & (WI_HTTP_HIJACKED | WI_HTTP_OVER))) {
+    if (!(wi_http_flags(conn) & (WI_HTTP_HIJACKED | WI_HTTP_OVER))) {
         begin_body(conn, response.status, head + size);
     }
 }
@@ -277,7 +277,7 @@ feed_head(struct wi_http_conn *conn, struct feed *feed)
         wi_http_refuse(conn, conn->parser.refusal);
         return false;
     default:
-        if (conn->flags & WI_HTTP_CLIENT) {
+        if (wi_http_flags(conn) & WI_HTTP_CLIENT) {
             take_response(conn, feed);
         } else {
             take_request(conn, feed);
@@ -299,7 +299,7 @@ take_body(struct wi_http_parser *parser, const char *data, size_t size)
 {
     struct wi_http_conn *conn = conn_of(parser);
 
-    if (conn->flags & (WI_HTTP_DISCARDS | WI_HTTP_OVER)) {
+    if (wi_http_flags(conn) & (WI_HTTP_DISCARDS | WI_HTTP_OVER)) {
         return;
     }
     if (conn->pulls != NULL) {
@@ -313,20 +313,21 @@ take_body(struct wi_http_parser *parser, const char *data, size_t size)
 static size_t
 body_room(const struct wi_http_conn *conn)
 {
-    if (conn->flags & (WI_HTTP_DISCARDS | WI_HTTP_OVER)) {
+    if (wi_http_flags(conn) & (WI_HTTP_DISCARDS | WI_HTTP_OVER)) {
         return SIZE_MAX;
     }
     if (conn->pulls != NULL) {
         return wi_http_pull_room(conn);
     }
-    return handlers_of(conn)->body != NULL && !(conn->flags & WI_HTTP_PAUSED) ? SIZE_MAX : 0;
+    return handlers_of(conn)->body != NULL && !(wi_http_flags(conn) & WI_HTTP_PAUSED) ? SIZE_MAX
+                                                                                      : 0;
 }
 
 static void
 body_complete(struct wi_http_conn *conn)
 {
-    conn->flags &= ~(unsigned)WI_HTTP_RECEIVING;
-    if (conn->flags & (WI_HTTP_DISCARDS | WI_HTTP_OVER)) {
+    wi_http_clear(conn, WI_HTTP_RECEIVING);
+    if (wi_http_flags(conn) & (WI_HTTP_DISCARDS | WI_HTTP_OVER)) {
         return;
     }
     wi_http_pull_end(conn, 0);
@@ -362,7 +363,8 @@ feed_body(struct wi_http_conn *conn, struct feed *feed)
     }
     if (stop == WI_HTTP_END) {
         body_complete(conn);
-    } else if ((conn->flags & WI_HTTP_DISCARDS) && conn->raw > conn->side->limits.discard_max) {
+    } else if ((wi_http_flags(conn) & WI_HTTP_DISCARDS) &&
+               conn->raw > conn->side->limits.discard_max) {
         wi_http_conn_close(conn);
         return false;
     }
@@ -380,8 +382,8 @@ wi_http_conn_has_room(const struct wi_http_conn *conn)
 static void
 hold_input(struct wi_http_conn *conn)
 {
-    if (!(conn->flags & WI_HTTP_HOLDS_INPUT)) {
-        conn->flags |= WI_HTTP_HOLDS_INPUT;
+    if (!(wi_http_flags(conn) & WI_HTTP_HOLDS_INPUT)) {
+        wi_http_set(conn, WI_HTTP_HOLDS_INPUT);
         weir_pause(conn->stream);
     }
 }
@@ -390,7 +392,7 @@ hold_input(struct wi_http_conn *conn)
 static bool
 settle_response(struct wi_http_conn *conn, enum wi_http_phase phase)
 {
-    if (!(conn->flags & WI_HTTP_FINAL) || (conn->flags & WI_HTTP_RECEIVING)) {
+    if (!(wi_http_flags(conn) & WI_HTTP_FINAL) || (wi_http_flags(conn) & WI_HTTP_RECEIVING)) {
         return false;
     }
     conn->is_last |= phase != WI_HTTP_DONE;
@@ -404,22 +406,23 @@ static bool
 settle_exchange(struct wi_http_conn *conn)
 {
     // ORDER(http) observe: the framing of the response that someone has ended.
-    enum wi_http_phase phase =
-        conn->flags & WI_HTTP_ENDED ? WI_HTTP_DONE : wi_http_phase(wi_load_acquire(&conn->word));
+    enum wi_http_phase phase = wi_http_flags(conn) & WI_HTTP_ENDED
+                                   ? WI_HTTP_DONE
+                                   : wi_http_phase(wi_load_acquire(&conn->word));
 
-    if (conn->flags & WI_HTTP_CLIENT) {
+    if (wi_http_flags(conn) & WI_HTTP_CLIENT) {
         return settle_response(conn, phase);
     }
     if (phase != WI_HTTP_DONE) {
         return false;
     }
-    if ((conn->flags & WI_HTTP_RECEIVING) && conn->pulls == NULL) {
-        conn->flags |= WI_HTTP_DISCARDS;
+    if ((wi_http_flags(conn) & WI_HTTP_RECEIVING) && conn->pulls == NULL) {
+        wi_http_set(conn, WI_HTTP_DISCARDS);
         if (conn->is_last) { // it is not worth waiting for
-            conn->flags &= ~(unsigned)WI_HTTP_RECEIVING;
+            wi_http_clear(conn, WI_HTTP_RECEIVING);
         }
     }
-    if (conn->flags & WI_HTTP_RECEIVING) {
+    if (wi_http_flags(conn) & WI_HTTP_RECEIVING) {
         return false;
     }
     wi_http_exchange_over(conn, 0, WEIR_ORIGIN_NONE);
@@ -436,18 +439,20 @@ has_exchange(const struct wi_http_conn *conn)
 static bool
 wants_head(const struct wi_http_conn *conn)
 {
-    return conn->flags & WI_HTTP_CLIENT ? has_exchange(conn) && !(conn->flags & WI_HTTP_FINAL)
-                                        : !has_exchange(conn);
+    return wi_http_flags(conn) & WI_HTTP_CLIENT
+               ? has_exchange(conn) && !(wi_http_flags(conn) & WI_HTTP_FINAL)
+               : !has_exchange(conn);
 }
 
 static bool
 step(struct wi_http_conn *conn, struct feed *feed)
 {
-    if (conn->flags & (WI_HTTP_OVER | WI_HTTP_HIJACKED)) {
+    if (wi_http_flags(conn) & (WI_HTTP_OVER | WI_HTTP_HIJACKED)) {
         return false;
     }
     if (has_exchange(conn) && settle_exchange(conn)) {
-        if ((conn->flags & (WI_HTTP_LAST | WI_HTTP_FIN)) && !(conn->flags & WI_HTTP_CLIENT)) {
+        if ((wi_http_flags(conn) & (WI_HTTP_LAST | WI_HTTP_FIN)) &&
+            !(wi_http_flags(conn) & WI_HTTP_CLIENT)) {
             wi_http_conn_close(conn);
         }
         return true;
@@ -455,7 +460,7 @@ step(struct wi_http_conn *conn, struct feed *feed)
     if (wants_head(conn)) {
         return !weir_iter_is_end(&feed->at) && feed_head(conn, feed);
     }
-    return (conn->flags & WI_HTTP_RECEIVING) && feed_body(conn, feed);
+    return (wi_http_flags(conn) & WI_HTTP_RECEIVING) && feed_body(conn, feed);
 }
 
 struct weir_consumed
@@ -463,17 +468,17 @@ wi_http_conn_data(struct wi_http_conn *conn, struct weir_iter begin, struct weir
 {
     struct feed feed = {.at = begin, .end = end};
 
-    conn->flags |= WI_HTTP_IN_DATA;
+    wi_http_set(conn, WI_HTTP_IN_DATA);
     while (step(conn, &feed)) {
     }
     wi_http_pull_settle(conn);
-    conn->flags &= ~(unsigned)WI_HTTP_IN_DATA;
-    if (conn->flags & WI_HTTP_HIJACKED) {
+    wi_http_clear(conn, WI_HTTP_IN_DATA);
+    if (wi_http_flags(conn) & WI_HTTP_HIJACKED) {
         wi_http_conn_gone(conn, 0);
         return (struct weir_consumed){feed.consumed, feed.consumed}; // the rest to its new reader
     }
     wi_http_flush_out(conn);
-    if (conn->flags & WI_HTTP_OVER) {
+    if (wi_http_flags(conn) & WI_HTTP_OVER) {
         size_t rest = 0;
 
         weir_iter_length(feed.at, end, &rest);
@@ -491,10 +496,10 @@ wi_http_conn_settle(struct wi_http_conn *conn)
 {
     struct feed feed = {.consumed = 0};
 
-    conn->flags |= WI_HTTP_IN_DATA;
+    wi_http_set(conn, WI_HTTP_IN_DATA);
     while (step(conn, &feed)) {
     }
-    conn->flags &= ~(unsigned)WI_HTTP_IN_DATA;
+    wi_http_clear(conn, WI_HTTP_IN_DATA);
 }
 
 void

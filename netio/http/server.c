@@ -128,11 +128,11 @@ drain_home(struct weir_loop *loop, void *arg)
     for (struct wi_http_conn *conn = home->conns, *next; conn != NULL; conn = next) {
         next = conn->next;
         if (wi_http_phase(wi_load_relaxed(&conn->word)) == WI_HTTP_IDLE) {
-            if (!(conn->flags & WI_HTTP_OVER)) {
+            if (!(wi_http_flags(conn) & WI_HTTP_OVER)) {
                 wi_http_conn_close(conn);
             }
         } else {
-            conn->flags |= WI_HTTP_LAST;
+            wi_http_set(conn, WI_HTTP_LAST);
         }
     }
     wi_http_home_leave(home);
