@@ -526,6 +526,16 @@ struct weir_http_transacted {
 typedef void weir_http_transact_fn(struct weir_http_client *client,
                                    struct weir_http_transacted *result, void *arg);
 
+/** What weir_http_transact() does. */
+struct weir_http_transaction {
+    const struct weir_http_ask *ask; /* its flags are not looked at */
+    const void *body;
+    size_t body_size;
+    uint64_t deadline_ns; /* absolute; 0 or WEIR_NEVER: none */
+    weir_http_transact_fn *done;
+    void *arg;
+};
+
 /**
  * A request, its response and the whole body, bounded by limits.body_max (N45). They queue in
  * order; the deadline spans waiting, connecting, sending and the last byte of the answer, and
@@ -533,15 +543,12 @@ typedef void weir_http_transact_fn(struct weir_http_client *client,
  *
  * Threads: the loop's.
  * Blocks:  never.
- * Memory:  borrows @p ask until return; copies @p body.
- * Calls:   @p done exactly once, later, on the loop, iff this returns 0.
- * @param deadline_ns  absolute; 0 or WEIR_NEVER: none.
+ * Memory:  borrows @p request and what it names until return: all is copied.
+ * Calls:   request->done exactly once, later, on the loop, iff this returns 0.
  * @return 0, -EXDEV (another thread), -EINVAL, -ENOBUFS (waiting_max), -ENOMEM.
  */
 WEIR_API WEIR_NODISCARD int weir_http_transact(struct weir_http_client *client,
-                                               const struct weir_http_ask *ask, const void *body,
-                                               size_t body_size, uint64_t deadline_ns,
-                                               weir_http_transact_fn *done, void *arg);
+                                               const struct weir_http_transaction *request);
 
 #ifdef __cplusplus
 }

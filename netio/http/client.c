@@ -240,15 +240,17 @@ weir_http_ask(struct weir_http_client *client, const struct weir_http_ask *ask,
 {
     struct wi_http_asked asked = {0};
     struct wi_http_framing framing = {0};
-    const char *host = ask != NULL && ask->host != NULL ? ask->host : client->host;
-    int result = wi_http_check_ask(ask);
+    const char *host;
+    int result;
 
+    if (client == NULL || ask == NULL || ret_http == NULL) {
+        return -EINVAL;
+    }
     if (weir_loop_current() != client->home.loop) {
         return -EXDEV;
     }
-    if (result == 0 && (client->is_freed || ret_http == NULL)) {
-        result = -EINVAL;
-    }
+    host = ask->host != NULL ? ask->host : client->host;
+    result = client->is_freed ? -EINVAL : wi_http_check_ask(ask);
     if (result == 0 && body != NULL) {
         result = body->flags & WEIR_NOWAIT ? -ENOTSUP : wi_http_check_body(body, &asked.size);
     }

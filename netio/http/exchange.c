@@ -190,7 +190,7 @@ weir_http_hijack(weir_http http, const struct weir_http_head *head,
 {
     int result = 0;
     struct wi_http_conn *conn = wi_http_conn_here(http, &result);
-    uint64_t entered;
+    uint64_t entered = 0;
     bool is_client;
 
     if (conn == NULL) {

@@ -26,13 +26,15 @@ struct plan {
     enum wi_http_mode mode;
     bool is_complete; // nothing follows
     bool is_last;
+    uint64_t size; // of the piece of body that goes with the head
     struct wi_http_framing framing;
 };
 
 static int
 plan_response(const struct wi_http_conn *conn, const struct weir_http_head *head,
-              const struct weir_write *body, uint64_t size, struct plan *plan)
+              const struct weir_write *body, struct plan *plan)
 {
+    uint64_t size = plan->size;
     bool has_length = (head->flags & WEIR_HTTP_HAS_LENGTH) != 0;
     uint64_t length = has_length ? head->length : size;
 
@@ -135,8 +137,9 @@ drop_unsent(const struct wi_http_conn *conn, const struct weir_write *body)
 
 static int
 respond_short(struct wi_http_conn *conn, const struct weir_http_head *head,
-              const struct weir_write *body, uint64_t size, struct plan *plan)
+              const struct weir_write *body, struct plan *plan)
 {
+    uint64_t size = plan->size;
     char stack[HEAD_ON_STACK];
     size_t bound = wi_http_response_bound(head);
     char *text = bound <= sizeof(stack) ? stack : malloc(bound);
@@ -167,8 +170,7 @@ put_chunk_head(char *out, uint64_t size)
 {
     size_t hex = wi_http_put_hex(out, size);
 
-    memcpy(out + hex, "\r\n", 2);
-    return hex + 2;
+    return hex + wi_http_put(out + hex, "\r\n", 2);
 }
 
 // What a piece of a body has around it. The prefix goes behind what is in it.
@@ -240,7 +242,7 @@ wi_http_begin_message(struct wi_http_conn *conn, uint64_t entered, struct wi_htt
 
 static int
 respond_with_body(struct wi_http_conn *conn, uint64_t entered, const struct weir_http_head *head,
-                  const struct weir_write *body, uint64_t size, struct plan *plan, weir_op *ret_op)
+                  const struct weir_write *body, struct plan *plan, weir_op *ret_op)
 {
     char stack[HEAD_ON_STACK];
     size_t bound = wi_http_response_bound(head) + WI_HTTP_CHUNK_HEAD_MAX;
@@ -249,7 +251,7 @@ respond_with_body(struct wi_http_conn *conn, uint64_t entered, const struct weir
         .text = text,
         .mode = plan->mode,
         .is_complete = plan->is_complete,
-        .size = size,
+        .size = plan->size,
         .length = plan->framing.length,
     };
     int result;
@@ -312,18 +314,17 @@ weir_http_respond(weir_http http, const struct weir_http_head *head, const struc
     struct plan plan = {0};
     struct wi_http_conn *conn = wi_http_conn_at(http);
     uint64_t entered;
-    uint64_t size;
-    int result = check_response(head, body, &size);
+    int result = check_response(head, body, &plan.size);
 
     if (result < 0) {
         return result;
     }
-    if (is_here_and_held(conn, http) && is_short(body, ret_op, size) &&
+    if (is_here_and_held(conn, http) && is_short(body, ret_op, plan.size) &&
         (body == NULL || (body->flags & WEIR_CHUNK_END)) &&
         !(wi_http_flags(conn) & WI_HTTP_CLIENT)) {
         plan.framing.date = date_of(head, weir_loop_now_ns(conn->home->loop));
-        result = plan_response(conn, head, body, size, &plan);
-        return result < 0 ? result : respond_short(conn, head, body, size, &plan);
+        result = plan_response(conn, head, body, &plan);
+        return result < 0 ? result : respond_short(conn, head, body, &plan);
     }
     plan.framing.date = date_of(head, weir_now_ns());
     result = wi_http_enter(http, 1u << WI_HTTP_OPEN, &conn, &entered);
@@ -338,10 +339,10 @@ weir_http_respond(weir_http http, const struct weir_http_head *head, const struc
     if (result < 0) {
         return result;
     }
-    result = plan_response(conn, head, body, size, &plan);
+    result = plan_response(conn, head, body, &plan);
     if (result == 0) {
-        result = respond_with_body(conn, entered, head, body != NULL ? body : &nothing, size, &plan,
-                                   ret_op);
+        result =
+            respond_with_body(conn, entered, head, body != NULL ? body : &nothing, &plan, ret_op);
     } else {
         wi_http_move(conn, entered, WI_HTTP_OPEN);
     }
@@ -404,6 +405,7 @@ write_inside(struct wi_http_conn *conn, uint64_t entered, struct write_plan *pla
     } else if (result >= 0) {
         wi_add_relaxed(&conn->body_sent, frame->payload);
     }
+    frame->prefix = NULL; // it ends here
     return result;
 }
 
@@ -465,10 +467,9 @@ weir_http_end(weir_http http, const struct weir_http_field *trailers, unsigned t
         if (text == NULL) {
             return -ENOMEM;
         }
-        memcpy(text, "\r\n0\r\n", 5);
-        plan.trailer_size = 5 + wi_http_put_fields(text + 5, trailers, trailer_count);
-        memcpy(text + plan.trailer_size, "\r\n", 2);
-        plan.trailer_size += 2;
+        plan.trailer_size = wi_http_put(text, "\r\n0\r\n", 5);
+        plan.trailer_size += wi_http_put_fields(text + 5, trailers, trailer_count);
+        plan.trailer_size += wi_http_put(text + plan.trailer_size, "\r\n", 2);
         plan.trailer = text;
     }
     if (result == 0) {

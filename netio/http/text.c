@@ -301,18 +301,18 @@ weir_http_reason(unsigned status)
 size_t
 wi_http_put_status(char *out, unsigned status, const char *reason, size_t reason_size)
 {
+    size_t size;
+
     if (status == 200 && reason == NULL) {
-        memcpy(out, "HTTP/1.1 200 OK\r\n", 17);
-        return 17;
+        return wi_http_put(out, "HTTP/1.1 200 OK\r\n", 17);
     }
     if (reason == NULL) {
         reason = weir_http_reason(status);
         reason_size = strlen(reason);
     }
-    memcpy(out, "HTTP/1.1 ", 9);
-    wi_http_put_decimal(out + 9, status);
-    out[12] = ' ';
-    memcpy(out + 13, reason, reason_size);
-    memcpy(out + 13 + reason_size, "\r\n", 2);
-    return 15 + reason_size;
+    size = wi_http_put(out, "HTTP/1.1 ", 9);
+    size += wi_http_put_decimal(out + size, status);
+    size += wi_http_put(out + size, " ", 1);
+    size += wi_http_put(out + size, reason, reason_size);
+    return size + wi_http_put(out + size, "\r\n", 2);
 }

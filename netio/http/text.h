@@ -36,6 +36,14 @@ bool wi_http_is_value(const char *data, size_t size);
 /** May it be a request's target: visible bytes, at least one? */
 bool wi_http_is_target(const char *data, size_t size);
 
+/** Copy bytes, without a terminator; how many. */
+static inline size_t
+wi_http_put(char *out, const char *text, size_t size)
+{
+    __builtin_memcpy(out, text, size);
+    return size;
+}
+
 #define WI_HTTP_DECIMAL_MAX 20u
 #define WI_HTTP_HEX_MAX     16u
 

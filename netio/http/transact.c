@@ -63,9 +63,9 @@ transact_free(struct wi_http_transact *transact)
 }
 
 static struct wi_http_transact *
-transact_make(struct weir_http_client *client, const struct weir_http_ask *ask, const void *body,
-              size_t body_size)
+transact_make(struct weir_http_client *client, const struct weir_http_transaction *request)
 {
+    const struct weir_http_ask *ask = request->ask;
     struct wi_http_transact *transact = calloc(1, sizeof(*transact));
     const char *method = ask->method != NULL ? ask->method : "GET";
     const char *host = ask->host != NULL ? ask->host : client->host;
@@ -78,8 +78,10 @@ transact_make(struct weir_http_client *client, const struct weir_http_ask *ask, 
     transact->target = copy_text(ask->target, strlen(ask->target));
     transact->host = copy_text(host, strlen(host));
     transact->fields = malloc(wi_http_fields_bound(ask->fields, ask->field_count) + 1);
-    transact->body = copy_text(body != NULL ? body : "", body_size);
-    transact->body_size = body_size;
+    transact->body = copy_text(request->body != NULL ? request->body : "", request->body_size);
+    transact->body_size = request->body_size;
+    transact->done = request->done;
+    transact->arg = request->arg;
     if (transact->method == NULL || transact->target == NULL || transact->host == NULL ||
         transact->fields == NULL || transact->body == NULL) {
         transact_free(transact);
@@ -190,10 +192,7 @@ start_timer(struct wi_http_transact *transact, uint64_t deadline_ns)
 static size_t
 put_text(char *out, const char *text)
 {
-    size_t size = strlen(text);
-
-    memcpy(out, text, size);
-    return size;
+    return wi_http_put(out, text, strlen(text));
 }
 
 static size_t
@@ -411,35 +410,34 @@ post_pump(struct weir_loop *loop, void *arg)
 }
 
 static int
-check_transact(const struct weir_http_client *client, const struct weir_http_ask *ask,
-               const void *body, size_t body_size)
+check_transact(const struct weir_http_client *client, const struct weir_http_transaction *request)
 {
+    if (client == NULL || request == NULL || request->done == NULL || request->ask == NULL ||
+        (request->body == NULL && request->body_size != 0)) {
+        return -EINVAL;
+    }
     if (weir_loop_current() != client->home.loop) {
         return -EXDEV;
     }
-    if (client->is_freed || (body == NULL && body_size != 0) || wi_http_check_ask(ask) < 0) {
+    if (client->is_freed || wi_http_check_ask(request->ask) < 0) {
         return -EINVAL;
     }
     return client->waiting >= client->waiting_max ? -ENOBUFS : 0;
 }
 
 int
-weir_http_transact(struct weir_http_client *client, const struct weir_http_ask *ask,
-                   const void *body, size_t body_size, uint64_t deadline_ns,
-                   weir_http_transact_fn *done, void *arg)
+weir_http_transact(struct weir_http_client *client, const struct weir_http_transaction *request)
 {
     struct wi_http_transact *transact;
-    int result = done == NULL ? -EINVAL : check_transact(client, ask, body, body_size);
+    int result = check_transact(client, request);
 
     if (result < 0) {
         return result;
     }
-    transact = transact_make(client, ask, body, body_size);
+    transact = transact_make(client, request);
     if (transact == NULL) {
         return -ENOMEM;
     }
-    transact->done = done;
-    transact->arg = arg;
     result = weir_post(client->home.loop, post_pump, client);
     if (result < 0) {
         transact_free(transact);
@@ -447,7 +445,7 @@ weir_http_transact(struct weir_http_client *client, const struct weir_http_ask *
     }
     client->refs += 2; // the post's and the transaction's
     append_waiting(client, transact);
-    if (start_timer(transact, deadline_ns) < 0) { // told later, as anything that fails now
+    if (start_timer(transact, request->deadline_ns) < 0) { // told later, as anything that fails now
         transact->status = -ENOMEM;
     }
     return 0;

@@ -153,9 +153,15 @@ post_transact(struct weir_loop *loop, void *arg)
 
     (void)loop;
     for (unsigned i = 0; i < agent->times; i++) {
-        agent->result = weir_http_transact(agent->client, &agent->ask, agent->body,
-                                           agent->body != NULL ? strlen(agent->body) : 0,
-                                           agent->deadline_ns, on_transacted, agent);
+        agent->result = weir_http_transact(
+            agent->client, &(struct weir_http_transaction){
+                               .ask = &agent->ask,
+                               .body = agent->body,
+                               .body_size = agent->body != NULL ? strlen(agent->body) : 0,
+                               .deadline_ns = agent->deadline_ns,
+                               .done = on_transacted,
+                               .arg = agent,
+                           });
     }
     agent->is_called = true;
 }
