@@ -16,8 +16,8 @@ bool sched_weaken(const char *mutation);
 
 /**
  * Check all mutations against a list of those that no schedule catches, a line each; `#` begins a
- * comment. Every other that a scenario comes by must be caught. With @p is_thorough those of the list
- * are tried too, and must not be caught. How many differ from the list.
+ * comment. Every other that a scenario comes by must be caught. With @p is_thorough those of the
+ * list are tried too, and must not be caught. How many differ from the list.
  */
 unsigned sched_mutations(const char *list_path, const char *only, bool is_thorough);
 
