@@ -10,8 +10,7 @@
 #include <netinet/tcp.h>
 #include <string.h>
 
-// The kernel's bounds of a vsock's memory, before anybody moves them.
-#define VSOCK_BUFFER_MIN 128u
+// The kernel's bound of a vsock's memory, before anybody moves it.
 #define VSOCK_BUFFER_MAX (256u * 1024)
 
 bool
@@ -24,7 +23,8 @@ wi_transport_of(int family, enum wi_transport *ret_transport)
 }
 
 // A vsock's memory is what it lets the peer send ahead. What is sent needs none: it is bounded by
-// the peer's. Out of its bounds the kernel would cut the size, so these are moved first.
+// the peer's. Above its bound the kernel would cut the size, so that is moved first; below the lower
+// one, of 128 bytes, it takes that, as it has a least SO_RCVBUF.
 static unsigned
 list_vsock_settings(const struct weir_stream_options *options,
                     struct wi_socket_setting *ret_settings)
@@ -38,9 +38,6 @@ list_vsock_settings(const struct weir_stream_options *options,
     if (size > VSOCK_BUFFER_MAX) {
         ret_settings[count++] =
             (struct wi_socket_setting){AF_VSOCK, SO_VM_SOCKETS_BUFFER_MAX_SIZE, size};
-    } else if (size < VSOCK_BUFFER_MIN) {
-        ret_settings[count++] =
-            (struct wi_socket_setting){AF_VSOCK, SO_VM_SOCKETS_BUFFER_MIN_SIZE, size};
     }
     ret_settings[count++] = (struct wi_socket_setting){AF_VSOCK, SO_VM_SOCKETS_BUFFER_SIZE, size};
     return count;
