@@ -61,6 +61,9 @@ add_listen(struct options *options, const char *text)
         fprintf(stderr, "weir-echo: not an address:\n%s\nTry: weir-echo --help\n", lines);
         exit(2);
     }
+    if (options->listen[options->listen_count].kind == WEIR_ENDPOINT_NAME) {
+        usage_error("a name cannot be listened on, only its addresses in numbers, or *", text);
+    }
     options->listen_count++;
 }
 
