@@ -191,7 +191,7 @@ listen_for_two_loops(struct torture *torture)
 static void
 listen_for_questions(struct torture *torture)
 {
-    if (!transport_is_tcp(torture->fixture->transport)) {
+    if (torture->fixture->transport->family == AF_UNIX) {
         torture->answers = true;
         listen_and_take(torture, WEIR_LISTEN_HYBRID, 2);
         torture->answers = false;
@@ -315,7 +315,7 @@ dial_and_ask(struct torture *torture)
         .kind = WEIR_ENDPOINT_HYBRID, .port = 5, .address = torture->address};
     struct weir_dial request = {.endpoint = &endpoint, .stream = torture_options(slot, true)};
 
-    if (transport_is_tcp(torture->fixture->transport)) {
+    if (torture->fixture->transport->family != AF_UNIX) {
         return; // there is no such thing
     }
     torture->answers = true;
