@@ -165,8 +165,8 @@ weir_produce_take(weir_stream handle, struct weir_iter end, struct weir_chain *r
     if (gate == NULL) {
         return commit_stale(handle, end);
     }
-    result = ret_chain == NULL || ret_chain->head != NULL ? -EINVAL
-                                                          : close_section(gate, end, &chain);
+    result =
+        ret_chain == NULL || ret_chain->head != NULL ? -EINVAL : close_section(gate, end, &chain);
     if (result == 0) {
         *ret_chain = chain;
     }
