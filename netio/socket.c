@@ -23,8 +23,8 @@ wi_transport_of(int family, enum wi_transport *ret_transport)
 }
 
 // A vsock's memory is what it lets the peer send ahead. What is sent needs none: it is bounded by
-// the peer's. Above the upper bound the kernel would cut the size, so that is moved first; below the
-// lower one, of 128 bytes, it takes that one, as with SO_RCVBUF.
+// the peer's. Above the upper bound the kernel would cut the size, so that is moved first; below
+// the lower one, of 128 bytes, it takes that one, as with SO_RCVBUF.
 static unsigned
 list_vsock_settings(const struct weir_stream_options *options,
                     struct wi_socket_setting *ret_settings)

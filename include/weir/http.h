@@ -180,7 +180,7 @@ WEIR_API WEIR_NODISCARD int weir_http_server_create(struct weir_runtime *runtime
 
 /**
  * Fill in what weir_listen() needs so that accepted streams are served: `accepted`, `arg`, and of
- * `stream` the flags NODELAY and REST. The rest stays as it is; TCP and Unix sockets alike.
+ * `stream` the flags NODELAY and REST. The rest stays as it is; over any transport.
  *
  * Threads: any.
  * Blocks:  never.
