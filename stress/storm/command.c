@@ -119,7 +119,7 @@ print_scenario_help(const struct scenario *scenario)
         }
     }
     if (scenario->takes_address) {
-        printf("\nADDRESS is that of an echo server: tcp:HOST:PORT or unix:PATH.\n");
+        printf("\nADDRESS is that of an echo server: tcp://HOST:PORT or unix:PATH.\n");
     }
 }
 
