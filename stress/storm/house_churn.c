@@ -7,18 +7,11 @@
 static struct house *house;
 static size_t message_size;
 static _Atomic uint64_t closed_count[CHURN_MODES];
-static _Atomic uint64_t failed_count[CHURN_MODES];
 
 uint64_t
 house_churn_closed(enum churn_mode mode)
 {
     return atomic_load(&closed_count[mode]);
-}
-
-uint64_t
-house_churn_failed(enum churn_mode mode)
-{
-    return atomic_load(&failed_count[mode]);
 }
 
 // A stream's user pointer is its mode, plus one so that it is not the pointer of a new stream.
@@ -114,9 +107,6 @@ on_closed(weir_stream stream, const struct weir_closed *closed, void *user)
         return; // the run ended before its message came
     }
     atomic_fetch_add_explicit(&closed_count[mode], 1, memory_order_relaxed);
-    if (closed->status != 0) {
-        atomic_fetch_add_explicit(&failed_count[mode], 1, memory_order_relaxed);
-    }
     if (closed->status != 0 && mode != CHURN_ABORT && mode != CHURN_CLIENT_RESET) {
         storm_broke("a connection to be ended in mode %d closed with %s (%s)", (int)mode,
                     weir_strerror(closed->status), weir_origin_name(closed->origin));

@@ -10,8 +10,7 @@
 // One house in a process. @p size: of every message.
 void house_churn_start(struct house *house, enum house_transport transport, size_t size);
 
-// How many streams closed, and how many of them with an error, by the mode they were to end in.
+// How many streams closed, by the mode they were to end in.
 uint64_t house_churn_closed(enum churn_mode mode);
-uint64_t house_churn_failed(enum churn_mode mode);
 
 #endif /* STORM_HOUSE_CHURN_H */

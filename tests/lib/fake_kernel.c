@@ -375,16 +375,6 @@ fake_collect(int poller, struct epoll_event *events, int capacity)
     return count;
 }
 
-unsigned
-os_fake_wakes(int wake_fd)
-{
-    const struct fake_file *file;
-
-    fake_enter();
-    file = fake_file(wake_fd);
-    return (unsigned)fake_leave(file == NULL ? 0 : file->wakes);
-}
-
 // ---- bytes --------------------------------------------------------------------------------------
 
 size_t

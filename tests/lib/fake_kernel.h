@@ -40,8 +40,7 @@ struct fake_address {
 struct fake_file {
     enum fake_kind kind;
     enum fake_state state;
-    uint64_t count; // WAKE: its value; SIGNAL: the set
-    unsigned wakes;
+    uint64_t count;               // WAKE: its value; SIGNAL: the set
     unsigned edges_in, edges_out; // changes that an edge-triggered watcher is told of
     // SOCKET.
     int family;

@@ -139,7 +139,6 @@ wi_os_wake(int wake_fd)
     file = fake_file(wake_fd);
     if (file != NULL) {
         file->count++;
-        file->wakes++;
         file->edges_in++;
     }
     fake_leave(0);

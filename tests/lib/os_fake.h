@@ -105,6 +105,5 @@ void os_fake_let_go(int fd, uint32_t low, uint32_t high);
 uint32_t os_fake_zerocopies(int fd); // sends from memory so far
 unsigned os_fake_unheard(void);      // of these, those whose descriptor was closed too early
 void os_fake_raise(int signal);      // for signal descriptors that want it
-unsigned os_fake_wakes(int wake_fd); // how often it was written
 
 #endif /* TESTS_LIB_OS_FAKE_H */

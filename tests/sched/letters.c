@@ -106,18 +106,6 @@ letters_status(char name)
     return letter->answer != 0 ? letter->answer : letter->status;
 }
 
-unsigned
-letters_good(void)
-{
-    unsigned good = 0;
-
-    for (unsigned i = 0; i < LETTERS; i++) {
-        good += letters[i].begun != 0 && (is_sent_inside(&letters[i]) ||
-                                          (letters[i].completions == 1 && letters[i].status == 0));
-    }
-    return good;
-}
-
 /* ---- against the wire ---- */
 
 // Where a letter begins on the wire; its bytes are together, and as many as it was told.

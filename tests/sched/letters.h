@@ -24,8 +24,6 @@ void letters_verify(int fd);
 
 /** How a letter ended: its completion's status; 1: inside the call. Refused: what was answered. */
 int letters_status(char letter);
-/** Letters that completed, or were sent inside the call, with success. */
-unsigned letters_good(void);
 /** Moves with each completion. */
 extern struct net_counter letters_completed;
 

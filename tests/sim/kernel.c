@@ -149,17 +149,6 @@ sim_open_count(void)
     return count;
 }
 
-unsigned
-sim_raw_count(void)
-{
-    unsigned count = 0;
-
-    for (int i = 0; i < sim_files_used; i++) {
-        count += sim_files[i].kind == SIM_SOCKET && sim_files[i].is_peers;
-    }
-    return count;
-}
-
 // ---- time ---------------------------------------------------------------------------------------
 
 uint64_t

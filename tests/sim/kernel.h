@@ -123,7 +123,6 @@ void sim_join(struct sim_file *a, struct sim_file *b);
 void sim_changed(struct sim_file *file);
 void sim_close_file(struct sim_file *file);
 unsigned sim_open_count(void);
-unsigned sim_raw_count(void);
 
 // Time and what it brings.
 uint64_t sim_soon(void);       // when something sent now arrives

@@ -64,12 +64,6 @@ sim_thread_running(void)
     return depth == 0 ? -1 : (int)stack[depth - 1];
 }
 
-unsigned
-sim_depth(void)
-{
-    return depth;
-}
-
 int
 sim_loop_running(void)
 {

@@ -51,7 +51,6 @@ void sim_enter(unsigned thread);
 void sim_leave(void);
 void sim_thread_ends(unsigned thread);
 bool sim_thread_is_busy(unsigned thread);
-unsigned sim_depth(void);
 int sim_thread_running(void); // -1: none
 int sim_loop_running(void);   // the loop whose turn this is; -1: none
 
