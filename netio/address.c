@@ -128,7 +128,7 @@ format_unix(const struct weir_address *address, char *text, size_t text_size)
         size = strnlen(name, size);
     }
     for (size_t i = 0; i < size; i++) {
-        shown[i] = name[i] == '\0' ? '@' : name[i];
+        shown[i] = (char)(name[i] == '\0' ? '@' : name[i]);
     }
     shown[size] = '\0';
     // A file may have the sign of an abstract name in front.

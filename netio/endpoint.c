@@ -10,10 +10,15 @@
 #include <string.h>
 
 int
-wi_parse_wrong(struct wi_parse *parse, const char *at, const char *message)
+wi_parse_hex_digit(char digit)
 {
-    parse->error = (struct weir_parse_error){(size_t)(at - parse->text), message};
-    return -EINVAL;
+    if (digit >= '0' && digit <= '9') {
+        return digit - '0';
+    }
+    if (digit >= 'a' && digit <= 'f') {
+        return digit - 'a' + 10;
+    }
+    return digit >= 'A' && digit <= 'F' ? digit - 'A' + 10 : -1;
 }
 
 bool
@@ -57,7 +62,8 @@ read_path(struct wi_parse *parse, const char *begin, const char *end, struct wei
 {
     char path[sizeof(address->as.un.sun_path) + 1];
     size_t length = (size_t)(end - begin);
-    size_t room = sizeof(path) - 1 - (begin[0] != '@'); // a path has a terminator
+    bool is_abstract = length != 0 && begin[0] == '@';
+    size_t room = sizeof(path) - 1 - (is_abstract ? 0 : 1); // a path has a terminator
     int result;
 
     if (length > room) {
@@ -107,10 +113,13 @@ parse_hyperkit(struct wi_parse *parse, const char *text, struct weir_endpoint *e
     }
     result =
         wi_parse_number(parse, text + 1, slash != NULL ? slash : end, UINT32_MAX, &endpoint->port);
-    if (result == 0 && slash == NULL) {
-        result = wi_parse_wrong(parse, end, "a path is missing");
+    if (result < 0) {
+        return result;
     }
-    return result < 0 ? result : read_path(parse, slash, end, &endpoint->address);
+    if (slash == NULL) {
+        return wi_parse_wrong(parse, end, "a path is missing");
+    }
+    return read_path(parse, slash, end, &endpoint->address);
 }
 
 /* ---- all forms ---- */

@@ -10,13 +10,23 @@
 
 #include "weir/address.h"
 
+#include <errno.h>
+
 struct wi_parse {
     const char *text; // the whole, for offsets
     struct weir_parse_error error;
 };
 
 /** Any thread. -EINVAL: the character at @p at is wrong. */
-int wi_parse_wrong(struct wi_parse *parse, const char *at, const char *message);
+static inline int
+wi_parse_wrong(struct wi_parse *parse, const char *at, const char *message)
+{
+    parse->error = (struct weir_parse_error){(size_t)(at - parse->text), message};
+    return -EINVAL;
+}
+
+/** Any thread. What a hexadecimal digit stands for; -1: it is none. */
+int wi_parse_hex_digit(char digit);
 
 /** Any thread. Is it a number, all of it? */
 bool wi_parse_is_number(const char *begin, const char *end);

@@ -91,10 +91,8 @@ read_group(struct wi_parse *parse, const char **at, const char *end, struct ip6 
     const char *after = begin;
     unsigned value = 0;
 
-    for (; after < end && isxdigit((unsigned char)*after); after++) {
-        unsigned digit = (unsigned char)*after;
-
-        value = value * 16 + (isdigit(*after) ? digit - '0' : (unsigned)tolower(*after) - 'a' + 10);
+    for (; after < end && wi_parse_hex_digit(*after) >= 0; after++) {
+        value = value * 16 + (unsigned)wi_parse_hex_digit(*after);
     }
     if (after == begin) {
         return wi_parse_wrong(parse, begin,

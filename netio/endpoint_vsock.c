@@ -90,11 +90,11 @@ read_guid(struct wi_parse *parse, const char *begin, const char *end, char ret_g
         if (begin + i == end) {
             return wi_parse_wrong(parse, end, "a GUID has 36 characters");
         }
-        if (is_hyphen ? begin[i] != '-' : !isxdigit((unsigned char)begin[i])) {
+        if (is_hyphen ? begin[i] != '-' : wi_parse_hex_digit(begin[i]) < 0) {
             return wi_parse_wrong(parse, begin + i,
                                   is_hyphen ? "a GUID has a '-' here" : "not a hexadecimal digit");
         }
-        ret_guid[i] = (char)tolower((unsigned char)begin[i]);
+        ret_guid[i] = (char)(begin[i] | ' '); // a small letter; digits and hyphens as they are
     }
     if (begin + GUID_SIZE != end) {
         return wi_parse_wrong(parse, begin + GUID_SIZE, "a GUID has 36 characters");

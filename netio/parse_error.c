@@ -62,7 +62,7 @@ weir_parse_error_format(const struct weir_parse_error *error, const char *text, 
     for (size_t i = begin; i < end; i++) {
         unsigned char byte = (unsigned char)text[i];
 
-        shown[i - begin] = byte < ' ' || byte == 0x7f ? '?' : text[i];
+        shown[i - begin] = (char)(byte < ' ' || byte == 0x7f ? '?' : text[i]);
     }
     shown[end - begin] = '\0';
     indent = (int)(count_columns(text + begin, error->offset - begin) + (begin > 0 ? 3 : 0));
