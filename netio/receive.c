@@ -78,6 +78,18 @@ tell_reset(struct wi_loop *loop, struct wi_stream *stream, int status)
     wi_stream_die(loop, stream, status, origin, 0);
 }
 
+// What ended it, if no FIN: a send (another thread's?) took the error, or it was told. 0: nothing
+static int
+reason_of_end(const struct wi_stream *stream)
+{
+    int status = wi_load_relaxed(&wi_gate_of(stream)->status);
+
+    if (wi_socket_is_dead(status)) {
+        return status;
+    }
+    return stream->flags & WI_S_RESET ? -ECONNRESET : 0;
+}
+
 // Paused, or nobody reads: a reset is an event at once, and ends the writes; unread bytes stay.
 static void
 note_reset(struct wi_loop *loop, struct wi_stream *stream)
@@ -88,6 +100,9 @@ note_reset(struct wi_loop *loop, struct wi_stream *stream)
         return;
     }
     if (wi_os_get_option(stream->fd, SOL_SOCKET, SO_ERROR, &error) < 0 || error == 0) {
+        error = -reason_of_end(stream);
+    }
+    if (error == 0) {
         return; // both sides have ended in good order: the FIN waits its turn
     }
     stream->flags |= WI_S_RESET | WI_S_RESET_TOLD;
@@ -374,15 +389,6 @@ receive_once(struct wi_loop *loop, struct wi_stream *stream)
     stream->received += (uint64_t)size;
     wi_count(&loop->counters.bytes_received, (uint64_t)size);
     return size;
-}
-
-// What ended it, if no FIN: a send (another thread's?) took the error, or it was told. 0: nothing
-static int
-reason_of_end(const struct wi_stream *stream)
-{
-    int status = wi_load_relaxed(&wi_gate_of(stream)->status);
-
-    return stream->flags & WI_S_RESET ? -ECONNRESET : wi_socket_is_dead(status) ? status : 0;
 }
 
 static void
