@@ -4,6 +4,7 @@
 
 #include "mem/plant.h"
 #include "netio/net.h"
+#include "netio/socket.h"
 
 #include <errno.h>
 
@@ -18,19 +19,12 @@ is_connections(ssize_t status)
     switch (status) {
     case -EAGAIN:
     case -EPIPE:
-    case -ECONNRESET:
     case -ECONNABORTED:
     case -ENOTCONN:
-    case -ETIMEDOUT:
-    case -EHOSTUNREACH:
-    case -EHOSTDOWN:
-    case -ENETUNREACH:
-    case -ENETDOWN:
-    case -ENETRESET:
     case -ENOBUFS:
         return true;
     default:
-        return false;
+        return wi_socket_is_dead((int)status);
     }
 }
 

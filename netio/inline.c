@@ -112,16 +112,22 @@ unspend(struct wi_lane *lane, const struct wi_gate *gate, uint64_t size)
 
 // Under a high mark the bytes count from before the send: what the kernel leaves of them is in the
 // queue then, and another submit must not have filled it meanwhile.
+static bool
+counts_before(const struct wi_gate *gate)
+{
+    return wi_load_relaxed(&gate->high) != 0 && !WI_PLANT(26);
+}
+
 static int
 count_queued(struct wi_gate *gate, uint64_t size)
 {
-    return wi_load_relaxed(&gate->high) != 0 && !WI_PLANT(26) ? wi_gate_queue(gate, size) : 0;
+    return counts_before(gate) ? wi_gate_queue(gate, size) : 0;
 }
 
 static void
 uncount_queued(struct wi_gate *gate, uint64_t size)
 {
-    if (wi_load_relaxed(&gate->high) != 0 && !WI_PLANT(26)) {
+    if (counts_before(gate)) {
         wi_gate_unqueue(gate, size);
     }
 }
@@ -130,7 +136,7 @@ uncount_queued(struct wi_gate *gate, uint64_t size)
 static int
 leave_head(struct wi_gate *gate, struct wi_write *write, uint64_t sent, bool named)
 {
-    if (wi_load_relaxed(&gate->high) == 0 || WI_PLANT(26)) {
+    if (!counts_before(gate)) {
         wi_add_relaxed(&gate->queued, write->size);
     }
     if (wi_credit_is_limited(gate->loop->runtime)) {

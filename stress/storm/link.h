@@ -64,8 +64,8 @@ struct link {
 // Any thread. Give a connection its next link. False: not now.
 bool link_dial(struct storm *storm, struct connection *connection);
 
-// The thread that takes reports. The link with this number, which has not been reported; NULL: none
-// is there.
+// The link with this number; NULL: there is none, or none any more. It stays while it has not been
+// reported, for the thread that takes reports, and while link_each() runs.
 struct link *link_find(uint32_t id);
 
 // Any thread. The connection's present link, to be released; NULL: none that can be written to.

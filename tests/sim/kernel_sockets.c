@@ -259,7 +259,11 @@ wi_os_shutdown(int fd, int how)
     }
     sim_say((uint64_t)fd, (uint64_t)how, "    shutdown(%d, %d)", fd, how);
     if (how != SHUT_RD && !file->sent_fin) {
-        sim_wire_fin(file);
+        // A Unix socket has no reset: one that dies while another thread sends is shut down both
+        // ways in place of being closed, which the peer cannot tell apart, nor has to.
+        if (how != SHUT_RDWR || file->family != AF_UNIX) {
+            sim_wire_fin(file);
+        }
         file->sent_fin = true;
         file->ended = how == SHUT_WR;
         file->out->fin = true;

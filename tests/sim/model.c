@@ -346,9 +346,7 @@ sim_wire_fin(struct sim_file *file)
         return;
     }
     stream->fin_sent = true;
-    // A socket that dies while another thread sends inline is shut down, and closed later.
-    if (stream->fin_called == 0 && !sim_stopping && !stream->bound && stream->errors == 0 &&
-        !(stream->options.flags & WEIR_STREAM_FIN_IS_ABORT) && !sim_out_of_memory) {
+    if (stream->fin_called == 0 && !sim_stopping && !stream->bound && stream->errors == 0) {
         sim_fail("end: stream %d sends an end that nobody asked for", stream->number);
     }
     for (struct sim_op *op = stream->ops; op != NULL; op = op->next) {
