@@ -85,8 +85,9 @@ wi_file_send(struct wi_loop *loop, struct wi_stream *stream, const struct wi_gat
         return send_from_pipe(loop, stream, gather, ret_failure);
     }
     if (size != 0) {
-        ssize_t sent = wi_os_send_file(stream->fd, write->from.file.fd,
-                                       write->from.file.offset + write->op.owner, (size_t)size);
+        ssize_t sent =
+            wi_os_send_file(stream->fd, write->from.file.fd,
+                            write->from.file.offset + write->op.owner, (size_t)size, !loop->manual);
 
         if (sent > 0 || is_connections(sent)) {
             return sent;

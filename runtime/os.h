@@ -44,8 +44,9 @@ ssize_t wi_os_send_marked(int fd, const struct iovec *iov, size_t iov_count, boo
                           bool zerocopy);
 
 /** From a file, at @p offset; its position stays. Blocks while the disk is read. A short count says
- *  nothing of room; 0: the file ends there, or cannot be sent so. No signal, as with the others. */
-ssize_t wi_os_send_file(int fd, int file, uint64_t offset, size_t size);
+ *  nothing of room; 0: the file ends there, or cannot be sent so. No signal, as with the others;
+ *  @p blocks_signals: the thread blocks SIGPIPE already. */
+ssize_t wi_os_send_file(int fd, int file, uint64_t offset, size_t size, bool blocks_signals);
 ssize_t wi_os_read_file(int file, void *buffer, size_t size, uint64_t offset); /* likewise */
 
 /** What one entry of a socket's error queue says. */

@@ -3,6 +3,7 @@
 // The kernel, one plain call at a time. Nothing here decides anything.
 
 #include "runtime/os.h"
+#include "runtime/os_sigpipe_linux.h"
 
 #include "mem/assert.h"
 
@@ -217,32 +218,31 @@ wi_os_send_marked(int fd, const struct iovec *iov, size_t iov_count, bool stamp,
     return send_message(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT | (zerocopy ? MSG_ZEROCOPY : 0));
 }
 
-// sendfile() has no MSG_NOSIGNAL: SIGPIPE is blocked meanwhile, and taken off this thread if it was
-// this call that raised it.
-ssize_t
-wi_os_send_file(int fd, int file, uint64_t offset, size_t size)
+static ssize_t
+send_file(int fd, int file, uint64_t offset, size_t size)
 {
-    const struct timespec at_once = {0};
-    sigset_t broken_pipe;
-    sigset_t before;
-    sigset_t pending;
     ssize_t count;
 
-    sigemptyset(&broken_pipe);
-    sigaddset(&broken_pipe, SIGPIPE);
-    pthread_sigmask(SIG_BLOCK, &broken_pipe, &before);
-    sigpending(&pending);
     do {
         off_t from = (off_t)offset;
 
         count = sendfile(fd, file, &from, size);
-        count = count < 0 ? -errno : count;
-    } while (count == -EINTR);
-    if (count == -EPIPE && !sigismember(&pending, SIGPIPE)) {
-        while (sigtimedwait(&broken_pipe, NULL, &at_once) < 0 && errno == EINTR) {
-        }
+    } while (count < 0 && errno == EINTR);
+    return count < 0 ? -errno : count;
+}
+
+ssize_t
+wi_os_send_file(int fd, int file, uint64_t offset, size_t size, bool blocks_signals)
+{
+    struct wi_sigpipe held;
+    ssize_t count;
+
+    if (blocks_signals) {
+        return send_file(fd, file, offset, size);
     }
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    wi_sigpipe_hold(&held);
+    count = send_file(fd, file, offset, size);
+    wi_sigpipe_release(&held, count == -EPIPE);
     return count;
 }
 

@@ -393,14 +393,14 @@ wi_os_send_marked(int fd, const struct iovec *iov, size_t iov_count, bool stamp,
 }
 
 ssize_t
-wi_os_send_file(int fd, int file, uint64_t offset, size_t size)
+wi_os_send_file(int fd, int file, uint64_t offset, size_t size, bool blocks_signals)
 {
     int error = due(COUNT_SEND_FILE);
 
     if (error != 0 && error != COUNT_SHORT) {
         return -error;
     }
-    return real_send_file(fd, file, offset, error == COUNT_SHORT ? 1 : size);
+    return real_send_file(fd, file, offset, error == COUNT_SHORT ? 1 : size, blocks_signals);
 }
 
 ssize_t

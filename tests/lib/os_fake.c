@@ -270,7 +270,7 @@ wi_os_splice_out(int pipe, int fd, size_t size, bool blocks_signals)
 }
 
 ssize_t
-wi_os_send_file(int fd, int file_fd, uint64_t offset, size_t size)
+wi_os_send_file(int fd, int file_fd, uint64_t offset, size_t size, bool blocks_signals)
 {
     struct fake_file *file;
     const struct fake_file *disk;
@@ -278,6 +278,7 @@ wi_os_send_file(int fd, int file_fd, uint64_t offset, size_t size)
     unsigned char *bytes;
     ssize_t result;
 
+    (void)blocks_signals;
     fake_enter();
     file = fake_socket(fd);
     disk = fake_file(file_fd);

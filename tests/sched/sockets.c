@@ -449,9 +449,9 @@ wi_os_unsent(int fd, int *ret_size)
 }
 
 ssize_t
-wi_os_send_file(int fd, int file, uint64_t offset, size_t size)
+wi_os_send_file(int fd, int file, uint64_t offset, size_t size, bool blocks_signals)
 {
-    (void)fd, (void)file, (void)offset, (void)size;
+    (void)fd, (void)file, (void)offset, (void)size, (void)blocks_signals;
     return -ENOTSUP;
 }
 

@@ -199,7 +199,7 @@ look(int fd, uint64_t offset, const unsigned char **ret_bytes, size_t *size)
 }
 
 ssize_t
-wi_os_send_file(int fd, int file, uint64_t offset, size_t size)
+wi_os_send_file(int fd, int file, uint64_t offset, size_t size, bool blocks_signals)
 {
     struct sim_file *socket = sim_socket(fd);
     const unsigned char *bytes = NULL;
@@ -207,6 +207,7 @@ wi_os_send_file(int fd, int file, uint64_t offset, size_t size)
     ssize_t sent;
     int result;
 
+    (void)blocks_signals;
     SIM_EVENT(SYSTEM);
     sim_preempt();
     result = sim_send_refusal(socket);

@@ -88,16 +88,16 @@ a_file_is_sent_and_read_from_where_it_is_asked(void **state)
     (void)state;
     os_fake_set_capacity(4);
     pair_make(fds);
-    assert_int_equal(wi_os_send_file(fds[0], file, 2, 3), 3);
-    assert_int_equal(wi_os_send_file(fds[0], file, 5, 9), 1);
-    assert_int_equal(wi_os_send_file(fds[0], file, 6, 2), -EAGAIN);
+    assert_int_equal(wi_os_send_file(fds[0], file, 2, 3, true), 3);
+    assert_int_equal(wi_os_send_file(fds[0], file, 5, 9, true), 1);
+    assert_int_equal(wi_os_send_file(fds[0], file, 6, 2, true), -EAGAIN);
     assert_int_equal(wi_os_receive(fds[1], in, 8), 4);
     assert_string_equal(in, "cdef");
-    assert_int_equal(wi_os_send_file(fds[0], file, 8, 1), 0);
+    assert_int_equal(wi_os_send_file(fds[0], file, 8, 1, true), 0);
     assert_int_equal(wi_os_read_file(file, in, 8, 6), 2);
     assert_string_equal(in, "ghef");
     assert_int_equal(wi_os_read_file(file, in, 8, 8), 0);
-    assert_int_equal(wi_os_send_file(fds[0], fds[1], 0, 1), -EBADF);
+    assert_int_equal(wi_os_send_file(fds[0], fds[1], 0, 1, true), -EBADF);
     assert_int_equal(wi_os_read_file(fds[1], in, 1, 0), -EBADF);
 }
 
