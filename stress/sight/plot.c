@@ -10,6 +10,7 @@
 #define BOTTOM   48.0 // ticks and title of the x axis
 #define RIGHT    22.0
 #define COLUMNS  300u // points that differ by less are one column
+#define DOTS_MAX 4u   // so many points of a curve are drawn as dots, too
 #define FAR      30.0 // times as large: too far apart for a linear scale
 #define Y_TICKS  5u
 #define X_TICKS  7u
@@ -252,10 +253,11 @@ draw_curve(const struct plot *plot, const struct frame *frame, FILE *to, size_t 
     fputs("\"><title>", to);
     svg_escape(to, curve->name);
     fputs("</title></path>\n", to);
-    if (curve->count == 1) {
+    // So few that the line may be too short to be seen.
+    for (size_t i = 0; curve->count <= DOTS_MAX && i < curve->count; i++) {
         fprintf(to, "<circle class=\"c%u\" r=\"4\" cx=\"%.1f\" cy=\"%.1f\"/>\n", color,
-                scale_place(&frame->x, curve->points[0].x),
-                scale_place(&frame->y, curve->points[0].y));
+                scale_place(&frame->x, curve->points[i].x),
+                scale_place(&frame->y, curve->points[i].y));
     }
 }
 
