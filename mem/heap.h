@@ -10,18 +10,23 @@
  *
  * Memory may be freed from any thread. The heap itself is created and deleted by its own thread,
  * and never used from another (contract 7.1).
+ *
+ * Components beside the core (weir::http) allocate here, too. Their shared libraries find what is
+ * WI_SHARED under the version WEIR_PRIVATE (cmake/weir.map), which no other program may use.
  */
 
 #include <stddef.h>
 
+#define WI_SHARED __attribute__((visibility("default")))
+
 /** Any thread. NULL when memory ran out. */
-void *wi_heap_alloc(size_t size);
+WI_SHARED void *wi_heap_alloc(size_t size);
 /** Any thread. Zeroed; NULL when memory ran out. */
-void *wi_heap_zalloc(size_t size);
+WI_SHARED void *wi_heap_zalloc(size_t size);
 /** Any thread. @p alignment is a power of two. */
 void *wi_heap_alloc_aligned(size_t size, size_t alignment);
 /** Any thread; memory from any thread's heap; NULL is legal. */
-void wi_heap_free(void *memory);
+WI_SHARED void wi_heap_free(void *memory);
 /** The thread's end, after every other exit hook: deletes the calling thread's heap. */
 void wi_heap_thread_end(void);
 

@@ -2,13 +2,13 @@
 
 #include "netio/http/client.h"
 
+#include "mem/heap.h"
 #include "netio/http/frame.h"
 #include "netio/http/head.h"
 #include "netio/http/serve.h"
 #include "netio/http/text.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define RESPONSE_NS (UINT64_C(60) * 1000 * 1000 * 1000)
@@ -30,7 +30,7 @@ free_if_left(struct wi_http_home *home)
     // ORDER(httphome) observe: its timers have let go.
     if (client->refs == 0 && wi_load_acquire(&home->pending) == 0) {
         wi_http_home_fini(home);
-        free(client);
+        wi_heap_free(client);
     }
 }
 
@@ -57,7 +57,7 @@ weir_http_client_create(struct weir_loop *loop, const struct weir_http_client_op
         return -EINVAL;
     }
     host_size = strlen(options->host) + 1;
-    client = calloc(1, sizeof(*client) + host_size);
+    client = wi_heap_zalloc(sizeof(*client) + host_size);
     if (client == NULL) {
         return -ENOMEM;
     }
@@ -265,13 +265,13 @@ weir_http_ask(struct weir_http_client *client, const struct weir_http_ask *ask,
     framing.length = asked.length;
     framing.says_close = asked.says_close = (ask->flags & WEIR_HTTP_CLOSE) != 0;
     asked.is_head = ask->method != NULL && strcmp(ask->method, "HEAD") == 0;
-    asked.text = malloc(wi_http_request_bound(ask, host) + WI_HTTP_CHUNK_HEAD_MAX);
+    asked.text = wi_heap_alloc(wi_http_request_bound(ask, host) + WI_HTTP_CHUNK_HEAD_MAX);
     if (asked.text == NULL) {
         return -ENOMEM;
     }
     asked.text_size = wi_http_put_request(asked.text, ask, host, &framing);
     result = wi_http_client_begin(client, &client->side, &asked, body,
                                   user != NULL ? user : client->side.user, ret_http);
-    free(asked.text);
+    wi_heap_free(asked.text);
     return result;
 }

@@ -2,10 +2,10 @@
 
 #include "netio/http/conn.h"
 
+#include "mem/heap.h"
 #include "netio/http/home.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define SEGMENT_SIZE 128u
@@ -64,7 +64,7 @@ pop_free(void)
 static struct wi_http_conn *
 grow(void)
 {
-    struct wi_http_conn *segment = calloc(SEGMENT_SIZE, sizeof(*segment));
+    struct wi_http_conn *segment = wi_heap_zalloc(SEGMENT_SIZE * sizeof(*segment));
     uint32_t number;
 
     if (segment == NULL) {
@@ -73,7 +73,7 @@ grow(void)
     number = wi_add_relaxed(&segment_count, 1);
     if (number >= SEGMENTS_MAX) {
         wi_sub_relaxed(&segment_count, 1);
-        free(segment);
+        wi_heap_free(segment);
         return NULL;
     }
     for (uint32_t i = 0; i < SEGMENT_SIZE; i++) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 // What happens to a connection: its stream's events, and its end.
 
+#include "mem/heap.h"
 #include "netio/http/frame.h"
 #include "netio/http/home.h"
 #include "netio/http/pull.h"
@@ -8,7 +9,6 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 static bool
 has_exchange(const struct wi_http_conn *conn)
@@ -148,7 +148,7 @@ wi_http_conn_gone(struct wi_http_conn *conn, int status)
     wi_http_drop_head(conn);
     wi_http_drop_trailers(conn);
     weir_chain_return(&conn->out);
-    free(conn->saved);
+    wi_heap_free(conn->saved);
     conn->saved = NULL;
     if (is_client) {
         wi_http_client_left(conn, status);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 // What a program does with an exchange besides writing and reading its bodies.
 
+#include "mem/heap.h"
 #include "netio/http/frame.h"
 #include "netio/http/head.h"
 #include "netio/http/home.h"
@@ -8,7 +9,6 @@
 #include "netio/http/text.h"
 
 #include <errno.h>
-#include <stdlib.h>
 
 int
 weir_http_defer(weir_http http, const struct weir_http_request **ret_request)
@@ -115,14 +115,14 @@ send_bare(struct wi_http_conn *conn, const struct weir_http_head *head, bool has
         .is_raw = true,
         .date = has_date && !(head->flags & WEIR_HTTP_NO_DATE) ? wi_http_date(weir_now_ns()) : NULL,
     };
-    char *text = malloc(wi_http_response_bound(head));
+    char *text = wi_heap_alloc(wi_http_response_bound(head));
     int result;
 
     if (text == NULL) {
         return -ENOMEM;
     }
     result = wi_http_send_own(conn, text, wi_http_put_response(text, head, &framing), 0);
-    free(text);
+    wi_heap_free(text);
     return result;
 }
 

@@ -2,11 +2,11 @@
 
 #include "netio/http/frame.h"
 
+#include "mem/heap.h"
 #include "netio/http/serve.h"
 
 #include <errno.h>
 #include <limits.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define FLAGS_OURS ((unsigned)(WEIR_CHUNK | WEIR_CHUNK_END))
@@ -91,7 +91,7 @@ static struct piece *
 piece_make(struct wi_http_conn *conn, uint64_t entered, const struct wi_http_frame *frame,
            const struct weir_write *request)
 {
-    struct piece *piece = malloc(sizeof(*piece) + frame->prefix_size + frame->suffix_size);
+    struct piece *piece = wi_heap_alloc(sizeof(*piece) + frame->prefix_size + frame->suffix_size);
 
     if (piece == NULL) {
         return NULL;
@@ -124,7 +124,7 @@ static void
 piece_drop(struct piece *piece)
 {
     if (--piece->refs == 0) {
-        free(piece);
+        wi_heap_free(piece);
     }
 }
 
@@ -273,7 +273,7 @@ submit(struct wi_http_conn *conn, struct piece *piece, const struct weir_write *
         if (request->shared != NULL && piece->refs == 2) {
             weir_shared_unref(piece->shared);
         }
-        free(piece);
+        wi_heap_free(piece);
         return result;
     }
     if (request->chain != NULL) {
@@ -300,10 +300,10 @@ send_memory(struct wi_http_conn *conn, uint64_t entered, const struct wi_http_fr
         return -ENOMEM;
     }
     if (count + 2 > PIECES_MAX) {
-        iov = malloc((count + 2) * sizeof(iov[0]));
+        iov = wi_heap_alloc((count + 2) * sizeof(iov[0]));
     }
     if (iov == NULL) {
-        free(piece);
+        wi_heap_free(piece);
         return -ENOMEM;
     }
     fill_pieces(iov, count, piece, frame, request);
@@ -316,7 +316,7 @@ send_memory(struct wi_http_conn *conn, uint64_t entered, const struct wi_http_fr
                                      (frame->is_dropped ? 0 : frame->payload));
     result = submit(conn, piece, request, &write, ret_op);
     if (iov != few) {
-        free(iov);
+        wi_heap_free(iov);
     }
     return result;
 }
@@ -364,7 +364,7 @@ send_middle(struct wi_http_conn *conn, uint64_t entered, const struct wi_http_fr
     wi_add_relaxed(&conn->given, frame->payload);
     result = weir_write(conn->stream, &write, ret_op);
     if (result < 0) {
-        free(piece);
+        wi_heap_free(piece);
     }
     return result;
 }

@@ -2,9 +2,8 @@
 
 #include "netio/http/home.h"
 
+#include "mem/heap.h"
 #include "netio/http/serve.h"
-
-#include <stdlib.h>
 
 // Finer than this nobody is cut off: one timer serves all connections of a loop.
 #define SWEEP_NS_MIN (UINT64_C(100) * 1000 * 1000)
@@ -19,7 +18,7 @@ wi_http_home_init(struct wi_http_home *home, struct weir_loop *loop)
 void
 wi_http_home_fini(struct wi_http_home *home)
 {
-    free(home->joint);
+    wi_heap_free(home->joint);
 }
 
 void

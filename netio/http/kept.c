@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 // What of a received message outlives the call that tells it: a deferred head, trailers.
 
+#include "mem/heap.h"
 #include "netio/http/home.h"
 #include "netio/http/serve.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* ---- a deferred head ---- */
@@ -52,7 +52,7 @@ static struct wi_http_kept *
 keep(const struct weir_http_request *request)
 {
     size_t fields_size = request->field_count * sizeof(request->fields[0]);
-    struct wi_http_kept *kept = malloc(sizeof(*kept) + fields_size + text_size(request));
+    struct wi_http_kept *kept = wi_heap_alloc(sizeof(*kept) + fields_size + text_size(request));
     char *at;
 
     if (kept == NULL) {
@@ -81,7 +81,7 @@ wi_http_keep_head(struct wi_http_conn *conn)
 void
 wi_http_drop_head(struct wi_http_conn *conn)
 {
-    free(conn->kept);
+    wi_heap_free(conn->kept);
     conn->kept = NULL;
 }
 
@@ -100,7 +100,7 @@ wi_http_keep_response(const struct weir_http_response *response)
         .field_count = response->field_count,
     };
     size_t fields_size = shape.field_count * sizeof(shape.fields[0]);
-    struct kept_response *kept = malloc(sizeof(*kept) + fields_size + text_size(&shape));
+    struct kept_response *kept = wi_heap_alloc(sizeof(*kept) + fields_size + text_size(&shape));
     char *at;
 
     if (kept == NULL) {
@@ -137,7 +137,7 @@ static struct wi_http_trailers *
 trailers_of(struct wi_http_conn *conn)
 {
     if (conn->trailers == NULL) {
-        conn->trailers = malloc(sizeof(*conn->trailers) + conn->side->limits.head_max);
+        conn->trailers = wi_heap_alloc(sizeof(*conn->trailers) + conn->side->limits.head_max);
         if (conn->trailers != NULL) {
             conn->trailers->count = 0;
             conn->trailers->size = 0;
@@ -201,6 +201,6 @@ wi_http_tell_body_end(struct wi_http_conn *conn)
 void
 wi_http_drop_trailers(struct wi_http_conn *conn)
 {
-    free(conn->trailers);
+    wi_heap_free(conn->trailers);
     conn->trailers = NULL;
 }

@@ -2,11 +2,11 @@
 
 #include "netio/http/pull.h"
 
+#include "mem/heap.h"
 #include "netio/http/home.h"
 #include "netio/http/serve.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define ROOM_OF_CHAIN (64u << 10)
@@ -33,7 +33,7 @@ pull_drop(struct wi_http_pull *pull)
 {
     // ORDER(httppull) both ways: who frees it comes after the others' last use.
     if (wi_sub_acq_rel(&pull->refs, 1) == 1) {
-        free(pull);
+        wi_heap_free(pull);
     }
 }
 
@@ -270,7 +270,7 @@ pull_post(struct wi_http_pull *pull, struct weir_loop *loop)
         return 0;
     }
     if (!has_timer) {
-        free(pull);
+        wi_heap_free(pull);
         return result;
     }
     // ORDER(httppull) publish: why, before the timer is asked to tell it.
@@ -285,7 +285,7 @@ pull_start(weir_stream stream, weir_http http, const struct weir_http_read *requ
            weir_op *ret_op)
 {
     struct weir_loop *loop = weir_stream_loop(stream);
-    struct wi_http_pull *pull = loop == NULL ? NULL : malloc(sizeof(*pull));
+    struct wi_http_pull *pull = loop == NULL ? NULL : wi_heap_alloc(sizeof(*pull));
     int result;
 
     if (pull == NULL) {
@@ -296,7 +296,7 @@ pull_start(weir_stream stream, weir_http http, const struct weir_http_read *requ
     wi_store_relaxed(&pull->refs, 2);
     result = start_timer(pull, loop, ret_op != NULL);
     if (result < 0) {
-        free(pull);
+        wi_heap_free(pull);
         return result;
     }
     if (ret_op != NULL) {

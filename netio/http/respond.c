@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 // What an exchange sends: its head, and the pieces of its body.
 
+#include "mem/heap.h"
 #include "netio/http/frame.h"
 #include "netio/http/head.h"
 #include "netio/http/home.h"
@@ -8,7 +9,6 @@
 #include "netio/http/text.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define HEAD_ON_STACK 2048u
@@ -142,7 +142,7 @@ respond_short(struct wi_http_conn *conn, const struct weir_http_head *head,
     uint64_t size = plan->size;
     char stack[HEAD_ON_STACK];
     size_t bound = wi_http_response_bound(head);
-    char *text = bound <= sizeof(stack) ? stack : malloc(bound);
+    char *text = bound <= sizeof(stack) ? stack : wi_heap_alloc(bound);
     size_t head_size;
     int result;
 
@@ -154,7 +154,7 @@ respond_short(struct wi_http_conn *conn, const struct weir_http_head *head,
     result = append_response(conn, text, head_size, bound <= sizeof(stack) ? sizeof(stack) : bound,
                              body, size);
     if (text != stack) {
-        free(text);
+        wi_heap_free(text);
     }
     if (result == 0) {
         drop_unsent(conn, body);
@@ -246,7 +246,7 @@ respond_with_body(struct wi_http_conn *conn, uint64_t entered, const struct weir
 {
     char stack[HEAD_ON_STACK];
     size_t bound = wi_http_response_bound(head) + WI_HTTP_CHUNK_HEAD_MAX;
-    char *text = bound <= sizeof(stack) ? stack : malloc(bound);
+    char *text = bound <= sizeof(stack) ? stack : wi_heap_alloc(bound);
     struct wi_http_begin begin = {
         .text = text,
         .mode = plan->mode,
@@ -265,7 +265,7 @@ respond_with_body(struct wi_http_conn *conn, uint64_t entered, const struct weir
     begin.text_size = wi_http_put_response(text, head, &plan->framing);
     result = wi_http_begin_message(conn, entered, &begin, body, ret_op);
     if (text != stack) {
-        free(text);
+        wi_heap_free(text);
     }
     return result;
 }
@@ -463,7 +463,7 @@ weir_http_end(weir_http http, const struct weir_http_field *trailers, unsigned t
         result = wi_http_check_trailers(trailers, trailer_count);
     }
     if (result == 0 && trailer_count != 0) {
-        text = malloc(wi_http_fields_bound(trailers, trailer_count) + 7);
+        text = wi_heap_alloc(wi_http_fields_bound(trailers, trailer_count) + 7);
         if (text == NULL) {
             return -ENOMEM;
         }
@@ -476,7 +476,7 @@ weir_http_end(weir_http http, const struct weir_http_field *trailers, unsigned t
         plan.frame.is_end = true;
         result = write_planned(http, &plan, trailer_count, ret_op);
     }
-    free(text);
+    wi_heap_free(text);
     return result;
 }
 

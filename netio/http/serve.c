@@ -2,12 +2,12 @@
 
 #include "netio/http/serve.h"
 
+#include "mem/heap.h"
 #include "netio/http/frame.h"
 #include "netio/http/home.h"
 #include "netio/http/pull.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* Where a data function is in what it was shown. */
@@ -126,8 +126,8 @@ head_in_one(struct wi_http_conn *conn, const struct feed *feed)
         return (const char *)segment.data;
     }
     if (home->joint_size < size) {
-        free(home->joint);
-        home->joint = malloc(conn->side->limits.head_max + 1u);
+        wi_heap_free(home->joint);
+        home->joint = wi_heap_alloc(conn->side->limits.head_max + 1u);
         home->joint_size = home->joint == NULL ? 0 : conn->side->limits.head_max + 1u;
     }
     if (home->joint_size < size) {
@@ -233,7 +233,7 @@ save_rows(struct wi_http_conn *conn)
     if (count == 0) {
         return;
     }
-    conn->saved = malloc(count * sizeof(conn->saved[0]));
+    conn->saved = wi_heap_alloc(count * sizeof(conn->saved[0]));
     if (conn->saved == NULL) {
         wi_http_refuse(conn, 503);
         return;
@@ -247,7 +247,7 @@ restore_rows(struct wi_http_conn *conn)
     conn->home->table.count = conn->saved_count;
     if (conn->saved != NULL) {
         memcpy(conn->home->table.rows, conn->saved, conn->saved_count * sizeof(conn->saved[0]));
-        free(conn->saved);
+        wi_heap_free(conn->saved);
         conn->saved = NULL;
     }
     conn->saved_count = 0;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 
+#include "mem/heap.h"
 #include "netio/http/home.h"
 #include "netio/http/serve.h"
 
 #include <errno.h>
-#include <stdlib.h>
 
 struct weir_http_server {
     struct wi_http_side side;
@@ -36,7 +36,7 @@ weir_http_server_create(struct weir_runtime *runtime,
         return -EINVAL;
     }
     loops = weir_runtime_loop_count(runtime);
-    server = calloc(1, sizeof(*server) + loops * sizeof(server->homes[0]));
+    server = wi_heap_zalloc(sizeof(*server) + loops * sizeof(server->homes[0]));
     if (server == NULL) {
         return -ENOMEM;
     }
@@ -182,6 +182,6 @@ weir_http_server_free(struct weir_http_server *server)
     for (unsigned i = 0; i < server->home_count; i++) {
         wi_http_home_fini(&server->homes[i]);
     }
-    free(server);
+    wi_heap_free(server);
     return 0;
 }

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 // A request, its response and the whole body, one after another on a client's connection.
 
+#include "mem/heap.h"
 #include "netio/http/client.h"
 #include "netio/http/head.h"
 #include "netio/http/serve.h"
 #include "netio/http/text.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 struct wi_http_transact {
@@ -40,7 +40,7 @@ struct wi_http_transact {
 static char *
 copy_text(const char *text, size_t size)
 {
-    char *copy = malloc(size + 1);
+    char *copy = wi_heap_alloc(size + 1);
 
     if (copy != NULL) {
         memcpy(copy, text, size);
@@ -52,21 +52,21 @@ copy_text(const char *text, size_t size)
 static void
 transact_free(struct wi_http_transact *transact)
 {
-    free(transact->method);
-    free(transact->target);
-    free(transact->host);
-    free(transact->fields);
-    free(transact->body);
-    free(transact->response);
+    wi_heap_free(transact->method);
+    wi_heap_free(transact->target);
+    wi_heap_free(transact->host);
+    wi_heap_free(transact->fields);
+    wi_heap_free(transact->body);
+    wi_heap_free(transact->response);
     weir_chain_return(&transact->received);
-    free(transact);
+    wi_heap_free(transact);
 }
 
 static struct wi_http_transact *
 transact_make(struct weir_http_client *client, const struct weir_http_transaction *request)
 {
     const struct weir_http_ask *ask = request->ask;
-    struct wi_http_transact *transact = calloc(1, sizeof(*transact));
+    struct wi_http_transact *transact = wi_heap_zalloc(sizeof(*transact));
     const char *method = ask->method != NULL ? ask->method : "GET";
     const char *host = ask->host != NULL ? ask->host : client->host;
 
@@ -77,7 +77,7 @@ transact_make(struct weir_http_client *client, const struct weir_http_transactio
     transact->method = copy_text(method, strlen(method));
     transact->target = copy_text(ask->target, strlen(ask->target));
     transact->host = copy_text(host, strlen(host));
-    transact->fields = malloc(wi_http_fields_bound(ask->fields, ask->field_count) + 1);
+    transact->fields = wi_heap_alloc(wi_http_fields_bound(ask->fields, ask->field_count) + 1);
     transact->body = copy_text(request->body != NULL ? request->body : "", request->body_size);
     transact->body_size = request->body_size;
     transact->done = request->done;
@@ -229,16 +229,16 @@ transact_begin(struct wi_http_transact *transact)
     struct weir_write body = {.iov = &iov, .iov_count = 1, .flags = WEIR_COPY};
     int result;
 
-    asked.text = malloc(strlen(transact->method) + strlen(transact->target) +
-                        strlen(transact->host) + transact->fields_size + 128);
+    asked.text = wi_heap_alloc(strlen(transact->method) + strlen(transact->target) +
+                               strlen(transact->host) + transact->fields_size + 128);
     if (asked.text == NULL || transact->status != 0) {
-        free(asked.text);
+        wi_heap_free(asked.text);
         return transact->status != 0 ? transact->status : -ENOMEM;
     }
     asked.text_size = put_request(transact, asked.text);
     result = wi_http_client_begin(transact->client, &transact->client->transacts, &asked, &body,
                                   transact, &transact->http);
-    free(asked.text);
+    wi_heap_free(asked.text);
     return result;
 }
 
@@ -321,17 +321,17 @@ follow_redirect(struct wi_http_transact *transact)
     target = redirect_target(transact);
     method = becomes_get && strcmp(transact->method, "HEAD") != 0 ? copy_text("GET", 3) : NULL;
     if (target == NULL) {
-        free(method);
+        wi_heap_free(method);
         return false;
     }
-    free(transact->target);
+    wi_heap_free(transact->target);
     transact->target = target;
     if (method != NULL) {
-        free(transact->method);
+        wi_heap_free(transact->method);
         transact->method = method;
         transact->body_size = 0;
     }
-    free(transact->response);
+    wi_heap_free(transact->response);
     transact->response = NULL;
     weir_chain_return(&transact->received);
     transact->received_size = 0;
