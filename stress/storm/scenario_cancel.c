@@ -22,22 +22,12 @@ static const struct parameter parameters[] = {
 static void
 cancel_run(struct run *run)
 {
-    const struct options options = {
-        .seconds = run->seconds,
-        .cancels = run_count(run, "cancels"),
-        .seed = run->seed,
-        .connections = (unsigned)run_count(run, "connections"),
-        .producers = (unsigned)run_count(run, "producers"),
-        .loops = (unsigned)run_count(run, "loops"),
-        .receivers = (unsigned)run_count(run, "receivers"),
-        .depth = (unsigned)run_count(run, "depth"),
-        .size_max = (size_t)run_count(run, "size-max"),
-        .cancel_rate = run_real(run, "cancel-rate"),
-        .close_rate = run_real(run, "close-rate"),
-        .transport = (enum transport)(run_choice(run, "transport") + TRANSPORT_TCP),
-        .is_in_process = run->server == SERVER_PROCESS,
-    };
+    struct options options = storm_options_of(run);
 
+    options.cancels = run_count(run, "cancels");
+    options.size_max = (size_t)run_count(run, "size-max");
+    options.cancel_rate = run_real(run, "cancel-rate");
+    options.close_rate = run_real(run, "close-rate");
     storm_run(run, &options);
 }
 

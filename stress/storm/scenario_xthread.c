@@ -19,21 +19,11 @@ static const struct parameter parameters[] = {
 static void
 xthread_run(struct run *run)
 {
-    const struct options options = {
-        .seconds = run->seconds,
-        .messages = run_count(run, "messages"),
-        .seed = run->seed,
-        .connections = (unsigned)run_count(run, "connections"),
-        .producers = (unsigned)run_count(run, "producers"),
-        .loops = (unsigned)run_count(run, "loops"),
-        .receivers = (unsigned)run_count(run, "receivers"),
-        .depth = (unsigned)run_count(run, "depth"),
-        .size_max = (size_t)run_count(run, "size") - sizeof(struct record),
-        .transport = (enum transport)(run_choice(run, "transport") + TRANSPORT_TCP),
-        .is_in_process = run->server == SERVER_PROCESS,
-        .is_plain = true,
-    };
+    struct options options = storm_options_of(run);
 
+    options.messages = run_count(run, "messages");
+    options.size_max = (size_t)run_count(run, "size") - sizeof(struct record);
+    options.is_plain = true;
     storm_run(run, &options);
 }
 

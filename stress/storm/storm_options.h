@@ -29,4 +29,9 @@ struct options {
     bool is_plain; // copied messages of size_max, no flags, from threads only
 };
 
+struct run;
+
+// What the parameters say that every scenario of a storm has.
+struct options storm_options_of(const struct run *run);
+
 #endif /* STORM_STORM_OPTIONS_H */

@@ -241,34 +241,6 @@ file_bytes(const struct fake_file *disk, uint64_t offset, size_t size, unsigned 
     return size < left ? size : left;
 }
 
-// No pipes here: pumps move block by block.
-int
-wi_os_pipe_create(int ret_ends[2], size_t size)
-{
-    (void)ret_ends;
-    (void)size;
-    return -ENOSYS;
-}
-
-ssize_t
-wi_os_splice_in(int fd, int pipe, size_t size)
-{
-    (void)fd;
-    (void)pipe;
-    (void)size;
-    return -ENOSYS;
-}
-
-ssize_t
-wi_os_splice_out(int pipe, int fd, size_t size, bool blocks_signals)
-{
-    (void)pipe;
-    (void)fd;
-    (void)size;
-    (void)blocks_signals;
-    return -ENOSYS;
-}
-
 ssize_t
 wi_os_send_file(int fd, int file_fd, uint64_t offset, size_t size, bool blocks_signals)
 {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "tests/sched/fixture.h"
 
+#include "runtime/thread.h"
+
 struct wi_runtime *fixture_runtime;
 
 static int
@@ -38,6 +40,22 @@ struct wi_loop *
 fixture_loop(void)
 {
     return &fixture_runtime->loops[0];
+}
+
+struct wi_lane *
+fixture_join(void)
+{
+    struct wi_lane *lane;
+    struct wi_op *op;
+
+    sched_hold();
+    lane = wi_thread_lane(fixture_loop());
+    sched_check(lane != NULL);
+    op = wi_op_take(&lane->cache);
+    sched_check(op != NULL);
+    wi_op_put_back(&lane->cache, op);
+    sched_release();
+    return lane;
 }
 
 void

@@ -43,15 +43,9 @@ net_stream(const struct weir_stream_options *options, size_t room, int *ret_fd)
 void
 net_join(void)
 {
-    struct wi_lane *lane;
-    struct wi_op *op;
+    struct wi_lane *lane = fixture_join();
 
     sched_hold();
-    lane = wi_thread_lane(fixture_loop());
-    sched_check(lane != NULL);
-    op = wi_op_take(&lane->cache);
-    sched_check(op != NULL);
-    wi_op_put_back(&lane->cache, op);
     lane->quick = QUICK; // as after an earlier write
     sched_release();
 }
@@ -108,4 +102,15 @@ net_await(struct net_counter *counter, uint64_t seen)
     struct wanted *wanted = &(struct wanted){counter, seen};
 
     sched_wait(is_above, wanted);
+}
+
+struct net_counter net_closed;
+
+void
+net_told_closed(weir_stream stream, const struct weir_closed *how, void *user)
+{
+    (void)stream;
+    (void)how;
+    (void)user;
+    net_add(&net_closed, 1);
 }

@@ -38,4 +38,8 @@ uint64_t net_count(const struct net_counter *counter);
 /** Wait until it is above @p seen. */
 void net_await(struct net_counter *counter, uint64_t seen);
 
+/** A `closed` handler that counts. */
+extern struct net_counter net_closed;
+void net_told_closed(weir_stream stream, const struct weir_closed *how, void *user);
+
 #endif /* TESTS_SCHED_FIXTURE_NET_H */

@@ -8,16 +8,14 @@
 
 static weir_stream stream, second;
 static int fd, second_fd;
-static struct net_counter closed;
 static int answers[2];
 
 static void
 told_closed(weir_stream told, const struct weir_closed *how, void *user)
 {
-    (void)user;
     sched_check(told.bits == stream.bits || told.bits == second.bits);
     sched_check(how->status == 0 || how->status == -ECONNABORTED || how->status == -EPIPE);
-    net_add(&closed, 1);
+    net_told_closed(told, how, user);
 }
 
 static const struct weir_handlers handlers = {.closed = told_closed};
@@ -187,7 +185,7 @@ set_up_close(void)
 static void
 verify_over(void)
 {
-    sched_check(answers[0] == 0 && net_count(&closed) == 1 && !sockets_is_open(fd));
+    sched_check(answers[0] == 0 && net_count(&net_closed) == 1 && !sockets_is_open(fd));
     sched_check(wi_gate_find(stream.bits) == NULL);
     sched_check(wi_load_relaxed(&fixture_loop()->streams) == 0);
     letters_verify(fd);
@@ -281,7 +279,7 @@ verify_reuse(void)
 {
     const char *wire;
 
-    sched_check(net_count(&closed) == 1 && !sockets_is_open(fd));
+    sched_check(net_count(&net_closed) == 1 && !sockets_is_open(fd));
     sched_check(letters_status('x') == 0);
     sched_check(sockets_wire(second_fd, &wire) == 2 && wire[0] == 'x' && wire[1] == 'x');
     sched_check(wi_load_relaxed(&fixture_loop()->streams) == 1);

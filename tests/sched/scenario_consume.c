@@ -242,17 +242,6 @@ const struct sched_scenario net_consume_other = {
 
 /* ---- the stream is aborted meanwhile: what the answer is written into goes with it ---- */
 
-static struct net_counter closed;
-
-static void
-told_closed(weir_stream told, const struct weir_closed *how, void *user)
-{
-    (void)told;
-    (void)how;
-    (void)user;
-    net_add(&closed, 1);
-}
-
 static void
 answer_twice(void *arg)
 {
@@ -274,7 +263,7 @@ abort_it(void *arg)
 static void
 set_up_abort(void)
 {
-    static const struct weir_handlers handlers = {.data = data_pending, .closed = told_closed};
+    static const struct weir_handlers handlers = {.data = data_pending, .closed = net_told_closed};
 
     set_up(&handlers, 0);
     sched_start(answer_twice, NULL);
@@ -287,7 +276,7 @@ verify_abort(void)
     for (unsigned i = 0; i < 2; i++) {
         sched_check(answers[i] == 0 || answers[i] == -EALREADY || answers[i] == -WEIR_ESTALE);
     }
-    sched_check(net_count(&closed) == 1 && !sockets_is_open(fd));
+    sched_check(net_count(&net_closed) == 1 && !sockets_is_open(fd));
     sched_check(wi_load_relaxed(&fixture_loop()->streams) == 0);
     fixture_verify();
 }

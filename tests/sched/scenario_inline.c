@@ -9,16 +9,13 @@
 
 static weir_stream stream;
 static int fd;
-static struct net_counter closed;
 
 static void
 told_closed(weir_stream told, const struct weir_closed *how, void *user)
 {
-    (void)how;
-    (void)user;
     sched_check(told.bits == stream.bits);
     sched_check(!sockets_is_open(fd));
-    net_add(&closed, 1);
+    net_told_closed(told, how, user);
 }
 
 static void
@@ -168,7 +165,7 @@ set_up_abort(void)
 static void
 verify_closed(void)
 {
-    sched_check(net_count(&closed) == 1 && wi_gate_find(stream.bits) == NULL);
+    sched_check(net_count(&net_closed) == 1 && wi_gate_find(stream.bits) == NULL);
     sched_check(wi_load_relaxed(&fixture_loop()->streams) == 0);
     letters_verify(fd);
     fixture_verify();

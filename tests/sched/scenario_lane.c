@@ -28,28 +28,12 @@ arrive(struct weir_loop *loop, void *arg)
     arrived[letter->from]++;
 }
 
-// The first post of a thread makes its lane and its operations, which is not what this is about.
-static void
-warm_up(void)
-{
-    struct wi_lane *lane;
-    struct wi_op *op;
-
-    sched_hold();
-    lane = wi_thread_lane(fixture_loop());
-    sched_check(lane != NULL);
-    op = wi_op_take(&lane->cache);
-    sched_check(op != NULL);
-    wi_op_put_back(&lane->cache, op);
-    sched_release();
-}
-
 static void
 post_some(void *arg)
 {
     unsigned self = *(unsigned *)arg;
 
-    warm_up();
+    fixture_join();
     for (unsigned i = 0; i < posts_each; i++) {
         letters[self][i] = (struct letter){self, i};
         sched_check(weir_post(wi_loop_public(fixture_loop()), arrive, &letters[self][i]) == 0);
@@ -130,7 +114,7 @@ static void
 fill(void *arg)
 {
     (void)arg;
-    warm_up();
+    fixture_join();
     for (unsigned i = 0; i < posts_each; i++) {
         letters[0][i] = (struct letter){0, i};
         while (weir_post(wi_loop_public(fixture_loop()), arrive, &letters[0][i]) < 0) {
@@ -269,7 +253,7 @@ post_with_one_operation(void *arg)
     struct wi_lane *lane;
 
     (void)arg;
-    warm_up();
+    fixture_join();
     sched_hold();
     lane = wi_thread_lane_find(fixture_loop());
     lane->cache.free->task.next = NULL; // the others stay away: the next has to come home

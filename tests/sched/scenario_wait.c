@@ -10,21 +10,10 @@
 static weir_stream stream;
 static int fd;
 static int answer;
-static struct net_counter closed;
-
-static void
-told_closed(weir_stream told, const struct weir_closed *how, void *user)
-{
-    (void)told;
-    (void)how;
-    (void)user;
-    net_add(&closed, 1);
-}
-
 static void
 set_up(size_t room, unsigned flags)
 {
-    static const struct weir_handlers handlers = {.closed = told_closed};
+    static const struct weir_handlers handlers = {.closed = net_told_closed};
 
     net_start();
     stream =
@@ -178,7 +167,7 @@ close_and_wait(void *arg)
     sched_check(letters_write(stream, 'a', 2, 0) == 0);
     sched_check(weir_close(stream, WEIR_CLOSE_FLUSH, WEIR_NEVER, 0) == 0);
     sched_check(weir_closed_wait(stream, WEIR_NEVER) == 0);
-    sched_check(net_count(&closed) == 1);
+    sched_check(net_count(&net_closed) == 1);
 }
 
 static void
@@ -193,7 +182,7 @@ verify_closed(void)
 {
     letters_verify(fd);
     sched_check(letters_status('a') == 0);
-    sched_check(!sockets_is_open(fd) && net_count(&closed) == 1);
+    sched_check(!sockets_is_open(fd) && net_count(&net_closed) == 1);
     fixture_verify();
 }
 

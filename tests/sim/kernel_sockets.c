@@ -410,34 +410,6 @@ wi_os_is_socket(const char *path)
     return false;
 }
 
-// No pipes here: pumps move block by block.
-int
-wi_os_pipe_create(int ret_ends[2], size_t size)
-{
-    (void)ret_ends;
-    (void)size;
-    return -ENOSYS;
-}
-
-ssize_t
-wi_os_splice_in(int fd, int pipe, size_t size)
-{
-    (void)fd;
-    (void)pipe;
-    (void)size;
-    return -ENOSYS;
-}
-
-ssize_t
-wi_os_splice_out(int pipe, int fd, size_t size, bool blocks_signals)
-{
-    (void)pipe;
-    (void)fd;
-    (void)size;
-    (void)blocks_signals;
-    return -ENOSYS;
-}
-
 int
 wi_os_signal_create(const int *signals, unsigned count)
 {
