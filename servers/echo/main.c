@@ -4,6 +4,9 @@
 #include "echo.h"
 #include "options.h"
 
+#include "common/ports.h"
+#include "common/program.h"
+
 #include "weir/weir.h"
 
 #include <errno.h>
@@ -17,6 +20,8 @@
 
 #define STOP_NS (UINT64_C(5) * 1000 * 1000 * 1000)
 
+const char program_name[] = "weir-echo";
+
 static sem_t is_asked_to_stop;
 
 static void
@@ -29,39 +34,6 @@ on_signal(weir_watch watch, int signal, void *arg)
     }
 }
 
-static void
-on_log(enum weir_log_level level, const char *line, void *arg)
-{
-    (void)arg;
-    if (level != WEIR_LOG_INFO) {
-        fprintf(stderr, "weir-echo: %s\n", line);
-    }
-}
-
-// Whoever waits for the file finds it complete or not at all.
-static int
-write_port_file(const char *path, unsigned port)
-{
-    char scratch[4096];
-    FILE *file;
-
-    if (snprintf(scratch, sizeof(scratch), "%s.%d", path, (int)getpid()) >= (int)sizeof(scratch)) {
-        return -ENAMETOOLONG;
-    }
-    file = fopen(scratch, "we");
-    if (file == NULL) {
-        return -errno;
-    }
-    bool is_written = fprintf(file, "%u\n", port) > 0;
-    if (fclose(file) != 0 || !is_written || rename(scratch, path) != 0) {
-        int status = -errno;
-
-        unlink(scratch);
-        return status;
-    }
-    return 0;
-}
-
 static bool
 listen_on(struct weir_runtime *runtime, const struct weir_endpoint *endpoint,
           const struct options *options, struct weir_address *ret_bound)
@@ -69,21 +41,9 @@ listen_on(struct weir_runtime *runtime, const struct weir_endpoint *endpoint,
     struct weir_listen request = {.endpoint = endpoint};
     char text[WEIR_ENDPOINT_TEXT_SIZE];
     weir_listener listener;
-    int status;
 
     echo_prepare(&request);
-    if (endpoint->address.as.any.sa_family == AF_UNIX) {
-        request.flags = WEIR_LISTEN_UNLINK;
-    } else if (options->reuseport) {
-        request.flags = WEIR_LISTEN_REUSEPORT;
-    }
-    status = weir_listen(runtime, &request, &listener);
-    if (status == 0) {
-        status = weir_listener_address(listener, ret_bound);
-    }
-    if (status != 0) {
-        weir_endpoint_format(endpoint, text, sizeof(text));
-        fprintf(stderr, "weir-echo: cannot listen on %s: %s\n", text, weir_strerror(status));
+    if (!ports_listen(runtime, &request, options->reuseport, &listener, ret_bound)) {
         return false;
     }
     weir_address_format(ret_bound, text, sizeof(text));
@@ -107,16 +67,7 @@ listen_on_all(struct weir_runtime *runtime, const struct options *options)
         }
     }
     fflush(stdout);
-    if (options->port_file != NULL) {
-        int status = write_port_file(options->port_file, port);
-
-        if (status != 0) {
-            fprintf(stderr, "weir-echo: cannot write %s: %s\n", options->port_file,
-                    strerror(-status));
-            return false;
-        }
-    }
-    return true;
+    return ports_write(options->port_file, &port, 1);
 }
 
 static void
@@ -143,13 +94,6 @@ print_stats(struct weir_runtime *runtime)
     printf("refused   %" PRIu64 " for a full stream\n", stats.refused[WEIR_REFUSED_STREAM]);
 }
 
-static void
-print_line(const char *line, void *arg)
-{
-    (void)arg;
-    fprintf(stderr, "%s\n", line);
-}
-
 // Listen, and wait to be asked to stop. True: it served.
 static bool
 serve(struct weir_runtime *runtime, const struct options *options)
@@ -160,10 +104,10 @@ serve(struct weir_runtime *runtime, const struct options *options)
         weir_signal_start(weir_runtime_loop(runtime, 0), signals, 2, on_signal, NULL, &watch);
 
     if (status == 0) {
-        status = weir_dump_on_signal(runtime, SIGUSR1, print_line, NULL, &watch);
+        status = weir_dump_on_signal(runtime, SIGUSR1, program_print, NULL, &watch);
     }
     if (status != 0) {
-        fprintf(stderr, "weir-echo: cannot receive signals: %s\n", weir_strerror(status));
+        complain("cannot receive signals: %s", weir_strerror(status));
         return false;
     }
     if (!listen_on_all(runtime, options)) {
@@ -179,7 +123,7 @@ int
 main(int argc, char **argv)
 {
     struct options options;
-    struct weir_runtime_options runtime_options = {.log = on_log};
+    struct weir_runtime_options runtime_options = {.log = program_log};
     struct weir_runtime *runtime;
     int status;
 
@@ -191,13 +135,13 @@ main(int argc, char **argv)
     sem_init(&is_asked_to_stop, 0, 0);
     status = weir_runtime_create(&runtime_options, &runtime);
     if (status != 0) {
-        fprintf(stderr, "weir-echo: cannot start: %s\n", weir_strerror(status));
+        complain("cannot start: %s", weir_strerror(status));
         return 1;
     }
     bool has_served = serve(runtime, &options);
     status = weir_runtime_stop(runtime, weir_deadline_after(STOP_NS));
     if (status != 0) {
-        fprintf(stderr, "weir-echo: cannot stop: %s\n", weir_strerror(status));
+        complain("cannot stop: %s", weir_strerror(status));
         return 1;
     }
     if (options.stats && has_served) {

@@ -183,17 +183,15 @@ on_accepted(weir_listener listener, weir_stream stream, void *arg)
     }
 }
 
-int
-admin_listen(struct relay *relay, const struct weir_endpoint *endpoint, weir_listener *ret_listener)
+struct weir_listen
+admin_listen(struct relay *relay, const struct weir_endpoint *endpoint)
 {
     static const struct weir_handlers handlers = {.data = on_data, .peer_fin = on_peer_fin};
-    struct weir_listen request = {
+
+    return (struct weir_listen){
         .endpoint = endpoint,
-        .flags = endpoint->address.as.any.sa_family == AF_UNIX ? WEIR_LISTEN_UNLINK : 0,
         .stream = {.handlers = &handlers, .user = relay},
         .accepted = on_accepted,
         .arg = relay,
     };
-
-    return weir_listen(relay->runtime, &request, ret_listener);
 }

@@ -7,8 +7,7 @@
 
 #include "relay.h"
 
-// 0 and the listener, or -errno.
-int admin_listen(struct relay *relay, const struct weir_endpoint *endpoint,
-                 weir_listener *ret_listener);
+// What there is to listen with.
+struct weir_listen admin_listen(struct relay *relay, const struct weir_endpoint *endpoint);
 
 #endif /* RELAY_ADMIN_H */

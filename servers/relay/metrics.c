@@ -56,27 +56,10 @@ metrics_free(struct metrics *metrics)
     free(metrics);
 }
 
-unsigned
-metrics_loop_index(const struct metrics *metrics)
-{
-    static _Thread_local unsigned index;
-    static _Thread_local const struct weir_loop *known;
-    const struct weir_loop *loop = weir_loop_current();
-
-    if (known != loop) {
-        for (index = 0; index + 1 < metrics->loop_count &&
-                        weir_runtime_loop(metrics->runtime, index) != loop;) {
-            index++;
-        }
-        known = loop;
-    }
-    return index;
-}
-
 struct counts *
 metrics_here(struct metrics *metrics)
 {
-    return &metrics->loops[metrics_loop_index(metrics)];
+    return &metrics->loops[prometheus_loop_index(metrics->runtime)];
 }
 
 /* ---- the text ---- */
@@ -95,63 +78,37 @@ sum(const struct metrics *metrics, size_t offset)
 }
 
 static void
-head(FILE *out, const char *name, const char *type, const char *what)
-{
-    fprintf(out, "# HELP %s %s\n# TYPE %s %s\n", name, what, name, type);
-}
-
-static void
-one(FILE *out, const char *name, const char *type, const char *what, uint64_t value)
-{
-    head(out, name, type, what);
-    fprintf(out, "%s %" PRIu64 "\n", name, value);
-}
-
-static void
 write_relay(FILE *out, const struct relay *relay)
 {
     const struct metrics *metrics = relay->metrics;
 
-    one(out, "relay_connections", "gauge", "Connections now.", limits_count(relay->limits));
-    one(out, "relay_draining", "gauge", "1 once the relay was asked to end.",
-        atomic_load(&relay->is_draining));
-    one(out, "relay_accepted_total", "counter", "Connections accepted and admitted.",
-        sum(metrics, offsetof(struct counts, accepted)));
-    head(out, "relay_refused_total", "counter", "Connections closed for a limit.");
+    prometheus_one(out, "relay_connections", "gauge", "Connections now.",
+                   limits_count(relay->limits));
+    prometheus_one(out, "relay_draining", "gauge", "1 once the relay was asked to end.",
+                   atomic_load(&relay->is_draining));
+    prometheus_one(out, "relay_accepted_total", "counter", "Connections accepted and admitted.",
+                   sum(metrics, offsetof(struct counts, accepted)));
+    prometheus_head(out, "relay_refused_total", "counter", "Connections closed for a limit.");
     for (unsigned i = LIMITS_ADMITTED + 1; i < LIMITS_ANSWERS; i++) {
         fprintf(out, "relay_refused_total{limit=\"%s\"} %" PRIu64 "\n",
                 limits_name((enum limits_answer)i),
                 sum(metrics, offsetof(struct counts, refused) + i * sizeof(uint64_t)));
     }
-    head(out, "relay_ended_total", "counter", "Connections that have ended, by how.");
+    prometheus_head(out, "relay_ended_total", "counter", "Connections that have ended, by how.");
     for (unsigned i = 0; i < ENDINGS; i++) {
         fprintf(out, "relay_ended_total{how=\"%s\"} %" PRIu64 "\n", ending_name((enum ending)i),
                 sum(metrics, offsetof(struct counts, ended) + i * sizeof(uint64_t)));
     }
-    head(out, "relay_bytes_total", "counter", "Bytes carried by connections that have ended.");
+    prometheus_head(out, "relay_bytes_total", "counter",
+                    "Bytes carried by connections that have ended.");
     fprintf(out, "relay_bytes_total{way=\"up\"} %" PRIu64 "\n",
             sum(metrics, offsetof(struct counts, bytes_up)));
     fprintf(out, "relay_bytes_total{way=\"down\"} %" PRIu64 "\n",
             sum(metrics, offsetof(struct counts, bytes_down)));
     if (relay->log != NULL) {
-        one(out, "relay_log_lost_total", "counter", "Lines of the access log that found no room.",
-            log_lost(relay->log));
+        prometheus_one(out, "relay_log_lost_total", "counter",
+                       "Lines of the access log that found no room.", log_lost(relay->log));
     }
-}
-
-// It may grow between the question and the answer: then the end is missing, and said to be.
-static void
-write_runtime(FILE *out, struct weir_runtime *runtime)
-{
-    int64_t size = weir_stats_prometheus(runtime, NULL, 0);
-    char *text = size < 0 ? NULL : malloc((size_t)size + 4096);
-
-    if (text != NULL && weir_stats_prometheus(runtime, text, (size_t)size + 4096) < size + 4096) {
-        fputs(text, out);
-    } else {
-        fputs("# the runtime's statistics had no room\n", out);
-    }
-    free(text);
 }
 
 char *
@@ -164,7 +121,7 @@ metrics_text(struct relay *relay, size_t *ret_size)
         return NULL;
     }
     write_relay(out, relay);
-    write_runtime(out, relay->runtime);
+    prometheus_runtime(out, relay->runtime);
     if (fclose(out) != 0) {
         free(text);
         return NULL;

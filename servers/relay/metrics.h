@@ -6,6 +6,8 @@
 
 #include "limits.h"
 
+#include "common/prometheus.h"
+
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -44,17 +46,8 @@ struct metrics;
 struct metrics *metrics_create(struct weir_runtime *runtime);
 void metrics_free(struct metrics *metrics);
 
-// On a loop: its counts, and its number.
+// On a loop: its counts.
 struct counts *metrics_here(struct metrics *metrics);
-unsigned metrics_loop_index(const struct metrics *metrics);
-
-static inline void
-count(_Atomic uint64_t *counter, uint64_t more)
-{
-    // One writer: the loop.
-    atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + more,
-                          memory_order_relaxed);
-}
 
 // Everything in Prometheus's text format, the runtime's own statistics behind the relay's. Memory
 // to be freed; NULL: it ran out.

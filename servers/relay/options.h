@@ -29,14 +29,14 @@ struct options {
     uint64_t header_ns;
     uint64_t idle_ns; // 0: never
     uint64_t drain_ns;
-    size_t buffer;      // 0: the pump's default
+    uint64_t buffer;    // 0: the pump's default
     bool accepts_proxy; // of routes of the command line
     unsigned sends_proxy;
     bool copies;                // no splice
     struct weir_endpoint admin; // kind NONE: none
-    const char *log;            // NULL: none
-    const char *port_file;
-    const char *show;
+    char *log;                  // NULL: none
+    char *port_file;
+    char *show;
     unsigned loops;
     unsigned stall_ms;
     bool reuseport;

@@ -5,9 +5,10 @@
 // What all parts of the program share.
 
 #include "limits.h"
-#include "log.h"
 #include "metrics.h"
 #include "options.h"
+
+#include "common/log.h"
 
 #include <stdatomic.h>
 

@@ -88,7 +88,7 @@ finish(struct session *session)
     count(&counts->bytes_up, session->bytes_up);
     count(&counts->bytes_down, session->bytes_down);
     if (relay->log != NULL) {
-        log_session(session, metrics_loop_index(relay->metrics));
+        log_session(session, prometheus_loop_index(relay->runtime));
     }
     limits_leave(relay->limits, &session->peer);
     free(session->announced);
@@ -266,7 +266,7 @@ pump(struct session *session)
         .a = session->client,
         .b = session->target,
         .flags = options->copies ? WEIR_PUMP_NO_SPLICE : 0,
-        .buffer = options->buffer,
+        .buffer = (size_t)options->buffer,
         .idle_ns = options->idle_ns,
         .done = on_pumped,
         .arg = session,

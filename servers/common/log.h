@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-#ifndef RELAY_LOG_H
-#define RELAY_LOG_H
+#ifndef SERVERS_LOG_H
+#define SERVERS_LOG_H
 
 // The access log. A loop never waits for it: each has a ring of bytes of its own, a thread writes
 // what is in the rings. What finds no room is counted, and the log says how many lines it lost.
@@ -25,4 +25,4 @@ void log_reopen(struct log *log);
 // Any thread. Lines lost so far.
 uint64_t log_lost(const struct log *log);
 
-#endif /* RELAY_LOG_H */
+#endif /* SERVERS_LOG_H */

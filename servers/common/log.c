@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-#include "log.h"
+#include "common/log.h"
+
+#include "common/program.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -120,7 +122,7 @@ reopen(struct log *log)
         close(log->fd);
         log->fd = fd;
     } else if (log->path != NULL) {
-        fprintf(stderr, "weir-relay: cannot open %s again: %s\n", log->path, strerror(-fd));
+        complain("cannot open %s again: %s", log->path, strerror(-fd));
     }
 }
 
