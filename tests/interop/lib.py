@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""What the scripts of this folder share: weir-relay, other programs beside it, and bytes that are
-compared. A script is given the build's directory; it ends with 0, 1, or 77: it cannot run here."""
+"""What the scripts of this folder share: weir-relay, a server on weir::http, other programs beside
+them, and bytes that are compared. A script is given the build's directory; it ends with 0, 1, or 77: it cannot run here."""
 
 import hashlib
 import os
@@ -14,6 +14,7 @@ import sys
 import tempfile
 import threading
 import time
+import zlib
 
 SKIPPED = 77
 PATIENCE = float(os.environ.get("WEIR_INTEROP_PATIENCE", "30"))  # seconds; nothing should come near
@@ -154,6 +155,18 @@ class Work:
         return Relay(self, words)
 
 
+def stop_in_order(process, name, errors=""):
+    """End it: in good order, with nothing to say but this."""
+    process.send_signal(signal.SIGTERM)
+    try:
+        _, said = process.communicate(timeout=PATIENCE)
+    except subprocess.TimeoutExpired:
+        raise Failed(f"{name} does not end") from None
+    require(process.returncode == 0, f"{name} ends with {process.returncode}: {said.decode()}")
+    require(said.decode() == errors or (errors and errors in said.decode()),
+            f"{name} said: {said.decode()}")
+
+
 class Relay:
     """A running weir-relay. Each address tcp://…:0 has a port of `ports`, in their order."""
 
@@ -180,15 +193,49 @@ class Relay:
         return wait_for(lambda: self.lines()[number:number + 1], "a line of the access log")[0]
 
     def stop(self, errors=""):
-        """End it: in good order, with nothing to say but this."""
-        self.process.send_signal(signal.SIGTERM)
-        try:
-            _, said = self.process.communicate(timeout=PATIENCE)
-        except subprocess.TimeoutExpired:
-            raise Failed("weir-relay does not end") from None
-        require(self.process.returncode == 0, f"weir-relay ends with {self.process.returncode}")
-        require(said.decode() == errors or (errors and errors in said.decode()),
-                f"weir-relay said: {said.decode()}")
+        stop_in_order(self.process, "weir-relay", errors)
+
+
+class HttpServer:
+    """A running server on weir::http (programs/http_server.c), with these limits."""
+
+    def __init__(self, work, *limits):
+        work.count += 1
+        port_file = work.path(f"port.{work.count}")
+        program = os.path.join(work.build, "tests", "weir-interop-http-server")
+        self.process = work.start(program, port_file, *limits)
+        wait_for(lambda: self.process.poll() is not None or os.path.exists(port_file),
+                 "the HTTP server listens")
+        if self.process.poll() is not None:
+            raise Failed(f"the HTTP server: {self.process.stderr.read().decode()}")
+        with open(port_file, encoding="ascii") as file:
+            self.port = int(file.read())
+
+    def url(self, path="/"):
+        return f"http://127.0.0.1:{self.port}{path}"
+
+    def state(self):
+        """What it counts, this request and its connection apart."""
+        with connect(self.port) as end:
+            end.sendall(b"GET /state HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            text = read_all(end).decode().partition("\r\n\r\n")[2]
+        counts = {name: int(count) for name, count in (word.split("=") for word in text.split())}
+        counts["connections"] -= 1
+        return counts
+
+    def stop(self):
+        stop_in_order(self.process, "the HTTP server")
+
+
+def pattern(size):
+    """What /bytes and /chunks of the HTTP server consist of."""
+    block = bytes((i * 31 + (i >> 8)) & 0xff for i in range(65536))
+    return (block * (size // 65536 + 1))[:size]
+
+
+def digest_line(method, data):
+    """What /digest of the HTTP server answers."""
+    return f"{method} {len(data)} {zlib.crc32(data):08x}"
 
 
 # ---- plain ends ----------------------------------------------------------------------------------
