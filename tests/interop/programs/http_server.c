@@ -6,7 +6,7 @@
 //     /chunks/N/S  N bytes in chunks of S        /trailers    two chunks and two trailers
 //     /interim     a 103 before the answer       /upgrade     101, then every byte back
 //     /status/N    that status                   /fields      the request's fields, one per line
-//     /state       open connections, other requests, how exchanges ended
+//     /state       connections open and ever, other requests, how those ended
 //     /page        HTML with sub-resources       /style.css, /image/N.svg, /count.js of it
 //
 // NAMEs: head_ms, idle_ms, grace_ms, rate, requests_max, body_max, discard_max. It ends in good
@@ -27,6 +27,7 @@
 #define STOP_NS      UINT64_C(5000000000)
 
 static unsigned char pattern[PATTERN_SIZE];
+static struct weir_runtime *runtime;
 static struct weir_http_server *server;
 static atomic_uint requests;
 static atomic_uint timed_out;
@@ -54,11 +55,14 @@ answer_text(weir_http http, const char *text)
 static int
 answer_state(weir_http http)
 {
-    char text[160];
+    struct weir_stats stats = {0};
+    char text[200];
 
-    snprintf(text, sizeof(text), "connections=%u requests=%u timed_out=%u failed=%u\n",
-             weir_http_server_connections(server), atomic_load(&requests), atomic_load(&timed_out),
-             atomic_load(&failed));
+    weir_stats(runtime, &stats);
+    snprintf(text, sizeof(text),
+             "connections=%u accepted=%llu requests=%u timed_out=%u failed=%u\n",
+             weir_http_server_connections(server), (unsigned long long)stats.streams_opened,
+             atomic_load(&requests), atomic_load(&timed_out), atomic_load(&failed));
     return answer_text(http, text);
 }
 
@@ -515,7 +519,7 @@ write_port(const char *path, weir_listener listener)
 }
 
 static void
-end_in_good_order(struct weir_runtime *runtime, weir_listener listener)
+end_in_good_order(weir_listener listener)
 {
     weir_listener_close(listener);
     require_weir(weir_http_server_drain(server), "draining");
@@ -530,7 +534,6 @@ main(int argc, char **argv)
     static const struct weir_http_handlers handlers = {.request = on_request, .ended = on_ended};
     struct weir_http_server_options options = {.handlers = &handlers};
     struct weir_listen listen = {.backlog = 1024};
-    struct weir_runtime *runtime;
     weir_listener listener;
     sigset_t signals;
     int number;
@@ -554,6 +557,6 @@ main(int argc, char **argv)
     require_weir(weir_listen(runtime, &listen, &listener), "listening");
     write_port(argv[1], listener);
     sigwait(&signals, &number);
-    end_in_good_order(runtime, listener);
+    end_in_good_order(listener);
     return 0;
 }
