@@ -40,7 +40,7 @@ wi_acks_wait(struct wi_loop *loop, struct wi_stream *stream, struct wi_write *wr
 {
     struct wi_acks *acks = stream->extra->acks;
 
-    write->end = stream->sent - wi_net_of(loop)->sent_behind;
+    write->end = wi_load_relaxed(&stream->sent) - wi_net_of(loop)->sent_behind;
     if (write->end <= acks->acked) { // a barrier, and everything before it is there
         wi_write_end(loop, stream, write, 0, WEIR_ORIGIN_NONE);
         return;
@@ -72,7 +72,9 @@ wi_acks_complete(struct wi_loop *loop, struct wi_stream *stream)
 static uint64_t
 offset_of(const struct wi_stream *stream, uint32_t last_byte)
 {
-    return stream->sent - (uint32_t)((uint32_t)stream->sent - (last_byte + 1));
+    uint64_t sent = wi_load_relaxed(&stream->sent);
+
+    return sent - (uint32_t)((uint32_t)sent - (last_byte + 1));
 }
 
 void
@@ -89,14 +91,15 @@ static void
 count_unacked(struct wi_stream *stream)
 {
     struct wi_acks *acks = stream->extra->acks;
+    uint64_t sent = wi_load_relaxed(&stream->sent);
     int unacked = 0;
 
     if (wi_os_unsent(stream->fd, &unacked) < 0) {
         return;
     }
     unacked -= (stream->flags & WI_S_FIN_SENT) && unacked > 0;
-    if ((uint64_t)unacked <= stream->sent) {
-        uint64_t acked = stream->sent - (uint64_t)unacked;
+    if ((uint64_t)unacked <= sent) {
+        uint64_t acked = sent - (uint64_t)unacked;
 
         acks->acked = acked > acks->acked ? acked : acks->acked;
     }
@@ -117,7 +120,7 @@ wi_acks_settle(const struct wi_stream *stream, struct wi_write *write, int statu
     const struct wi_acks *acks = stream->extra == NULL ? NULL : stream->extra->acks;
     uint64_t sent = write->op.owner;
     // What waits knows where it ends; else it was being sent, and nothing has gone behind it.
-    uint64_t begin = (write->end != 0 ? write->end : stream->sent) - sent;
+    uint64_t begin = (write->end != 0 ? write->end : wi_load_relaxed(&stream->sent)) - sent;
 
     if (status == 0 || sent == 0 || acks == NULL) {
         write->end = status == 0 ? sent : 0;

@@ -111,7 +111,7 @@ discard_unread(struct wi_loop *loop, struct wi_stream *stream)
         if (size <= 0) {
             return true;
         }
-        stream->received += (uint64_t)size;
+        wi_count(&stream->received, (uint64_t)size);
         wi_count(&loop->counters.bytes_received, (uint64_t)size);
         budget -= (size_t)size < budget ? (size_t)size : budget;
     }

@@ -212,9 +212,10 @@ dump_stream(struct dump *dump, struct wi_gate *gate)
          (number)wi_load_relaxed(&gate->handle), stream->fd, phase_name(stream->phase),
          gate_name(wi_gate_state(word)), right_name(wi_gate_right(word)),
          (unsigned)((word & WI_GATE_INFLIGHTS) / WI_GATE_INFLIGHT), (number)wi_gate_queued(gate),
-         stream->input_size, (number)stream->sent, (number)stream->received, stream->flags,
-         stream->status, waiting_of(dump, stream).text,
-         stream->flags & WI_S_PAUSED ? " paused" : "", stream->flags & WI_S_FULL ? " full" : "");
+         stream->input_size, (number)wi_load_relaxed(&stream->sent),
+         (number)wi_load_relaxed(&stream->received), stream->flags, stream->status,
+         waiting_of(dump, stream).text, stream->flags & WI_S_PAUSED ? " paused" : "",
+         stream->flags & WI_S_FULL ? " full" : "");
     dump_writes(dump, "queued:", stream->queue.head);
     dump_writes(dump, "out of order:", stream->arrivals);
     if (extra != NULL && extra->acks != NULL) {

@@ -293,7 +293,7 @@ take_sent(struct wi_loop *loop, struct wi_stream *stream, uint64_t size)
 {
     bool more = true;
 
-    stream->sent += size;
+    wi_count(&stream->sent, size);
     if (wi_likely(!wi_zerocopy_waits(stream))) { // else even plain ones have their turn to wait for
         size = finish_plain_heads(loop, stream, size);
     }

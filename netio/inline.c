@@ -208,7 +208,7 @@ wi_submit_inline(struct wi_lane *lane, struct wi_gate *gate, const struct weir_w
     wi_count(&lane->inline_sends, 1);
     if (sent > 0) {
         wi_count(&lane->inline_bytes, (uint64_t)sent);
-        wi_stream_of(gate)->sent += (uint64_t)sent; // whoever has the right writes it
+        wi_count(&wi_stream_of(gate)->sent, (uint64_t)sent);
     }
     if (sent < 0 && sent != -EAGAIN) {
         uncount_queued(gate, write->size);

@@ -31,6 +31,22 @@ weir_queued(weir_stream stream)
     return gate == NULL ? 0 : wi_gate_queued(gate);
 }
 
+uint64_t
+weir_sent(weir_stream stream)
+{
+    struct wi_gate *gate = wi_gate_here(stream.bits);
+
+    return gate == NULL ? 0 : wi_load_relaxed(&wi_stream_of(gate)->sent);
+}
+
+uint64_t
+weir_received(weir_stream stream)
+{
+    struct wi_gate *gate = wi_gate_here(stream.bits);
+
+    return gate == NULL ? 0 : wi_load_relaxed(&wi_stream_of(gate)->received);
+}
+
 void *
 weir_stream_user(weir_stream stream)
 {

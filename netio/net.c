@@ -50,8 +50,8 @@ tell_closed(struct wi_loop *loop, struct wi_stream *stream)
         .origin = (enum weir_origin)stream->origin,
         .code = stream->status != 0 ? wi_load_relaxed(&wi_gate_of(stream)->close_argument) : 0,
         .bytes_lost = stream->extra != NULL ? stream->extra->lost : 0,
-        .bytes_sent = stream->sent,
-        .bytes_received = stream->received,
+        .bytes_sent = wi_load_relaxed(&stream->sent),
+        .bytes_received = wi_load_relaxed(&stream->received),
     };
 
     wi_stream_return_provided(loop, stream);

@@ -362,7 +362,7 @@ wi_pump_splice(struct wi_loop *loop, struct wi_stream *source)
         }
         return size;
     }
-    source->received += (uint64_t)size;
+    wi_count(&source->received, (uint64_t)size);
     wi_count(&loop->counters.bytes_received, (uint64_t)size);
     count_taken(flow, (uint64_t)size, loop->now_ns);
     flow->streak = size < (ssize_t)BLOCKS_BELOW ? (uint8_t)(flow->streak + 1) : 0;

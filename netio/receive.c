@@ -386,7 +386,7 @@ receive_once(struct wi_loop *loop, struct wi_stream *stream)
     }
     adapt_read_size(stream, (size_t)size, room);
     stream->input_size += (uint32_t)size;
-    stream->received += (uint64_t)size;
+    wi_count(&stream->received, (uint64_t)size);
     wi_count(&loop->counters.bytes_received, (uint64_t)size);
     return size;
 }
@@ -474,7 +474,7 @@ first_read(struct wi_loop *loop, struct wi_stream *stream, struct weir_block *bl
         append_fresh(stream, block, (size_t)size);
         adapt_read_size(stream, (size_t)size, WEIR_BLOCK_SIZE);
         stream->input_size += (uint32_t)size;
-        stream->received += (uint64_t)size;
+        wi_count(&stream->received, (uint64_t)size);
         wi_count(&loop->counters.bytes_received, (uint64_t)size);
         deliver(loop, stream);
     }
@@ -519,7 +519,7 @@ ready_plain(struct wi_loop *loop, struct wi_stream *stream, uint32_t events)
     block->end = (uint32_t)size;
     stream->input = (struct weir_chain){.head = block, .tail = block};
     stream->input_size = (uint32_t)size;
-    stream->received += (uint64_t)size;
+    wi_count(&stream->received, (uint64_t)size);
     stream->flags = (stream->flags & ~(unsigned)WI_S_READABLE) | WI_S_IN_DATA;
     wi_count(&loop->counters.bytes_received, (uint64_t)size);
     wi_tls.at = wi_gate_of(stream);

@@ -180,11 +180,11 @@ struct wi_stream {
     uint8_t transport;
     uint8_t read_blocks; // how much to read at once; doubles while reads are full; see pump.h
     struct wi_stream_extra *extra;
-    uint64_t sent;
+    wi_atomic_u64 sent; // whoever has the right to write counts; any thread looks
 
     // Life.
-    uint64_t received;
-    wi_atomic_u32 peer_ip; // the peer, when it is IPv4; while free: the free list's link
+    wi_atomic_u64 received; // the loop counts; any thread looks
+    wi_atomic_u32 peer_ip;  // the peer, when it is IPv4; while free: the free list's link
     uint16_t peer_port;
     uint8_t peer_family;
     uint8_t holes; // see order.h

@@ -38,7 +38,7 @@ flush_plain(struct wi_loop *loop, struct wi_net *net, struct wi_stream *stream)
         return true;
     }
     wi_count(&loop->counters.bytes_sent, piece.iov_len);
-    stream->sent += piece.iov_len;
+    wi_count(&stream->sent, piece.iov_len);
     stream->queue = (struct wi_sendq){0};
     wi_stream_count_finished(stream, piece.iov_len);
     wi_probe_written(&write->op, piece.iov_len); // it is plain: not stamped

@@ -288,6 +288,24 @@ WEIR_API int weir_closed_wait(weir_stream stream, uint64_t deadline_ns);
 WEIR_API size_t weir_queued(weir_stream stream);
 
 /**
+ * Bytes that the kernel has taken of the stream, so far: what `closed` says at the end.
+ *
+ * Threads: any.
+ * Blocks:  never.
+ * @return the count; 0 for a stale handle.
+ */
+WEIR_API uint64_t weir_sent(weir_stream stream);
+
+/**
+ * Bytes that arrived on the stream, so far, consumed or not.
+ *
+ * Threads: any.
+ * Blocks:  never.
+ * @return the count; 0 for a stale handle.
+ */
+WEIR_API uint64_t weir_received(weir_stream stream);
+
+/**
  * The stream's user pointer and loop.
  *
  * Threads: any for the loop; the loop's for the user pointer (NULL elsewhere or when stale).

@@ -56,6 +56,30 @@ counters_tell_what_happened(void **state)
     expect_balance(fixture);
 }
 
+// What a stream has sent, has received and still holds, while it is open.
+static void
+a_stream_tells_how_far_it_is(void **state)
+{
+    struct fixture *fixture = fixture_manual(state);
+    struct reader *reader = reader_make(fixture);
+    struct pair *pair = reader_open(reader, &(struct pair_options){.small = true});
+    struct recorder *recorder = recorder_make(fixture);
+
+    assert_int_equal(weir_sent(pair->stream) + weir_received(pair->stream), 0);
+    assert_status(request_submit(pair, recorder, 1, MIB, WEIR_COPY), 0);
+    fixture_settle(fixture); // the peer does not read
+    assert_in_range(weir_sent(pair->stream), 1, MIB - 1);
+    assert_true(weir_sent(pair->stream) + weir_queued(pair->stream) >= MIB);
+    peer_read_exact(fixture, pair->peer, fixture_memory(fixture, MIB), MIB);
+    recorder_wait(recorder, 1);
+    assert_int_equal(weir_sent(pair->stream), MIB);
+    peer_write_pattern(fixture, pair->peer, 5000, 0, 0);
+    reader_wait_consumed(reader, 5000);
+    assert_int_equal(weir_received(pair->stream), 5000);
+    close_anyhow(pair);
+    assert_int_equal(weir_sent(pair->stream) + weir_received(pair->stream), 0);
+}
+
 // K10, section 4.8: what is queued leaves in one system call.
 static void
 queued_writes_leave_in_one_system_call(void **state)
@@ -327,11 +351,17 @@ int
 main(void)
 {
     static const struct test_case cases[] = {
-        EACH(counters_tell_what_happened),       EACH(queued_writes_leave_in_one_system_call),
-        EACH(cancels_are_counted_by_their_kind), EACH(corks_are_counted_with_their_time),
-        EACH(a_cork_is_counted_however_it_ends), EACH(a_high_mark_is_counted_once),
-        EACH(waits_end_with_the_stream),         ONCE(refusals_are_counted_by_their_name),
-        ONCE(the_runtime_sums_its_loops),        EACH(wakes_are_coalesced),
+        EACH(a_stream_tells_how_far_it_is),
+        EACH(counters_tell_what_happened),
+        EACH(queued_writes_leave_in_one_system_call),
+        EACH(cancels_are_counted_by_their_kind),
+        EACH(corks_are_counted_with_their_time),
+        EACH(a_cork_is_counted_however_it_ends),
+        EACH(a_high_mark_is_counted_once),
+        EACH(waits_end_with_the_stream),
+        ONCE(refusals_are_counted_by_their_name),
+        ONCE(the_runtime_sums_its_loops),
+        EACH(wakes_are_coalesced),
     };
 
     return RUN_CASES("conformance.stats", cases);
