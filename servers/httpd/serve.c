@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: MIT */
+#include "serve.h"
+
+#include "answer.h"
+#include "echo.h"
+#include "files.h"
+#include "metrics.h"
+
+#include <string.h>
+
+/* ---- endpoints ---- */
+
+static bool
+is_at(const struct target *target, const char *path)
+{
+    return path != NULL && strcmp(target->path, path) == 0;
+}
+
+// Of those that only show something.
+static void
+show(struct visit *visit, void (*serve)(struct visit *visit))
+{
+    if (visit->is_get) {
+        serve(visit);
+    } else {
+        answer_not_allowed(visit, "GET, HEAD");
+    }
+}
+
+// False: it is none of the endpoints.
+static bool
+serve_endpoint(struct visit *visit, const struct target *target)
+{
+    const struct options *options = visit->httpd->options;
+
+    if (is_at(target, options->echo)) {
+        echo_serve(visit);
+    } else if (is_at(target, options->metrics)) {
+        show(visit, metrics_serve);
+    } else {
+        return false;
+    }
+    return true;
+}
+
+/* ---- the public ---- */
+
+// Who is meant: by an absolute target before the Host field. NULL: nobody here.
+static const struct host *
+host_of(const struct visit *visit, const struct target *target)
+{
+    const struct options *options = visit->httpd->options;
+    const struct weir_http_field *field = visit->asked.first[ASKED_HOST];
+    const struct host *host = NULL;
+
+    if (target->authority != NULL) {
+        host = hosts_find(&options->hosts, target->authority, target->authority_size);
+    } else if (field != NULL) {
+        host = hosts_find(&options->hosts, field->value, field->value_size);
+    }
+    return host != NULL || options->refuses_unknown ? host : &options->hosts.all[0];
+}
+
+static void
+serve_asterisk(struct visit *visit, const struct weir_http_request *request)
+{
+    struct weir_http_field allow = WEIR_HTTP_FIELD("Allow", "GET, HEAD");
+    struct weir_http_head head = {.status = 204, .fields = &allow, .field_count = 1};
+
+    if (request->method_size == 7 && memcmp(request->method, "OPTIONS", 7) == 0) {
+        answer_send(visit, &head, NULL);
+    } else {
+        answer_status(visit, 400);
+    }
+}
+
+static void
+serve_target(struct visit *visit, const struct target *target)
+{
+    visit->host = host_of(visit, target);
+    if (visit->host == NULL) {
+        answer_status(visit, 421);
+    } else if (serve_endpoint(visit, target)) {
+        return;
+    } else if (!visit->is_get) {
+        answer_not_allowed(visit, "GET, HEAD");
+    } else if (visit->host->root == NULL || (target->is_hidden && !visit->host->shows_hidden)) {
+        answer_status(visit, 404);
+    } else {
+        files_serve(visit, target);
+    }
+}
+
+static void
+serve_request(struct visit *visit, const struct weir_http_request *request)
+{
+    struct target target;
+    unsigned status = target_parse(&target, request->target, request->target_size);
+
+    if (status != 0) {
+        answer_status(visit, status);
+    } else if (target.is_asterisk) {
+        serve_asterisk(visit, request);
+    } else {
+        serve_target(visit, &target);
+    }
+}
+
+/* ---- the admin ---- */
+
+static void
+health_serve(struct visit *visit)
+{
+    answer_status(visit, atomic_load(&visit->httpd->is_draining) ? 503 : 200);
+}
+
+static void
+serve_admin_request(struct visit *visit, const struct weir_http_request *request)
+{
+    struct target target;
+    unsigned status = target_parse(&target, request->target, request->target_size);
+
+    if (status != 0 || target.is_asterisk) {
+        answer_status(visit, status != 0 ? status : 400);
+    } else if (is_at(&target, "/metrics")) {
+        show(visit, metrics_serve);
+    } else if (is_at(&target, "/health")) {
+        show(visit, health_serve);
+    } else {
+        answer_status(visit, 404);
+    }
+}
+
+/* ---- events ---- */
+
+static void
+begin(weir_http http, const struct weir_http_request *request, struct httpd *httpd,
+      void (*serve)(struct visit *visit, const struct weir_http_request *request))
+{
+    struct visit *visit = visit_begin(httpd, http, request);
+
+    if (visit == NULL) {
+        weir_http_set_user(http, NULL);
+        weir_http_abort(http);
+        return;
+    }
+    visit_hold(visit); // the exchange may end inside
+    serve(visit, request);
+    visit_drop(visit);
+}
+
+static void
+on_request(weir_http http, const struct weir_http_request *request, void *user)
+{
+    begin(http, request, user, serve_request);
+}
+
+static void
+on_admin_request(weir_http http, const struct weir_http_request *request, void *user)
+{
+    begin(http, request, user, serve_admin_request);
+}
+
+static void
+on_ended(weir_http http, const struct weir_http_ended *ended, void *user)
+{
+    (void)http;
+    if (user != NULL) {
+        visit_ended(user, ended);
+    }
+}
+
+const struct weir_http_handlers serve_public = {.request = on_request, .ended = on_ended};
+const struct weir_http_handlers serve_admin = {.request = on_admin_request, .ended = on_ended};

@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: MIT */
+#include "target.h"
+
+#include <stdint.h>
+#include <string.h>
+#include <strings.h>
+
+/* ---- bytes ---- */
+
+static int
+hex_value(char c)
+{
+    if (c >= '0' && c <= '9') {
+        return c - '0';
+    }
+    c |= 0x20;
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+// The byte at @p at, decoded, and the step behind it. Negative: it cannot be in a path.
+static int
+take_byte(const char *at, const char *end, size_t *ret_step)
+{
+    unsigned char c = (unsigned char)*at;
+    int high;
+    int low;
+
+    *ret_step = 1;
+    if (c != '%') {
+        return c <= ' ' || c == 0x7f || c == '#' ? -1 : c;
+    }
+    if (end - at < 3) {
+        return -1;
+    }
+    *ret_step = 3;
+    high = hex_value(at[1]);
+    low = hex_value(at[2]);
+    if (high < 0 || low < 0) {
+        return -1;
+    }
+    c = (unsigned char)(high << 4 | low);
+    return c == '\0' || c == '/' ? -1 : c;
+}
+
+/* ---- segments ---- */
+
+static bool
+is_well_known(const struct target *target, size_t begin, size_t size)
+{
+    return begin == 1 && size == 11 && memcmp(target->path + 1, ".well-known", 11) == 0;
+}
+
+// A segment has ended that began at @p begin: what it means for the path. False: it leaves the root.
+static bool
+end_segment(struct target *target, size_t begin, bool has_slash)
+{
+    size_t size = target->path_size - begin;
+    const char *segment = target->path + begin;
+
+    if (size == 1 && segment[0] == '.') {
+        target->path_size = begin;
+        return true;
+    }
+    if (size == 2 && segment[0] == '.' && segment[1] == '.') {
+        if (begin == 1) {
+            return false;
+        }
+        target->path_size = begin - 1; // the slash before it
+        while (target->path[target->path_size - 1] != '/') {
+            target->path_size--;
+        }
+        return true;
+    }
+    if (size != 0 && segment[0] == '.' && !is_well_known(target, begin, size)) {
+        target->is_hidden = true;
+    }
+    if (size != 0 && has_slash) {
+        target->path[target->path_size++] = '/';
+    }
+    return true;
+}
+
+static unsigned
+take_path(struct target *target, const char *at, const char *end)
+{
+    size_t begin = 1;
+
+    target->path[0] = '/';
+    target->path_size = 1;
+    while (at < end) {
+        size_t step;
+        int byte = *at == '/' ? '/' : take_byte(at, end, &step);
+
+        if (byte < 0) {
+            return 400;
+        }
+        if (target->path_size + 2 >= sizeof(target->path)) {
+            return 414;
+        }
+        if (byte == '/' && *at == '/') {
+            if (!end_segment(target, begin, true)) {
+                return 400;
+            }
+            begin = target->path_size;
+            at++;
+        } else {
+            target->path[target->path_size++] = (char)byte;
+            at += step;
+        }
+    }
+    if (!end_segment(target, begin, false)) {
+        return 400;
+    }
+    target->path[target->path_size] = '\0';
+    return 0;
+}
+
+/* ---- the whole ---- */
+
+// scheme://authority: only http, for that is what is spoken here, and https for a proxy that has
+// taken it off.
+static const char *
+take_authority(struct target *target, const char *text, const char *end)
+{
+    static const char *const schemes[] = {"http://", "https://"};
+
+    for (size_t i = 0; i < 2; i++) {
+        size_t size = strlen(schemes[i]);
+
+        if ((size_t)(end - text) > size && strncasecmp(text, schemes[i], size) == 0) {
+            const char *at = text + size;
+
+            target->authority = at;
+            while (at < end && *at != '/' && *at != '?') {
+                if (*at == '@') {
+                    return NULL;
+                }
+                at++;
+            }
+            target->authority_size = (size_t)(at - target->authority);
+            return target->authority_size != 0 ? at : NULL;
+        }
+    }
+    return NULL;
+}
+
+static bool
+is_sound_query(const struct target *target)
+{
+    for (size_t i = 0; i < target->query_size; i++) {
+        unsigned char c = (unsigned char)target->query[i];
+
+        if (c <= ' ' || c == 0x7f || c == '#') {
+            return false;
+        }
+    }
+    return true;
+}
+
+unsigned
+target_parse(struct target *target, const char *text, size_t size)
+{
+    const char *end = text + size;
+    const char *query;
+
+    target->authority = NULL;
+    target->authority_size = 0;
+    target->query = NULL;
+    target->query_size = 0;
+    target->is_hidden = false;
+    target->is_asterisk = size == 1 && *text == '*';
+    if (target->is_asterisk) {
+        return 0;
+    }
+    if (size == 0 || *text != '/') {
+        text = size != 0 ? take_authority(target, text, end) : NULL;
+        if (text == NULL) {
+            return 400;
+        }
+    }
+    query = memchr(text, '?', (size_t)(end - text));
+    if (query != NULL) {
+        target->query = query;
+        target->query_size = (size_t)(end - query);
+        end = query;
+        if (!is_sound_query(target)) {
+            return 400;
+        }
+    }
+    return take_path(target, text, end);
+}
+
+/* ---- and back ---- */
+
+static bool
+is_plain(unsigned char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           (c != '\0' && strchr("/-._~!$&'()*+,;=:@", c) != NULL);
+}
+
+size_t
+target_escape(const char *path, char *out, size_t room)
+{
+    static const char digits[] = "0123456789ABCDEF";
+    size_t size = 0;
+
+    for (; *path != '\0'; path++) {
+        unsigned char c = (unsigned char)*path;
+        char escaped[3] = {'%', digits[c >> 4], digits[c & 15]};
+        size_t step = is_plain(c) ? 1 : 3;
+
+        if (size + step < room) {
+            memcpy(out + size, step == 1 ? path : escaped, step);
+        }
+        size += step;
+    }
+    if (room != 0) {
+        out[size < room ? size : room - 1] = '\0';
+    }
+    return size;
+}
