@@ -80,6 +80,9 @@ struct weir_http_response {
     uint64_t length;
 };
 
+/** A status line and fields, checked and made into bytes once: see weir_http_prepare(). */
+struct weir_http_prepared;
+
 /** The head of a response to send. Borrowed until return. */
 struct weir_http_head {
     unsigned status;                      /* 200 … 599 */
@@ -87,8 +90,10 @@ struct weir_http_head {
     const struct weir_http_field *fields; /* Date, Connection, Content-Length and Transfer-Encoding
                                              are the library's: naming one here is -EINVAL */
     unsigned field_count;
-    unsigned flags;  /* HAS_LENGTH, CLOSE, NO_DATE */
-    uint64_t length; /* with HAS_LENGTH: the body must match it exactly */
+    unsigned flags;                            /* HAS_LENGTH, CLOSE, NO_DATE */
+    uint64_t length;                           /* with HAS_LENGTH: the body must match it exactly */
+    const struct weir_http_prepared *prepared; /* in place of status, reason and fields, which are
+                                                  zero then */
 };
 
 /** The head of a request to send. Borrowed until return. */
@@ -322,6 +327,29 @@ WEIR_API WEIR_NODISCARD int weir_http_produce(weir_http http, struct weir_iter *
  */
 WEIR_API WEIR_NODISCARD int weir_http_commit(weir_http http, struct weir_iter end,
                                              const struct weir_write *request, weir_op *ret_op);
+
+/**
+ * Make status, reason and fields into bytes once, for the heads of many responses: what is the same
+ * in all of them is neither checked nor written again. Date, framing and Connection are each
+ * response's own, and so are flags and length, which are zero here.
+ *
+ * Threads: any; what it gives is never changed, and may be used by all.
+ * Blocks:  never.
+ * Memory:  copies @p head; gives @p ret_prepared.
+ * @return 0, -EINVAL, -ENOMEM.
+ */
+WEIR_API WEIR_NODISCARD int weir_http_prepare(const struct weir_http_head *head,
+                                              struct weir_http_prepared **ret_prepared);
+
+/**
+ * Free it; no call uses it any more. Responses that were begun with it do not need it. NULL is
+ * legal.
+ *
+ * Threads: any.
+ * Blocks:  never.
+ * Memory:  takes @p prepared.
+ */
+WEIR_API void weir_http_prepared_free(struct weir_http_prepared *prepared);
 
 /**
  * Send an interim response, 100 to 199 but 101, before the response. A 100 is sent by the library

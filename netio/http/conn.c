@@ -257,27 +257,19 @@ wi_http_move(struct wi_http_conn *conn, uint64_t entered, enum wi_http_phase pha
 }
 
 void
-wi_http_set_phase(struct wi_http_conn *conn, enum wi_http_phase phase)
+wi_http_set_phase_among(struct wi_http_conn *conn, enum wi_http_phase phase)
 {
     uint64_t word = wi_load_relaxed(&conn->word);
 
-    if ((word & WI_HTTP_BEFORES) == 0) {
-        wi_store_relaxed(&conn->word, wi_http_with_phase(word, phase));
-        return;
-    }
     while (!wi_cas_relaxed(&conn->word, &word, wi_http_with_phase(word, phase))) {
     }
 }
 
 void
-wi_http_next_exchange(struct wi_http_conn *conn, enum wi_http_phase phase)
+wi_http_next_exchange_among(struct wi_http_conn *conn, enum wi_http_phase phase)
 {
     uint64_t word = wi_load_relaxed(&conn->word);
 
-    if ((word & (WI_HTTP_HELD | WI_HTTP_INFLIGHTS | WI_HTTP_BEFORES)) == WI_HTTP_HELD) {
-        wi_store_relaxed(&conn->word, word_after(word, phase)); // nobody can come in, or leave
-        return;
-    }
     // ORDER(http) observe: what those inside did before they left.
     while (!wi_cas_acq_rel(&conn->word, &word, word_after(word, phase))) {
     }

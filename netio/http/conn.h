@@ -10,6 +10,7 @@
  * the slot is not given to another connection while one is inside. Slots are never freed.
  */
 
+#include "mem/assert.h"
 #include "mem/atomic.h"
 #include "netio/http/parser.h"
 
@@ -102,7 +103,6 @@ struct wi_http_conn {
     struct wi_http_conn *previous;
     struct wi_http_conn *next;
     void *user;
-    struct weir_chain out; // complete responses of this turn, not submitted yet
     struct wi_http_kept *kept;
     struct wi_http_pull *pulls;
     struct wi_http_pull *pulls_last;
@@ -198,11 +198,42 @@ void wi_http_move(struct wi_http_conn *conn, uint64_t entered, enum wi_http_phas
 /** Who has entered: leave. */
 void wi_http_leave(struct wi_http_conn *conn, uint64_t entered);
 
-/** Loop thread, the exchange held and nobody inside. Set the phase. */
-void wi_http_set_phase(struct wi_http_conn *conn, enum wi_http_phase phase);
+/** The two below where others are inside. */
+void wi_http_set_phase_among(struct wi_http_conn *conn, enum wi_http_phase phase);
+void wi_http_next_exchange_among(struct wi_http_conn *conn, enum wi_http_phase phase);
 
-/** Loop thread. The next exchange, or none: held, in @p phase. Handles of the last are stale. */
-void wi_http_next_exchange(struct wi_http_conn *conn, enum wi_http_phase phase);
+/** Loop thread, the exchange held and nobody inside. Set the phase. */
+static inline void
+wi_http_set_phase(struct wi_http_conn *conn, enum wi_http_phase phase)
+{
+    uint64_t word = wi_load_relaxed(&conn->word);
+
+    if (wi_likely((word & WI_HTTP_BEFORES) == 0)) {
+        wi_store_relaxed(&conn->word, wi_http_with_phase(word, phase));
+    } else {
+        wi_http_set_phase_among(conn, phase);
+    }
+}
+
+/** Loop thread. The next exchange, or none: held, in @p phase. Handles of the last are stale.
+ *
+ *  Held and with nobody counted, the word is the loop's alone: wi_http_enter() changes nothing but
+ *  on this thread, and there is nobody to leave. So no swap is needed, and no order: who is let in
+ *  later is by wi_http_unhold(), which publishes. */
+static inline void
+wi_http_next_exchange(struct wi_http_conn *conn, enum wi_http_phase phase)
+{
+    uint64_t word = wi_load_relaxed(&conn->word);
+
+    if (wi_likely((word & (WI_HTTP_HELD | WI_HTTP_INFLIGHTS | WI_HTTP_BEFORES)) == WI_HTTP_HELD)) {
+        uint64_t generation = (word & ~(WI_HTTP_GENERATION - 1)) + WI_HTTP_GENERATION;
+
+        wi_store_relaxed(&conn->word,
+                         generation | WI_HTTP_HELD | (uint64_t)phase << WI_HTTP_PHASE_SHIFT);
+    } else {
+        wi_http_next_exchange_among(conn, phase);
+    }
+}
 
 /** Loop thread. Let other threads in. */
 void wi_http_unhold(struct wi_http_conn *conn);

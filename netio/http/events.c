@@ -4,6 +4,7 @@
 #include "mem/heap.h"
 #include "netio/http/frame.h"
 #include "netio/http/home.h"
+#include "netio/http/out.h"
 #include "netio/http/pull.h"
 #include "netio/http/serve.h"
 
@@ -41,7 +42,7 @@ let_input_go(struct wi_http_conn *conn)
 void
 wi_http_conn_close(struct wi_http_conn *conn)
 {
-    wi_http_flush_out(conn);
+    wi_http_out_flush(conn);
     say_over(conn, 0, WEIR_ORIGIN_NONE);
     let_input_go(conn);
     weir_close(conn->stream, WEIR_CLOSE_DRAIN, 0, 0);
@@ -114,7 +115,7 @@ wi_http_refuse(struct wi_http_conn *conn, unsigned status)
     size = snprintf(text, sizeof(text),
                     "HTTP/1.1 %u %s\r\nContent-Length: 0\r\nConnection: close\r\n\r\n", status,
                     weir_http_reason(status));
-    wi_http_flush_out(conn);
+    wi_http_out_flush(conn);
     if (wi_http_send_own(conn, text, (size_t)size, 0) < 0) {
         weir_close(conn->stream, WEIR_CLOSE_ABORT, 0, 0);
         return;
@@ -147,7 +148,7 @@ wi_http_conn_gone(struct wi_http_conn *conn, int status)
     leave_home(conn);
     wi_http_drop_head(conn);
     wi_http_drop_trailers(conn);
-    weir_chain_return(&conn->out);
+    wi_http_out_drop(conn);
     wi_heap_free(conn->saved);
     conn->saved = NULL;
     if (is_client) {

@@ -5,6 +5,7 @@
 #include "netio/http/frame.h"
 #include "netio/http/head.h"
 #include "netio/http/home.h"
+#include "netio/http/out.h"
 #include "netio/http/serve.h"
 #include "netio/http/text.h"
 
@@ -26,7 +27,7 @@ weir_http_defer(weir_http http, const struct weir_http_request **ret_request)
         if (conn->home->current == NULL) {
             return -WEIR_ESTALE;
         }
-        if (wi_http_flush_out(conn) < 0 || (result = wi_http_keep_head(conn)) < 0) {
+        if (wi_http_out_flush(conn) < 0 || (result = wi_http_keep_head(conn)) < 0) {
             return result < 0 ? result : -ECONNABORTED;
         }
     }
@@ -133,7 +134,7 @@ weir_http_interim(weir_http http, const struct weir_http_head *head)
     uint64_t entered;
     int result = wi_http_check_head(head, false);
 
-    if (result < 0 || head->status > 199 || head->status == 101) {
+    if (result < 0 || wi_http_status_of(head) > 199 || wi_http_status_of(head) == 101) {
         return -EINVAL;
     }
     result = wi_http_enter(http, 1u << WI_HTTP_OPEN, &conn, &entered);
@@ -146,8 +147,8 @@ weir_http_interim(weir_http http, const struct weir_http_head *head)
     if (wi_http_flags(conn) & (WI_HTTP_IS_OLD | WI_HTTP_CLIENT)) {
         result = -ENOTSUP;
     } else if (conn->home->loop == weir_loop_current()) {
-        result = wi_http_flush_out(conn);
-        wi_http_clear(conn, head->status == 100 ? (unsigned)WI_HTTP_WANTS_100 : 0);
+        result = wi_http_out_flush(conn);
+        wi_http_clear(conn, wi_http_status_of(head) == 100 ? (unsigned)WI_HTTP_WANTS_100 : 0);
     }
     if (result == 0) {
         result = send_bare(conn, head, false);
@@ -211,7 +212,7 @@ weir_http_hijack(weir_http http, const struct weir_http_head *head,
     if (result < 0) {
         return result;
     }
-    result = wi_http_flush_out(conn);
+    result = wi_http_out_flush(conn);
     if (result == 0 && head != NULL) {
         result = send_bare(conn, head, true);
     }
@@ -221,7 +222,7 @@ weir_http_hijack(weir_http http, const struct weir_http_head *head,
         return result;
     }
     *ret_stream = conn->stream;
-    conn->status = head != NULL ? (uint16_t)head->status : conn->status;
+    conn->status = head != NULL ? (uint16_t)wi_http_status_of(head) : conn->status;
     hand_over(conn, conn->stream, handlers, user);
     return 0;
 }

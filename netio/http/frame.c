@@ -404,19 +404,3 @@ wi_http_send(struct wi_http_conn *conn, uint64_t entered, const struct wi_http_f
     return is_apart ? send_apart(conn, entered, frame, request, ret_op)
                     : send_memory(conn, entered, frame, request, ret_op);
 }
-
-int
-wi_http_flush_out(struct wi_http_conn *conn)
-{
-    int result;
-
-    if (conn->out.head == NULL) {
-        return 0;
-    }
-    result = weir_write_chain(conn->stream, &conn->out, NULL, NULL);
-    if (result < 0) {
-        weir_chain_return(&conn->out);
-        weir_close(conn->stream, WEIR_CLOSE_ABORT, 0, 0);
-    }
-    return result;
-}

@@ -49,7 +49,4 @@ struct wi_http_begin {
 int wi_http_begin_message(struct wi_http_conn *conn, uint64_t entered, struct wi_http_begin *begin,
                           const struct weir_write *body, weir_op *ret_op);
 
-/** Loop thread. What was put together in this turn leaves now. 0, or the connection is aborted. */
-int wi_http_flush_out(struct wi_http_conn *conn);
-
 #endif /* WI_HTTP_FRAME_H */

@@ -2,6 +2,7 @@
 
 #include "netio/http/head.h"
 
+#include "mem/heap.h"
 #include "netio/http/text.h"
 
 #include <errno.h>
@@ -47,6 +48,9 @@ check_fields(const struct weir_http_field *fields, unsigned count, bool is_raw, 
 int
 wi_http_check_head(const struct weir_http_head *head, bool is_raw)
 {
+    if (head != NULL && head->prepared != NULL) {
+        return head->status != 0 || head->reason != NULL || head->field_count != 0 ? -EINVAL : 0;
+    }
     if (head == NULL || head->status < 100 || head->status > 599 ||
         (head->reason != NULL && !wi_http_is_value(head->reason, strlen(head->reason)))) {
         return -EINVAL;
@@ -91,6 +95,9 @@ wi_http_fields_bound(const struct weir_http_field *fields, unsigned count)
 size_t
 wi_http_response_bound(const struct weir_http_head *head)
 {
+    if (head->prepared != NULL) {
+        return LIBRARY_LINES_MAX + head->prepared->size;
+    }
     return LIBRARY_LINES_MAX + (head->reason != NULL ? strlen(head->reason) : 0) +
            wi_http_fields_bound(head->fields, head->field_count);
 }
@@ -147,20 +154,69 @@ put_framing(char *at, const struct wi_http_framing *framing)
     return at;
 }
 
+static char *
+put_line(char *at, const struct weir_http_head *head)
+{
+    return at + wi_http_put_status(at, head->status, head->reason,
+                                   head->reason != NULL ? strlen(head->reason) : 0);
+}
+
+static char *
+put_rest(char *at, const struct weir_http_head *head)
+{
+    at += wi_http_put_fields(at, head->fields, head->field_count);
+    return PUT(at, "\r\n");
+}
+
 size_t
 wi_http_put_response(char *out, const struct weir_http_head *head,
                      const struct wi_http_framing *framing)
 {
-    char *at = out + wi_http_put_status(out, head->status, head->reason,
-                                        head->reason != NULL ? strlen(head->reason) : 0);
+    const struct weir_http_prepared *prepared = head->prepared;
+    char *at = prepared != NULL ? put(out, prepared->text, prepared->line_size)
+                                : put_line(out, head);
 
     if (framing->date != NULL) {
         at = put(at, framing->date, WI_HTTP_DATE_SIZE);
     }
     at = put_framing(at, framing);
-    at += wi_http_put_fields(at, head->fields, head->field_count);
-    at = PUT(at, "\r\n");
+    at = prepared != NULL ? put(at, prepared->text + prepared->line_size,
+                                prepared->size - prepared->line_size)
+                          : put_rest(at, head);
     return (size_t)(at - out);
+}
+
+/* ---- once, for many ---- */
+
+int
+weir_http_prepare(const struct weir_http_head *head, struct weir_http_prepared **ret_prepared)
+{
+    struct weir_http_prepared *prepared;
+    size_t bound;
+    char *fields;
+
+    if (ret_prepared == NULL || head == NULL || head->prepared != NULL || head->flags != 0 ||
+        head->length != 0 || wi_http_check_head(head, false) < 0) {
+        return -EINVAL;
+    }
+    bound = wi_http_response_bound(head);
+    prepared = bound > UINT32_MAX ? NULL : wi_heap_alloc(sizeof(*prepared) + bound);
+    if (prepared == NULL) {
+        return -ENOMEM;
+    }
+    prepared->status = (uint16_t)head->status;
+    prepared->has_body = head->status >= 200 && head->status != 204 && head->status != 304;
+    fields = put_line(prepared->text, head);
+    prepared->line_size = (uint32_t)(fields - prepared->text);
+    prepared->size = (uint32_t)(put_rest(fields, head) - prepared->text);
+    *ret_prepared = prepared;
+    return 0;
+}
+
+void
+weir_http_prepared_free(struct weir_http_prepared *prepared)
+{
+    wi_heap_free(prepared);
 }
 
 size_t

@@ -20,6 +20,23 @@ struct wi_http_framing {
     const char *date; // with its line end, or NULL
 };
 
+/** A status line; and fields with the empty line behind them: what is of each response goes between.
+ */
+struct weir_http_prepared {
+    uint32_t line_size;
+    uint32_t size; // of all
+    uint16_t status;
+    bool has_body; // as far as the status says
+    char text[];
+};
+
+/** The status that a head asks for. */
+static inline unsigned
+wi_http_status_of(const struct weir_http_head *head)
+{
+    return head->prepared != NULL ? head->prepared->status : head->status;
+}
+
 /** Bytes that a head has at most. */
 size_t wi_http_response_bound(const struct weir_http_head *head);
 size_t wi_http_request_bound(const struct weir_http_ask *ask, const char *host);

@@ -5,6 +5,8 @@
 #include "mem/heap.h"
 #include "netio/http/serve.h"
 
+#include <errno.h>
+
 // Finer than this nobody is cut off: one timer serves all connections of a loop.
 #define SWEEP_NS_MIN (UINT64_C(100) * 1000 * 1000)
 
@@ -19,6 +21,14 @@ void
 wi_http_home_fini(struct wi_http_home *home)
 {
     wi_heap_free(home->joint);
+    wi_heap_free(home->memos);
+}
+
+int
+wi_http_home_remember(struct wi_http_home *home)
+{
+    home->memos = wi_heap_zalloc(WI_HTTP_MEMOS * sizeof(home->memos[0]));
+    return home->memos == NULL ? -ENOMEM : 0;
 }
 
 void

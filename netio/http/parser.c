@@ -2,6 +2,7 @@
 
 #include "netio/http/parser.h"
 
+#include "netio/http/fields.h"
 #include "netio/http/text.h"
 
 #include <assert.h>
@@ -159,12 +160,49 @@ static const llhttp_settings_t settings = {
     .on_message_complete = on_complete,
 };
 
+/* ---- request lines ---- */
+
+/* A method's name with its size. */
+struct method {
+    const char *name;
+    uint32_t size;
+};
+
+#define METHOD(number, id, text) [number] = {#text, sizeof(#text) - 1},
+static const struct method methods[] = {HTTP_METHOD_MAP(METHOD)};
+#undef METHOD
+
+// NULL: none of HTTP's.
+static const struct method *
+method_of(const llhttp_t *machine)
+{
+    const struct method *method = &methods[machine->method];
+
+    return machine->method < sizeof(methods) / sizeof(methods[0]) && method->name != NULL ? method
+                                                                                          : NULL;
+}
+
+// llhttp reads RTSP and ICE as well.
+static bool
+is_http(const struct wi_http_parser *parser, const char *head)
+{
+    const char *at = head + parser->target + parser->target_size;
+
+    while (*at == ' ') {
+        at++;
+    }
+    return memcmp(at, "HTTP/", 5) == 0;
+}
+
 /* ---- feeding ---- */
 
 void
 wi_http_parser_begin(struct wi_http_parser *parser, bool is_response)
 {
-    llhttp_init(&parser->machine, is_response ? HTTP_RESPONSE : HTTP_REQUEST, &settings);
+    if (!parser->is_fresh) {
+        llhttp_init(&parser->machine, is_response ? HTTP_RESPONSE : HTTP_REQUEST, &settings);
+        parser->is_fresh = true;
+    }
     parser->in_head = 0;
     parser->target = 0;
     parser->target_size = 0;
@@ -173,6 +211,7 @@ wi_http_parser_begin(struct wi_http_parser *parser, bool is_response)
     parser->is_row_open = false;
     parser->is_past_head = false;
     parser->is_complete = false;
+    parser->is_known = false;
     parser->received = 0;
     if (parser->table != NULL) {
         parser->table->count = 0;
@@ -197,6 +236,16 @@ refusal_of(llhttp_errno_t error)
     return error == HPE_INVALID_VERSION ? 505 : 400;
 }
 
+static enum wi_http_stop
+refused(struct wi_http_parser *parser, llhttp_errno_t error, size_t *ret_taken)
+{
+    *ret_taken = 0;
+    if (parser->refusal == 0) {
+        parser->refusal = (uint16_t)refusal_of(error);
+    }
+    return WI_HTTP_BAD;
+}
+
 // Behind a pause: how much was taken, and what for.
 static enum wi_http_stop
 paused(struct wi_http_parser *parser, const char *data, bool was_past_head, size_t *ret_taken)
@@ -210,19 +259,70 @@ paused(struct wi_http_parser *parser, const char *data, bool was_past_head, size
     return WI_HTTP_END;
 }
 
-enum wi_http_stop
-wi_http_parser_feed(struct wi_http_parser *parser, const char *data, size_t size, size_t *ret_taken)
+// The line behind which the fields are known has been fed: is it a request's, so that they are
+// what follows? An empty line before it is not, nor is what has no fields (HTTP/0.9).
+static bool
+is_request_line(const struct wi_http_parser *parser, const char *data)
+{
+    const llhttp_t *machine = &parser->machine;
+
+    return machine->http_major == 1 && machine->http_minor <= 1 && parser->target_size != 0 &&
+           machine->method != HTTP_CONNECT && method_of(machine) != NULL && is_http(parser, data);
+}
+
+static void
+learn_line(struct wi_http_parser *parser, const char *data, size_t size)
+{
+    const llhttp_t *machine = &parser->machine;
+    const struct method *method = method_of(machine);
+    const struct wi_http_line line = {
+        .method = method->name,
+        .method_size = method->size,
+        .target = parser->target,
+        .target_size = parser->target_size,
+        .minor = machine->http_minor,
+        .keeps = llhttp_should_keep_alive(machine) != 0,
+    };
+
+    wi_http_memo_learn_line(parser->memo, data, size, &line);
+}
+
+static enum wi_http_stop
+head_is_known(struct wi_http_parser *parser, size_t size)
+{
+    parser->in_head = (uint32_t)size;
+    parser->is_past_head = true;
+    parser->is_complete = true;
+    parser->is_known = true;
+    return is_beyond(parser) ? WI_HTTP_BAD : WI_HTTP_HEAD;
+}
+
+// A line behind which the fields are known, by llhttp. False: so is the rest, if that refused
+// nothing.
+static bool
+feed_line(struct wi_http_parser *parser, const char *data, size_t size, llhttp_errno_t *ret_error)
+{
+    parser->is_fresh = false;
+    *ret_error = llhttp_execute(&parser->machine, data, size);
+    if (*ret_error != HPE_OK || !is_request_line(parser, data)) {
+        return false;
+    }
+    parser->machine.flags = (uint16_t)parser->memo->flags;
+    learn_line(parser, data, size);
+    return true;
+}
+
+// By llhttp, all but the first @p fed bytes, which it has had.
+static enum wi_http_stop
+feed_rest(struct wi_http_parser *parser, const char *data, size_t size, size_t fed,
+          size_t *ret_taken)
 {
     bool was_past_head = parser->is_past_head;
     uint64_t received = parser->received;
     llhttp_errno_t error;
 
-    // Of a head no more is looked at than it may have.
-    if (!was_past_head && size > parser->limits->head_max + 1u - parser->in_head) {
-        size = parser->limits->head_max + 1u - parser->in_head;
-    }
-    parser->origin = (const char *)((uintptr_t)data - parser->in_head);
-    error = llhttp_execute(&parser->machine, data, size);
+    parser->is_fresh = false;
+    error = llhttp_execute(&parser->machine, data + fed, size - fed);
     if (error == HPE_OK) {
         *ret_taken = size;
         if (!was_past_head || parser->received == received) {
@@ -233,11 +333,42 @@ wi_http_parser_feed(struct wi_http_parser *parser, const char *data, size_t size
     if (error == HPE_PAUSED || error == HPE_PAUSED_UPGRADE) {
         return paused(parser, data, was_past_head, ret_taken);
     }
-    *ret_taken = 0;
-    if (parser->refusal == 0) {
-        parser->refusal = (uint16_t)refusal_of(error);
+    return refused(parser, error, ret_taken);
+}
+
+// The first bytes of a head.
+static enum wi_http_stop
+feed_first(struct wi_http_parser *parser, const char *data, size_t size, size_t *ret_taken)
+{
+    llhttp_errno_t error = HPE_OK;
+    size_t line;
+
+    if (wi_http_memo_is_head(parser->memo, data, size)) {
+        *ret_taken = parser->memo->line_size + parser->memo->size;
+        parser->target = parser->memo->line.target;
+        return head_is_known(parser, *ret_taken);
     }
-    return WI_HTTP_BAD;
+    line = wi_http_memo_find(parser->memo, data, size);
+    if (line != 0 && feed_line(parser, data, line, &error)) {
+        *ret_taken = line + parser->memo->size;
+        return head_is_known(parser, *ret_taken);
+    }
+    return error == HPE_OK ? feed_rest(parser, data, size, line, ret_taken)
+                           : refused(parser, error, ret_taken);
+}
+
+enum wi_http_stop
+wi_http_parser_feed(struct wi_http_parser *parser, const char *data, size_t size, size_t *ret_taken)
+{
+    bool is_first = parser->in_head == 0 && !parser->is_past_head;
+
+    // Of a head no more is looked at than it may have.
+    if (!parser->is_past_head && size > parser->limits->head_max + 1u - parser->in_head) {
+        size = parser->limits->head_max + 1u - parser->in_head;
+    }
+    parser->origin = (const char *)((uintptr_t)data - parser->in_head);
+    return is_first && parser->memo != NULL ? feed_first(parser, data, size, ret_taken)
+                                            : feed_rest(parser, data, size, 0, ret_taken);
 }
 
 bool
@@ -257,92 +388,15 @@ wi_http_parser_skip_body(struct wi_http_parser *parser)
 bool
 wi_http_parser_keeps(const struct wi_http_parser *parser)
 {
-    return llhttp_should_keep_alive(&parser->machine) != 0;
+    return parser->is_known ? parser->memo->line.keeps
+                            : llhttp_should_keep_alive(&parser->machine) != 0;
 }
 
 /* ---- the complete head ---- */
 
-// Between what rows name there is a colon and white space, and between rows one line end: what
-// else llhttp lets pass there is a fold.
-static bool
-is_gap_clean(const char *gap, const char *end)
-{
-    while (gap < end && (*gap == ' ' || *gap == '\t' || *gap == ':')) {
-        gap++;
-    }
-    return gap == end;
-}
-
-static bool
-is_line_end(const char *gap, const char *end)
-{
-    while (gap < end && (*gap == ' ' || *gap == '\t')) {
-        gap++;
-    }
-    return end - gap == 2 && gap[0] == '\r' && gap[1] == '\n';
-}
-
-static bool
-make_fields(const struct wi_http_parser *parser, const char *head, struct weir_http_field *fields)
-{
-    const struct wi_http_table *table = parser->table;
-    const char *end = head + parser->in_head - 2; // before the empty line
-
-    for (uint32_t i = table->count; i-- > 0;) {
-        const struct wi_http_row *row = &table->rows[i];
-        const char *name = head + row->name;
-        const char *name_end = name + row->name_size;
-        const char *value = row->value_size == 0 ? name_end + 1 : head + row->value;
-        const char *value_end = value + row->value_size;
-
-        if (row->name_size == 0 || !is_gap_clean(name_end, value) || !is_line_end(value_end, end)) {
-            return false;
-        }
-        while (value_end > value && (value_end[-1] == ' ' || value_end[-1] == '\t')) {
-            value_end--;
-        }
-        fields[i] = (struct weir_http_field){
-            .name = name,
-            .value = value,
-            .name_size = row->name_size,
-            .value_size = (uint32_t)(value_end - value),
-        };
-        end = name;
-    }
-    return true;
-}
-
-/* What is looked at in every head, found in one pass. */
-struct known {
-    const struct weir_http_field *host;
-    const struct weir_http_field *expect;
-    const struct weir_http_field *coding;
-    unsigned hosts;
-    unsigned codings;
-};
-
-static void
-find_known(const struct weir_http_field *fields, unsigned count, struct known *ret_known)
-{
-    *ret_known = (struct known){0};
-    for (unsigned i = 0; i < count; i++) {
-        const struct weir_http_field *field = &fields[i];
-
-        if (field->name_size == 4 && wi_http_is_name(field, "host")) {
-            ret_known->host = field;
-            ret_known->hosts++;
-        } else if (field->name_size == 6 && wi_http_is_name(field, "expect")) {
-            ret_known->expect = field;
-        } else if (field->name_size == 17 && wi_http_is_name(field, "transfer-encoding")) {
-            ret_known->coding = field;
-            ret_known->codings++;
-        }
-    }
-}
-
 // Chunked and nothing else, once. 0 or the status to refuse with.
 static unsigned
-check_coding(const llhttp_t *machine, const struct known *known)
+check_coding(const llhttp_t *machine, const struct wi_http_known *known)
 {
     if (known->codings == 0) {
         return 0;
@@ -356,7 +410,7 @@ check_coding(const llhttp_t *machine, const struct known *known)
 
 static unsigned
 check_request(const llhttp_t *machine, const struct weir_http_limits *limits,
-              const struct known *known, unsigned *ret_flags)
+              const struct wi_http_known *known, unsigned *ret_flags)
 {
     unsigned status;
 
@@ -397,34 +451,90 @@ common_flags(const struct wi_http_parser *parser)
            (machine->upgrade ? (unsigned)WEIR_HTTP_UPGRADE : 0);
 }
 
+// Worth remembering is what asks for nothing but an answer.
+static void
+learn(struct wi_http_parser *parser, const char *head, const struct weir_http_field *fields,
+      const struct wi_http_known *known)
+{
+    const llhttp_t *machine = &parser->machine;
+    const unsigned more = F_CHUNKED | F_CONTENT_LENGTH | F_TRANSFER_ENCODING | F_SKIPBODY;
+
+    if (parser->memo != NULL && parser->is_complete && known->hosts == 1 && known->expect == NULL &&
+        known->codings == 0 && !(machine->flags & more) && !machine->upgrade) {
+        wi_http_memo_learn(parser->memo, head, parser->in_head, fields, parser->table->count,
+                           machine->flags);
+    }
+}
+
+// The head's fields, looked at. 0, or the status to refuse with.
+static unsigned
+request_fields(struct wi_http_parser *parser, const char *head, struct weir_http_field *fields,
+               unsigned *ret_flags)
+{
+    struct wi_http_known known;
+    unsigned status;
+
+    if (!wi_http_make_fields(parser, head, fields)) {
+        return 400;
+    }
+    wi_http_find_known(fields, parser->table->count, &known);
+    *ret_flags = common_flags(parser);
+    status = check_request(&parser->machine, parser->limits, &known, ret_flags);
+    if (status == 0) {
+        learn(parser, head, fields, &known);
+    }
+    return status;
+}
+
+// A head that equals one before.
+static void
+known_request(const struct wi_http_parser *parser, const char *head, struct weir_http_field *fields,
+              struct weir_http_request *ret_request)
+{
+    const struct wi_http_memo *memo = parser->memo;
+    const struct wi_http_line *line = &memo->line;
+
+    wi_http_memo_views(memo, head + parser->in_head - memo->size, fields);
+    ret_request->method = line->method;
+    ret_request->target = head + line->target;
+    ret_request->fields = fields;
+    ret_request->method_size = line->method_size;
+    ret_request->target_size = line->target_size;
+    ret_request->field_count = memo->count;
+    ret_request->flags = 0;
+    ret_request->minor = line->minor;
+    ret_request->length = 0;
+}
+
 unsigned
-wi_http_parser_request(const struct wi_http_parser *parser, const char *head,
+wi_http_parser_request(struct wi_http_parser *parser, const char *head,
                        struct weir_http_field *fields, struct weir_http_request *ret_request)
 {
     const llhttp_t *machine = &parser->machine;
-    struct known known;
+    const struct method *method;
+    unsigned flags = 0;
     unsigned status;
-    unsigned flags = common_flags(parser);
 
-    if (!make_fields(parser, head, fields)) {
-        return 400;
+    if (parser->is_known) {
+        known_request(parser, head, fields, ret_request);
+        return 0;
     }
-    find_known(fields, parser->table->count, &known);
-    status = check_request(machine, parser->limits, &known, &flags);
-    if (status != 0) {
-        return status;
+    status = is_http(parser, head) ? request_fields(parser, head, fields, &flags) : 400;
+    method = method_of(machine);
+    if (status != 0 || method == NULL) {
+        return status != 0 ? status : 501;
     }
     *ret_request = (struct weir_http_request){
-        .method = llhttp_method_name((llhttp_method_t)machine->method),
+        .method = method->name,
         .target = head + parser->target,
         .fields = fields,
+        .method_size = method->size,
         .target_size = parser->target_size,
         .field_count = parser->table->count,
         .flags = flags,
         .minor = machine->http_minor,
         .length = flags & WEIR_HTTP_HAS_LENGTH ? machine->content_length : 0,
     };
-    ret_request->method_size = (uint32_t)strlen(ret_request->method);
     return 0;
 }
 
@@ -433,12 +543,12 @@ wi_http_parser_response(const struct wi_http_parser *parser, const char *head,
                         struct weir_http_field *fields, struct weir_http_response *ret_response)
 {
     const llhttp_t *machine = &parser->machine;
-    struct known known;
+    struct wi_http_known known;
 
-    if (!make_fields(parser, head, fields) || machine->http_major != 1 || machine->http_minor > 1) {
+    if (!wi_http_make_fields(parser, head, fields) || machine->http_major != 1 || machine->http_minor > 1) {
         return -EPROTO;
     }
-    find_known(fields, parser->table->count, &known);
+    wi_http_find_known(fields, parser->table->count, &known);
     if (check_coding(machine, &known) != 0) {
         return -EPROTO;
     }
@@ -451,44 +561,6 @@ wi_http_parser_response(const struct wi_http_parser *parser, const char *head,
         .reason_size = parser->target_size,
         .fields = fields,
         .length = machine->flags & F_CONTENT_LENGTH ? machine->content_length : 0,
-    };
-    return 0;
-}
-
-/* ---- bounds ---- */
-
-#define SECONDS(n) ((uint64_t)(n)*UINT64_C(1000000000))
-
-static uint32_t
-or_default(uint32_t value, uint32_t otherwise)
-{
-    return value != 0 ? value : otherwise;
-}
-
-static uint64_t
-or_default_u64(uint64_t value, uint64_t otherwise)
-{
-    return value != 0 ? value : otherwise;
-}
-
-int
-wi_http_limits_set(struct weir_http_limits *ret_limits, const struct weir_http_limits *limits)
-{
-    if (limits->fields_max > WI_HTTP_FIELDS_MAX || limits->head_max > (1u << 30)) {
-        return -EINVAL;
-    }
-    *ret_limits = (struct weir_http_limits){
-        .line_max = or_default(limits->line_max, 8u << 10),
-        .head_max = or_default(limits->head_max, 32u << 10),
-        .fields_max = or_default(limits->fields_max, 100),
-        .body_max = or_default_u64(limits->body_max, UINT64_C(32) << 20),
-        .discard_max = or_default_u64(limits->discard_max, UINT64_C(256) << 10),
-        .requests_max = or_default(limits->requests_max, UINT32_MAX),
-        .head_ns = or_default_u64(limits->head_ns, SECONDS(30)),
-        .idle_ns = or_default_u64(limits->idle_ns, SECONDS(120)),
-        .grace_ns = or_default_u64(limits->grace_ns, SECONDS(5)),
-        .receive_rate_min = or_default(limits->receive_rate_min, 240),
-        .send_rate_min = or_default(limits->send_rate_min, 240),
     };
     return 0;
 }

@@ -11,7 +11,7 @@
  * in the head, so that it does not matter in which pieces it came.
  */
 
-#include "weir/http.h"
+#include "netio/http/memo.h"
 
 #include <llhttp.h>
 
@@ -23,14 +23,6 @@ enum wi_http_stop {
     WI_HTTP_HEAD, // a head is complete; its message may be, too: see wi_http_parser.is_complete
     WI_HTTP_END,  // the message is complete
     WI_HTTP_BAD,  // refused, see `refusal`; no more can be fed
-};
-
-/** Places of a field in its head. */
-struct wi_http_row {
-    uint32_t name;
-    uint32_t name_size;
-    uint32_t value;
-    uint32_t value_size;
 };
 
 /** The rows of the head that is being fed. */
@@ -51,6 +43,7 @@ struct wi_http_parser {
     llhttp_t machine;
     struct wi_http_table *table; // where rows go; only needed while a head is fed
     const char *origin;          // where the head's first byte would be, in the piece being fed
+    struct wi_http_memo *memo;   // fields of heads before, under the same limits; or NULL
     const struct weir_http_limits *limits;
     wi_http_body_fn *body;
     wi_http_trailer_fn *trailer;
@@ -63,6 +56,8 @@ struct wi_http_parser {
     bool has_value;    // of that row
     bool is_past_head; // what comes is body
     bool is_complete;
+    bool is_known;     // the head is the memo's
+    bool is_fresh;     // the machine is as it is before a message
     uint64_t received; // bytes of body
 };
 
@@ -82,7 +77,7 @@ void wi_http_parser_skip_body(struct wi_http_parser *parser);
 
 /** The head lies at @p head in one piece: check what llhttp does not, and make views of the rows.
  *  0, or the status to refuse with. */
-unsigned wi_http_parser_request(const struct wi_http_parser *parser, const char *head,
+unsigned wi_http_parser_request(struct wi_http_parser *parser, const char *head,
                                 struct weir_http_field *fields,
                                 struct weir_http_request *ret_request);
 

@@ -5,6 +5,7 @@
 #include "netio/http/frame.h"
 #include "netio/http/head.h"
 #include "netio/http/home.h"
+#include "netio/http/out.h"
 #include "netio/http/serve.h"
 #include "netio/http/text.h"
 
@@ -26,6 +27,7 @@ struct plan {
     enum wi_http_mode mode;
     bool is_complete; // nothing follows
     bool is_last;
+    uint16_t status;
     uint64_t size; // of the piece of body that goes with the head
     struct wi_http_framing framing;
 };
@@ -35,14 +37,16 @@ plan_response(const struct wi_http_conn *conn, const struct weir_http_head *head
               const struct weir_write *body, struct plan *plan)
 {
     uint64_t size = plan->size;
+    unsigned status = wi_http_status_of(head);
     bool has_length = (head->flags & WEIR_HTTP_HAS_LENGTH) != 0;
     uint64_t length = has_length ? head->length : size;
 
+    plan->status = (uint16_t)status;
     plan->is_complete = body == NULL || (body->flags & WEIR_CHUNK_END);
-    if (has_no_body(conn, head->status)) {
+    if (has_no_body(conn, status)) {
         plan->mode = WI_HTTP_NONE; // a length is told all the same, but for 204
         plan->framing.has_length =
-            head->status != 204 && (has_length || (plan->is_complete && body != NULL));
+            status != 204 && (has_length || (plan->is_complete && body != NULL));
     } else if (has_length || plan->is_complete) {
         if (size > length || (plan->is_complete && size != length)) {
             return -EMSGSIZE;
@@ -63,13 +67,14 @@ plan_response(const struct wi_http_conn *conn, const struct weir_http_head *head
 }
 
 static void
-note_plan(struct wi_http_conn *conn, const struct plan *plan, unsigned status, uint64_t size)
+note_plan(struct wi_http_conn *conn, const struct plan *plan)
 {
     conn->mode = (uint8_t)plan->mode;
     conn->is_last = plan->is_last;
-    conn->status = (uint16_t)status;
-    wi_store_relaxed(&conn->left, plan->mode == WI_HTTP_LENGTH ? plan->framing.length - size : 0);
-    wi_store_relaxed(&conn->body_sent, size);
+    conn->status = plan->status;
+    wi_store_relaxed(&conn->left,
+                     plan->mode == WI_HTTP_LENGTH ? plan->framing.length - plan->size : 0);
+    wi_store_relaxed(&conn->body_sent, plan->size);
 }
 
 /* ---- the short way: complete, small, and nobody asked to be told ---- */
@@ -85,48 +90,7 @@ is_short(const struct weir_write *body, const weir_op *ret_op, uint64_t size)
             (size <= COPY_MAX || body->chain != NULL));
 }
 
-static int
-append_body(struct weir_chain *out, const struct weir_write *body)
-{
-    if (body->chain != NULL) {
-        weir_chain_splice(out, body->chain);
-        return 0;
-    }
-    for (unsigned i = 0; i < body->iov_count; i++) {
-        int result = weir_chain_append(out, body->iov[i].iov_base, body->iov[i].iov_len);
-
-        if (result < 0) {
-            return result;
-        }
-    }
-    return 0;
-}
-
-// Head and body in one piece of memory if they are small; else one behind the other.
-static int
-append_response(struct wi_http_conn *conn, char *head, size_t head_size, size_t room,
-                const struct weir_write *body, uint64_t size)
-{
-    struct weir_chain *out = &conn->out;
-    int result;
-
-    if (body == NULL || size == 0 || conn->mode == WI_HTTP_NONE) {
-        return weir_chain_append(out, head, head_size);
-    }
-    if (body->chain == NULL && body->iov_count == 1 && size <= room - head_size) {
-        memcpy(head + head_size, body->iov[0].iov_base, size);
-        return weir_chain_append(out, head, head_size + size);
-    }
-    result = weir_chain_append(out, head, head_size);
-    if (result == 0) {
-        result = append_body(out, body);
-        if (result < 0) { // a head without its body must not leave
-            weir_close(conn->stream, WEIR_CLOSE_ABORT, 0, 0);
-        }
-    }
-    return result;
-}
-
+// What is not sent of a body that is given is let go all the same.
 static void
 drop_unsent(const struct wi_http_conn *conn, const struct weir_write *body)
 {
@@ -135,32 +99,69 @@ drop_unsent(const struct wi_http_conn *conn, const struct weir_write *body)
     }
 }
 
-static int
-respond_short(struct wi_http_conn *conn, const struct weir_http_head *head,
-              const struct weir_write *body, struct plan *plan)
+static size_t
+put_body(char *out, const struct weir_write *body)
 {
-    uint64_t size = plan->size;
-    char stack[HEAD_ON_STACK];
-    size_t bound = wi_http_response_bound(head);
-    char *text = bound <= sizeof(stack) ? stack : wi_heap_alloc(bound);
-    size_t head_size;
+    size_t size = 0;
+
+    for (unsigned i = 0; i < body->iov_count; i++) {
+        if (body->iov[i].iov_len != 0) {
+            memcpy(out + size, body->iov[i].iov_base, body->iov[i].iov_len);
+        }
+        size += body->iov[i].iov_len;
+    }
+    return size;
+}
+
+// More than a block has room for: by way of memory of its own.
+static __attribute__((noinline)) int
+respond_long(struct wi_http_conn *conn, const struct weir_http_head *head,
+             const struct weir_write *body, size_t bound, const struct plan *plan)
+{
+    char *text = wi_heap_alloc(bound);
+    size_t size;
     int result;
 
     if (text == NULL) {
         return -ENOMEM;
     }
-    note_plan(conn, plan, head->status, size);
-    head_size = wi_http_put_response(text, head, &plan->framing);
-    result = append_response(conn, text, head_size, bound <= sizeof(stack) ? sizeof(stack) : bound,
-                             body, size);
-    if (text != stack) {
-        wi_heap_free(text);
+    size = wi_http_put_response(text, head, &plan->framing);
+    if (body != NULL) {
+        size += put_body(text + size, body);
     }
-    if (result == 0) {
-        drop_unsent(conn, body);
-        wi_http_set_phase(conn, WI_HTTP_DONE);
-    }
+    result = wi_http_out_append(conn, text, size);
+    wi_heap_free(text);
     return result;
+}
+
+// Head, and body if it is to be copied, in one piece; a chain behind it.
+static int
+respond_short(struct wi_http_conn *conn, const struct weir_http_head *head,
+              const struct weir_write *body, struct plan *plan)
+{
+    const struct weir_write *sent = plan->mode == WI_HTTP_NONE ? NULL : body;
+    const struct weir_write *copied = sent != NULL && sent->chain == NULL ? sent : NULL;
+    size_t bound = wi_http_response_bound(head) + (copied != NULL ? plan->size : 0);
+    char *text = wi_http_out_room(conn, bound);
+    size_t size;
+
+    if (wi_likely(text != NULL)) {
+        size = wi_http_put_response(text, head, &plan->framing);
+        wi_http_out_put(conn, copied != NULL ? size + put_body(text + size, copied) : size);
+    } else {
+        int result = respond_long(conn, head, copied, bound, plan);
+
+        if (result < 0) {
+            return result;
+        }
+    }
+    note_plan(conn, plan);
+    if (sent != copied) {
+        wi_http_out_splice(conn, sent->chain);
+    }
+    drop_unsent(conn, body);
+    wi_http_set_phase(conn, WI_HTTP_DONE);
+    return 0;
 }
 
 /* ---- pieces ---- */
@@ -207,8 +208,8 @@ send_piece(struct wi_http_conn *conn, uint64_t entered, const struct wi_http_fra
     enum wi_http_phase from = wi_http_phase(entered);
     int result;
 
-    if (conn->home->loop == weir_loop_current() && conn->out.head != NULL) {
-        result = wi_http_flush_out(conn);
+    if (conn->home->loop == weir_loop_current()) {
+        result = wi_http_out_flush(conn);
         if (result < 0) {
             return result;
         }
@@ -261,7 +262,7 @@ respond_with_body(struct wi_http_conn *conn, uint64_t entered, const struct weir
         return -ENOMEM;
     }
     conn->is_last = plan->is_last;
-    conn->status = (uint16_t)head->status;
+    conn->status = plan->status;
     begin.text_size = wi_http_put_response(text, head, &plan->framing);
     result = wi_http_begin_message(conn, entered, &begin, body, ret_op);
     if (text != stack) {
@@ -276,7 +277,7 @@ check_response(const struct weir_http_head *head, const struct weir_write *body,
     int result = wi_http_check_head(head, false);
 
     *ret_size = 0;
-    if (result == 0 && head->status < 200) {
+    if (result == 0 && wi_http_status_of(head) < 200) {
         result = -EINVAL;
     }
     if (result == 0 && body != NULL) {
@@ -306,27 +307,86 @@ date_of(const struct weir_http_head *head, uint64_t now_ns)
     return head->flags & WEIR_HTTP_NO_DATE ? NULL : wi_http_date(now_ns);
 }
 
-int
-weir_http_respond(weir_http http, const struct weir_http_head *head, const struct weir_write *body,
-                  weir_op *ret_op)
+/* ---- the commonest of all: prepared, one piece of bytes, and the connection goes on ---- */
+
+// A body in one piece that is_short() would take, without a branch for each thing it is not.
+static inline bool
+is_one_piece(const struct weir_write *body)
+{
+    return body != NULL && body->flags == WEIR_CHUNK_END && body->iov_count == 1 &&
+           body->iov != NULL &&
+           ((uintptr_t)body->chain | (uintptr_t)body->shared | (uintptr_t)body->file |
+            (uintptr_t)body->done | body->token.bits | body->deadline_ns | (uint64_t)body->level) ==
+               0 &&
+           body->iov[0].iov_len - 1 < COPY_MAX && body->iov[0].iov_base != NULL;
+}
+static_assert(WEIR_SENT == 0, "a body that says nothing is done when it is sent");
+
+static inline bool
+is_usual(const struct wi_http_conn *conn, const struct weir_http_head *head)
+{
+    const unsigned unusual = WI_HTTP_CLIENT | WI_HTTP_LAST | WI_HTTP_WANTS_100 | WI_HTTP_IS_HEAD |
+                             WI_HTTP_IS_OLD | WI_HTTP_FIN;
+
+    return head != NULL && head->prepared != NULL &&
+           (head->flags | head->status | head->field_count | (uintptr_t)head->reason) == 0 &&
+           head->prepared->has_body && !(wi_http_flags(conn) & unusual) &&
+           !wi_http_server_is_draining(conn->side);
+}
+
+// True: it is done. False: not for here, nothing has been.
+static bool
+respond_usually(struct wi_http_conn *conn, const struct weir_http_head *head,
+                const struct weir_write *body)
+{
+    const struct weir_http_prepared *prepared = head->prepared;
+    size_t size = body->iov[0].iov_len;
+    char *text = wi_http_out_room(conn, wi_http_response_bound(head) + size);
+    char *at = text;
+
+    if (wi_unlikely(text == NULL)) {
+        return false;
+    }
+    at += wi_http_put(at, prepared->text, prepared->line_size);
+    at += wi_http_put(at, wi_http_date(weir_loop_now_ns(conn->home->loop)), WI_HTTP_DATE_SIZE);
+    at += wi_http_put(at, "Content-Length: ", 16);
+    at += wi_http_put_decimal(at, size);
+    at += wi_http_put(at, "\r\n", 2);
+    at += wi_http_put(at, prepared->text + prepared->line_size,
+                      prepared->size - prepared->line_size);
+    at += wi_http_put(at, body->iov[0].iov_base, size);
+    wi_http_out_put(conn, (size_t)(at - text));
+    conn->mode = WI_HTTP_LENGTH;
+    conn->is_last = false;
+    conn->status = prepared->status;
+    wi_store_relaxed(&conn->left, 0);
+    wi_store_relaxed(&conn->body_sent, size);
+    wi_http_set_phase(conn, WI_HTTP_DONE);
+    return true;
+}
+
+// On the connection's loop, inside `request`.
+static int
+respond_in_call(struct wi_http_conn *conn, const struct weir_http_head *head,
+                const struct weir_write *body, struct plan *plan)
+{
+    int result;
+
+    plan->framing.date = date_of(head, weir_loop_now_ns(conn->home->loop));
+    result = plan_response(conn, head, body, plan);
+    return result < 0 ? result : respond_short(conn, head, body, plan);
+}
+
+static int
+respond_alone(weir_http http, const struct weir_http_head *head, const struct weir_write *body,
+              struct plan *plan, weir_op *ret_op)
 {
     static const struct weir_write nothing;
-    struct plan plan = {0};
-    struct wi_http_conn *conn = wi_http_conn_at(http);
+    struct wi_http_conn *conn;
     uint64_t entered;
-    int result = check_response(head, body, &plan.size);
+    int result;
 
-    if (result < 0) {
-        return result;
-    }
-    if (is_here_and_held(conn, http) && is_short(body, ret_op, plan.size) &&
-        (body == NULL || (body->flags & WEIR_CHUNK_END)) &&
-        !(wi_http_flags(conn) & WI_HTTP_CLIENT)) {
-        plan.framing.date = date_of(head, weir_loop_now_ns(conn->home->loop));
-        result = plan_response(conn, head, body, &plan);
-        return result < 0 ? result : respond_short(conn, head, body, &plan);
-    }
-    plan.framing.date = date_of(head, weir_now_ns());
+    plan->framing.date = date_of(head, weir_now_ns());
     result = wi_http_enter(http, 1u << WI_HTTP_OPEN, &conn, &entered);
     if (result < 0) {
         return result;
@@ -339,15 +399,47 @@ weir_http_respond(weir_http http, const struct weir_http_head *head, const struc
     if (result < 0) {
         return result;
     }
-    result = plan_response(conn, head, body, &plan);
+    result = plan_response(conn, head, body, plan);
     if (result == 0) {
         result =
-            respond_with_body(conn, entered, head, body != NULL ? body : &nothing, &plan, ret_op);
+            respond_with_body(conn, entered, head, body != NULL ? body : &nothing, plan, ret_op);
     } else {
         wi_http_move(conn, entered, WI_HTTP_OPEN);
     }
     wi_http_leave(conn, entered);
     return result;
+}
+
+static __attribute__((noinline)) int
+respond_otherwise(weir_http http, const struct weir_http_head *head, const struct weir_write *body,
+                  weir_op *ret_op)
+{
+    struct plan plan = {0};
+    struct wi_http_conn *conn = wi_http_conn_at(http);
+    int result = check_response(head, body, &plan.size);
+
+    if (result < 0) {
+        return result;
+    }
+    if (is_here_and_held(conn, http) && is_short(body, ret_op, plan.size) &&
+        (body == NULL || (body->flags & WEIR_CHUNK_END)) &&
+        !(wi_http_flags(conn) & WI_HTTP_CLIENT)) {
+        return respond_in_call(conn, head, body, &plan);
+    }
+    return respond_alone(http, head, body, &plan, ret_op);
+}
+
+int
+weir_http_respond(weir_http http, const struct weir_http_head *head, const struct weir_write *body,
+                  weir_op *ret_op)
+{
+    struct wi_http_conn *conn = wi_http_conn_at(http);
+
+    if (ret_op == NULL && is_one_piece(body) && is_here_and_held(conn, http) &&
+        is_usual(conn, head) && respond_usually(conn, head, body)) {
+        return 0;
+    }
+    return respond_otherwise(http, head, body, ret_op);
 }
 
 /* ---- write ---- */
@@ -477,45 +569,5 @@ weir_http_end(weir_http http, const struct weir_http_field *trailers, unsigned t
         result = write_planned(http, &plan, trailer_count, ret_op);
     }
     wi_heap_free(text);
-    return result;
-}
-
-/* ---- produce and commit ---- */
-
-int
-weir_http_produce(weir_http http, struct weir_iter *ret_iter)
-{
-    struct wi_http_conn *conn;
-    uint64_t entered;
-    int result = wi_http_enter(http, 1u << WI_HTTP_BODY, &conn, &entered);
-
-    if (result < 0) {
-        return result == -EALREADY ? -EINVAL : result;
-    }
-    result = weir_produce(conn->stream, ret_iter);
-    wi_http_leave(conn, entered);
-    return result;
-}
-
-int
-weir_http_commit(weir_http http, struct weir_iter end, const struct weir_write *request,
-                 weir_op *ret_op)
-{
-    static const struct weir_write corked = {.flags = WEIR_MORE};
-    struct weir_write write = request != NULL ? *request : corked;
-    struct wi_http_conn *conn = wi_http_conn_at(http);
-    struct weir_chain chain = {NULL, NULL};
-    int result = conn == NULL ? -WEIR_ESTALE : weir_produce_take(conn->stream, end, &chain);
-
-    if (result < 0) {
-        return result;
-    }
-    if (write.iov_count != 0 || write.chain != NULL || write.shared != NULL || write.file != NULL) {
-        result = -EINVAL;
-    } else {
-        write.chain = &chain;
-        result = weir_http_write(http, &write, ret_op);
-    }
-    weir_chain_return(&chain);
     return result;
 }

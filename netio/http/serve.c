@@ -5,23 +5,69 @@
 #include "mem/heap.h"
 #include "netio/http/frame.h"
 #include "netio/http/home.h"
+#include "netio/http/out.h"
 #include "netio/http/pull.h"
 
 #include <errno.h>
 #include <string.h>
 
-/* Where a data function is in what it was shown. */
+/* Where a data function is in what it was shown: in a piece that lies in one. */
 struct feed {
-    struct weir_iter at; // the first byte that is not consumed
+    const char *data; // the first byte that is not consumed
+    size_t size;      // from there to the piece's end
+    size_t done;      // of the piece, before it
+    size_t consumed;  // in all
+    struct weir_iter piece;
+    struct weir_iter next; // behind the piece
     struct weir_iter end;
-    size_t consumed;
 };
+
+// The next piece. False: nothing is left.
+static bool
+feed_fill(struct feed *feed)
+{
+    struct weir_segment segment;
+
+    feed->piece = feed->next;
+    feed->done = 0;
+    feed->size = 0;
+    if (!weir_iter_segment(&feed->next, feed->end, &segment)) {
+        return false;
+    }
+    feed->data = (const char *)segment.data;
+    feed->size = segment.size;
+    return true;
+}
+
+static inline bool
+feed_has_more(struct feed *feed)
+{
+    return feed->size != 0 || feed_fill(feed);
+}
 
 static void
 feed_skip(struct feed *feed, size_t size)
 {
-    weir_iter_skip(&feed->at, size);
     feed->consumed += size;
+    while (wi_unlikely(size > feed->size)) {
+        size -= feed->size;
+        if (!feed_fill(feed)) {
+            return;
+        }
+    }
+    feed->data += size;
+    feed->size -= size;
+    feed->done += size;
+}
+
+// So many bytes behind the first that is not consumed.
+static struct weir_iter
+feed_place(const struct feed *feed, size_t behind)
+{
+    struct weir_iter place = feed->piece;
+
+    weir_iter_skip(&place, feed->done + behind);
+    return place;
 }
 
 /* ---- an exchange begins and ends ---- */
@@ -44,18 +90,36 @@ begin_receiving(struct wi_http_conn *conn)
 static void
 tell_ended(struct wi_http_conn *conn, int status, enum weir_origin origin)
 {
-    struct weir_http_ended ended = {
+    struct weir_http_ended ended;
+
+    if (!(wi_http_flags(conn) & WI_HTTP_TOLD) || handlers_of(conn)->ended == NULL) {
+        return;
+    }
+    ended = (struct weir_http_ended){
         .status = status,
         .origin = origin,
         .code = conn->status,
         .sent = wi_load_relaxed(&conn->body_sent),
         .received = conn->parser.received,
     };
+    handlers_of(conn)->ended(wi_http_handle(conn), &ended, conn->user);
+}
 
-    if ((wi_http_flags(conn) & WI_HTTP_TOLD) && handlers_of(conn)->ended != NULL) {
-        handlers_of(conn)->ended(wi_http_handle(conn), &ended, conn->user);
+static void
+drop_kept(struct wi_http_conn *conn)
+{
+    if (wi_unlikely(conn->kept != NULL)) {
+        wi_http_drop_head(conn);
+    }
+    if (wi_unlikely(conn->trailers != NULL)) {
+        wi_http_drop_trailers(conn);
     }
 }
+
+// What of the flags an exchange leaves behind.
+#define FLAGS_OF_CONNECTION                                                      \
+    ((unsigned)(WI_HTTP_CLIENT | WI_HTTP_IN_DATA | WI_HTTP_LAST | WI_HTTP_OVER | \
+                WI_HTTP_HOLDS_INPUT | WI_HTTP_FIN))
 
 void
 wi_http_exchange_over(struct wi_http_conn *conn, int status, enum weir_origin origin)
@@ -70,13 +134,9 @@ wi_http_exchange_over(struct wi_http_conn *conn, int status, enum weir_origin or
         wi_http_next_exchange(conn, WI_HTTP_IDLE); // its handle is stale
         return;
     }
-    wi_http_drop_head(conn);
-    wi_http_drop_trailers(conn);
-    if (was_last || status != 0) {
-        wi_http_set(conn, WI_HTTP_LAST);
-    }
-    wi_http_clear(conn, ~((unsigned)(WI_HTTP_CLIENT | WI_HTTP_IN_DATA | WI_HTTP_LAST |
-                                     WI_HTTP_OVER | WI_HTTP_HOLDS_INPUT | WI_HTTP_FIN)));
+    drop_kept(conn);
+    wi_store_relaxed(&conn->flags, (wi_http_flags(conn) & FLAGS_OF_CONNECTION) |
+                                       (was_last || status != 0 ? (unsigned)WI_HTTP_LAST : 0));
     conn->is_last = false;
     conn->status = 0;
     conn->raw = 0;
@@ -92,23 +152,25 @@ wi_http_exchange_over(struct wi_http_conn *conn, int status, enum weir_origin or
 static void
 begin_exchange(struct wi_http_conn *conn, const struct weir_http_request *request)
 {
+    unsigned flags = wi_http_flags(conn) | WI_HTTP_TOLD;
+
     wi_http_next_exchange(conn, WI_HTTP_OPEN);
     conn->requests++;
-    wi_http_set(conn, WI_HTTP_TOLD);
     wi_store_relaxed(&conn->body_sent, 0);
     if (!conn->parser.is_complete) {
-        wi_http_set(conn, WI_HTTP_RECEIVING);
-        wi_http_set(conn, request->flags & WEIR_HTTP_CONTINUE ? (unsigned)WI_HTTP_WANTS_100 : 0);
+        flags |= WI_HTTP_RECEIVING;
+        flags |= request->flags & WEIR_HTTP_CONTINUE ? (unsigned)WI_HTTP_WANTS_100 : 0;
     }
     if (request->minor == 0) {
-        wi_http_set(conn, WI_HTTP_IS_OLD);
+        flags |= WI_HTTP_IS_OLD;
     }
     if (request->method_size == 4 && memcmp(request->method, "HEAD", 4) == 0) {
-        wi_http_set(conn, WI_HTTP_IS_HEAD);
+        flags |= WI_HTTP_IS_HEAD;
     }
     if (!conn->keeps || conn->requests >= conn->side->limits.requests_max) {
-        wi_http_set(conn, WI_HTTP_LAST);
+        flags |= WI_HTTP_LAST;
     }
+    wi_store_relaxed(&conn->flags, flags);
 }
 
 /* ---- heads ---- */
@@ -119,11 +181,10 @@ head_in_one(struct wi_http_conn *conn, const struct feed *feed)
 {
     struct wi_http_home *home = conn->home;
     uint32_t size = conn->parser.in_head;
-    struct weir_iter at = feed->at;
-    struct weir_segment segment;
+    struct weir_iter at;
 
-    if (weir_iter_segment(&at, feed->end, &segment) && segment.size >= size) {
-        return (const char *)segment.data;
+    if (wi_likely(feed->size >= size)) {
+        return feed->data;
     }
     if (home->joint_size < size) {
         wi_heap_free(home->joint);
@@ -133,7 +194,7 @@ head_in_one(struct wi_http_conn *conn, const struct feed *feed)
     if (home->joint_size < size) {
         return NULL;
     }
-    at = feed->at;
+    at = feed_place(feed, 0);
     weir_iter_copy_out(&at, home->joint, size);
     return home->joint;
 }
@@ -141,13 +202,15 @@ head_in_one(struct wi_http_conn *conn, const struct feed *feed)
 static void
 call_request(struct wi_http_conn *conn, const struct weir_http_request *request)
 {
+    uint64_t word;
+
     conn->home->current = request;
     handlers_of(conn)->request(wi_http_handle(conn), request, conn->user);
     if (wi_http_flags(conn) & (WI_HTTP_HIJACKED | WI_HTTP_OVER)) {
         return;
     }
-    if (wi_http_phase(wi_load_relaxed(&conn->word)) != WI_HTTP_DONE &&
-        (wi_load_relaxed(&conn->word) & WI_HTTP_HELD)) {
+    word = wi_load_relaxed(&conn->word);
+    if (wi_http_phase(word) != WI_HTTP_DONE && (word & WI_HTTP_HELD)) {
         if (wi_http_keep_head(conn) < 0) {
             wi_http_conn_abort(conn, -ENOMEM, WEIR_ORIGIN_MEMORY);
         }
@@ -257,17 +320,20 @@ restore_rows(struct wi_http_conn *conn)
 static bool
 feed_head(struct wi_http_conn *conn, struct feed *feed)
 {
-    struct weir_iter at = feed->at;
-    struct weir_segment segment;
+    struct weir_iter at = feed->next;
+    struct weir_segment segment = {(const uint8_t *)feed->data, feed->size};
     enum wi_http_stop stop = WI_HTTP_MORE;
+    bool has_more = true;
     size_t taken;
 
     restore_rows(conn);
-    if (conn->parser.in_head != 0) {
-        weir_iter_skip(&at, conn->parser.in_head);
+    if (wi_unlikely(conn->parser.in_head != 0)) {
+        at = feed_place(feed, conn->parser.in_head);
+        has_more = weir_iter_segment(&at, feed->end, &segment);
     }
-    while (stop == WI_HTTP_MORE && weir_iter_segment(&at, feed->end, &segment)) {
+    while (stop == WI_HTTP_MORE && has_more) {
         stop = wi_http_parser_feed(&conn->parser, (const char *)segment.data, segment.size, &taken);
+        has_more = stop == WI_HTTP_MORE && weir_iter_segment(&at, feed->end, &segment);
     }
     switch (stop) {
     case WI_HTTP_MORE:
@@ -340,8 +406,6 @@ body_complete(struct wi_http_conn *conn)
 static bool
 feed_body(struct wi_http_conn *conn, struct feed *feed)
 {
-    struct weir_iter at = feed->at;
-    struct weir_segment segment;
     size_t room = body_room(conn);
     size_t taken;
     enum wi_http_stop stop;
@@ -350,11 +414,11 @@ feed_body(struct wi_http_conn *conn, struct feed *feed)
         body_complete(conn);
         return true;
     }
-    if (room == 0 || weir_iter_is_end(&feed->at) || !weir_iter_segment(&at, feed->end, &segment)) {
+    if (room == 0 || !feed_has_more(feed)) {
         return false;
     }
-    stop = wi_http_parser_feed(&conn->parser, (const char *)segment.data,
-                               segment.size < room ? segment.size : room, &taken);
+    stop = wi_http_parser_feed(&conn->parser, feed->data, feed->size < room ? feed->size : room,
+                               &taken);
     conn->raw += taken;
     feed_skip(feed, taken);
     if (stop == WI_HTTP_BAD) {
@@ -447,18 +511,20 @@ wants_head(const struct wi_http_conn *conn)
 static bool
 step(struct wi_http_conn *conn, struct feed *feed)
 {
-    if (wi_http_flags(conn) & (WI_HTTP_OVER | WI_HTTP_HIJACKED)) {
+    unsigned flags = wi_http_flags(conn);
+
+    if (wi_unlikely(flags & (WI_HTTP_OVER | WI_HTTP_HIJACKED))) {
         return false;
     }
     if (has_exchange(conn) && settle_exchange(conn)) {
-        if ((wi_http_flags(conn) & (WI_HTTP_LAST | WI_HTTP_FIN)) &&
-            !(wi_http_flags(conn) & WI_HTTP_CLIENT)) {
+        flags = wi_http_flags(conn);
+        if (wi_unlikely((flags & (WI_HTTP_LAST | WI_HTTP_FIN)) && !(flags & WI_HTTP_CLIENT))) {
             wi_http_conn_close(conn);
         }
         return true;
     }
     if (wants_head(conn)) {
-        return !weir_iter_is_end(&feed->at) && feed_head(conn, feed);
+        return feed_has_more(feed) && feed_head(conn, feed);
     }
     return (wi_http_flags(conn) & WI_HTTP_RECEIVING) && feed_body(conn, feed);
 }
@@ -466,7 +532,7 @@ step(struct wi_http_conn *conn, struct feed *feed)
 struct weir_consumed
 wi_http_conn_data(struct wi_http_conn *conn, struct weir_iter begin, struct weir_iter end)
 {
-    struct feed feed = {.at = begin, .end = end};
+    struct feed feed = {.piece = begin, .next = begin, .end = end};
 
     wi_http_set(conn, WI_HTTP_IN_DATA);
     while (step(conn, &feed)) {
@@ -477,14 +543,14 @@ wi_http_conn_data(struct wi_http_conn *conn, struct weir_iter begin, struct weir
         wi_http_conn_gone(conn, 0);
         return (struct weir_consumed){feed.consumed, feed.consumed}; // the rest to its new reader
     }
-    wi_http_flush_out(conn);
+    wi_http_out_flush(conn);
     if (wi_http_flags(conn) & WI_HTTP_OVER) {
         size_t rest = 0;
 
-        weir_iter_length(feed.at, end, &rest);
+        weir_iter_length(feed_place(&feed, 0), end, &rest);
         return (struct weir_consumed){feed.consumed + rest, feed.consumed + rest};
     }
-    if (!wants_head(conn) && !weir_iter_is_end(&feed.at)) {
+    if (!wants_head(conn) && feed_has_more(&feed)) {
         hold_input(conn);
     }
     wi_http_conn_touch(conn);
@@ -513,6 +579,7 @@ wi_http_conn_open(struct wi_http_conn *conn, struct wi_http_side *side, struct w
     conn->parser.limits = &side->limits;
     conn->parser.body = take_body;
     conn->parser.trailer = wi_http_take_trailer;
+    conn->parser.memo = home->memos != NULL ? &home->memos[conn->index % WI_HTTP_MEMOS] : NULL;
     conn->next = home->conns;
     if (conn->next != NULL) {
         conn->next->previous = conn;

@@ -45,6 +45,10 @@ weir_http_server_create(struct weir_runtime *runtime,
     server->home_count = loops;
     for (unsigned i = 0; i < loops; i++) {
         wi_http_home_init(&server->homes[i], weir_runtime_loop(runtime, i));
+        if (wi_http_home_remember(&server->homes[i]) < 0) {
+            weir_http_server_free(server);
+            return -ENOMEM;
+        }
     }
     *ret_server = server;
     return 0;

@@ -22,11 +22,22 @@ require_weir(int result, const char *what)
     }
 }
 
+static struct weir_http_head head;
+
+static void
+prepare_head(void)
+{
+    static const struct weir_http_field field = WEIR_HTTP_FIELD("Content-Type", "text/plain");
+    const struct weir_http_head lines = {.status = 200, .fields = &field, .field_count = 1};
+    struct weir_http_prepared *prepared;
+
+    require_weir(weir_http_prepare(&lines, &prepared), "weir_http_prepare");
+    head.prepared = prepared;
+}
+
 static void
 on_request(weir_http http, const struct weir_http_request *request, void *user)
 {
-    static const struct weir_http_field field = WEIR_HTTP_FIELD("Content-Type", "text/plain");
-    static const struct weir_http_head head = {.status = 200, .fields = &field, .field_count = 1};
     static const struct iovec text = {(void *)(uintptr_t) "Hello, World!", 13};
     static const struct weir_write body = {.iov = &text, .iov_count = 1, .flags = WEIR_CHUNK_END};
 
@@ -55,6 +66,7 @@ main(int argc, char **argv)
     sigemptyset(&term);
     sigaddset(&term, SIGTERM);
     bench_require(sigprocmask(SIG_BLOCK, &term, NULL) == 0, "sigprocmask");
+    prepare_head();
     require_weir(weir_runtime_create(&options, &runtime), "weir_runtime_create");
     require_weir(weir_http_server_create(runtime, &server_options, &server), "server_create");
     weir_http_server_prepare(server, &listen);
