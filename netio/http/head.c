@@ -173,16 +173,16 @@ wi_http_put_response(char *out, const struct weir_http_head *head,
                      const struct wi_http_framing *framing)
 {
     const struct weir_http_prepared *prepared = head->prepared;
-    char *at = prepared != NULL ? put(out, prepared->text, prepared->line_size)
-                                : put_line(out, head);
+    char *at =
+        prepared != NULL ? put(out, prepared->text, prepared->line_size) : put_line(out, head);
 
     if (framing->date != NULL) {
         at = put(at, framing->date, WI_HTTP_DATE_SIZE);
     }
     at = put_framing(at, framing);
-    at = prepared != NULL ? put(at, prepared->text + prepared->line_size,
-                                prepared->size - prepared->line_size)
-                          : put_rest(at, head);
+    at = prepared != NULL
+             ? put(at, prepared->text + prepared->line_size, prepared->size - prepared->line_size)
+             : put_rest(at, head);
     return (size_t)(at - out);
 }
 

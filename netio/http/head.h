@@ -20,7 +20,7 @@ struct wi_http_framing {
     const char *date; // with its line end, or NULL
 };
 
-/** A status line; and fields with the empty line behind them: what is of each response goes between.
+/** A status line; fields and the empty line: what is of each response goes between.
  */
 struct weir_http_prepared {
     uint32_t line_size;

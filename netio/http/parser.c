@@ -545,7 +545,8 @@ wi_http_parser_response(const struct wi_http_parser *parser, const char *head,
     const llhttp_t *machine = &parser->machine;
     struct wi_http_known known;
 
-    if (!wi_http_make_fields(parser, head, fields) || machine->http_major != 1 || machine->http_minor > 1) {
+    if (!wi_http_make_fields(parser, head, fields) || machine->http_major != 1 ||
+        machine->http_minor > 1) {
         return -EPROTO;
     }
     wi_http_find_known(fields, parser->table->count, &known);

@@ -352,8 +352,8 @@ respond_usually(struct wi_http_conn *conn, const struct weir_http_head *head,
     at += wi_http_put(at, "Content-Length: ", 16);
     at += wi_http_put_decimal(at, size);
     at += wi_http_put(at, "\r\n", 2);
-    at += wi_http_put(at, prepared->text + prepared->line_size,
-                      prepared->size - prepared->line_size);
+    at +=
+        wi_http_put(at, prepared->text + prepared->line_size, prepared->size - prepared->line_size);
     at += wi_http_put(at, body->iov[0].iov_base, size);
     wi_http_out_put(conn, (size_t)(at - text));
     conn->mode = WI_HTTP_LENGTH;
