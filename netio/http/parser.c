@@ -176,10 +176,11 @@ static const struct method methods[] = {HTTP_METHOD_MAP(METHOD)};
 static const struct method *
 method_of(const llhttp_t *machine)
 {
-    const struct method *method = &methods[machine->method];
+    const size_t count = sizeof(methods) / sizeof(methods[0]);
 
-    return machine->method < sizeof(methods) / sizeof(methods[0]) && method->name != NULL ? method
-                                                                                          : NULL;
+    return machine->method < count && methods[machine->method].name != NULL
+               ? &methods[machine->method]
+               : NULL;
 }
 
 // llhttp reads RTSP and ICE as well.

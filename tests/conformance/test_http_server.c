@@ -162,6 +162,8 @@ static const struct vector vectors[] = {
     {CHUNKED "2 \nxx\r\n0\r\n\r\n", "400"},
     {CHUNKED "ffffffffffffff\r\nxx\r\n0\r\n\r\n", "413"},
     {"GET / http/1.1\r\n" HOST "\r\n", "400"},
+    {"GET / RTSP/1.0\r\n" HOST "\r\n", "400"},
+    {"SOURCE / ICE/1.0\r\n" HOST "\r\n", "400"},
     {"GET / HTTP/9.9\r\n" HOST "\r\n", "505"},
     {"GET / HTTP/2.0\r\n" HOST "\r\n", "505"},
     {"GET / HTTP/1.1\r\n\r\n", "400"},
