@@ -9,7 +9,8 @@ install(TARGETS weir_static weir_shared EXPORT weir
         ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}
         LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/weir DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
-        FILES_MATCHING PATTERN "*.h" PATTERN "http.h" EXCLUDE) # a component's installs itself
+        FILES_MATCHING PATTERN "*.h" # a component's installs itself
+        PATTERN "http.h" EXCLUDE PATTERN "ws.h" EXCLUDE)
 install(EXPORT weir NAMESPACE weir:: FILE weir-targets.cmake DESTINATION ${weir_package_dir})
 
 configure_package_config_file(${PROJECT_SOURCE_DIR}/cmake/weir-config.cmake.in

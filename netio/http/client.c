@@ -85,7 +85,7 @@ weir_http_client_free(struct weir_http_client *client)
     client->is_freed = true;
     client->refs++; // ended transactions must not take it away from under us
     wi_http_transact_end_all(client);
-    if (client->conn != NULL) {
+    if (client->conn != NULL && !(wi_http_flags(client->conn) & WI_HTTP_HIJACKED)) {
         wi_http_conn_abort(client->conn, -ECONNABORTED, WEIR_ORIGIN_LOCAL_CLOSE);
     }
     client->refs--;

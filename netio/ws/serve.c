@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: MIT */
+// What arrives on a connection, and its stream's events.
+
+#include "netio/ws/serve.h"
+
+#include "mem/heap.h"
+#include "netio/ws/deflate.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* ---- messages ---- */
+
+static void
+tell_message(struct wi_ws_conn *conn, struct weir_ws_message *message)
+{
+    conn->side->handlers->message(wi_ws_handle(conn), message, conn->user);
+    weir_chain_return(&message->chain);
+}
+
+// All of a message is there, in blocks of our own.
+static void
+tell_chain(struct wi_ws_conn *conn, bool is_text)
+{
+    struct weir_ws_message message = {.chain = conn->message, .is_text = is_text};
+    struct weir_iter at = weir_chain_begin(&message.chain);
+    struct weir_segment segment = {0};
+
+    conn->message = (struct weir_chain){NULL, NULL};
+    message.size = (size_t)conn->receiver.message_size;
+    if (weir_iter_segment(&at, weir_chain_end(&message.chain), &segment) &&
+        segment.size == message.size) {
+        message.data = segment.data;
+    }
+    tell_message(conn, &message);
+}
+
+static void
+take_piece(struct wi_ws_conn *conn, const struct wi_ws_event *event)
+{
+    const struct weir_ws_handlers *handlers = conn->side->handlers;
+
+    if (handlers->piece != NULL) {
+        const struct weir_ws_piece piece = {
+            .data = event->data,
+            .size = event->size,
+            .is_text = event->is_text,
+            .is_first = event->is_first,
+            .is_last = event->is_last,
+        };
+
+        handlers->piece(wi_ws_handle(conn), &piece, conn->user);
+    } else if (event->is_first && event->is_last) {
+        struct weir_ws_message message = {
+            .data = event->data, .size = event->size, .is_text = event->is_text};
+
+        tell_message(conn, &message);
+    } else if (weir_chain_append(&conn->message, event->data, event->size) < 0) {
+        wi_ws_fail(conn, WEIR_WS_INTERNAL_ERROR, -ENOMEM, WEIR_ORIGIN_MEMORY);
+    } else if (event->is_last) {
+        tell_chain(conn, event->is_text);
+    }
+}
+
+int
+weir_ws_take(struct weir_ws_message *message, struct weir_chain *ret_chain)
+{
+    int result = 0;
+
+    if (message == NULL || ret_chain == NULL || ret_chain->head != NULL ||
+        (message->chain.head == NULL && message->data == NULL && message->size != 0)) {
+        return -EINVAL;
+    }
+    if (message->chain.head != NULL) {
+        *ret_chain = message->chain;
+        message->chain = (struct weir_chain){NULL, NULL};
+        message->data = NULL;
+    } else if (message->size != 0) {
+        result = weir_chain_append(ret_chain, message->data, message->size);
+    }
+    return result;
+}
+
+/* ---- bytes ---- */
+
+static bool
+is_listening(const struct wi_ws_conn *conn)
+{
+    return (conn->flags & (WI_WS_PAUSED | WI_WS_DEAF)) == 0;
+}
+
+static void
+take_event(struct wi_ws_conn *conn, const struct wi_ws_event *event)
+{
+    switch (event->kind) {
+    case WI_WS_PIECE:
+        take_piece(conn, event);
+        if (event->is_last && conn->receiver.unpacker != NULL) {
+            wi_ws_unpacker_rest(conn->receiver.unpacker);
+        }
+        break;
+    case WI_WS_CONTROL:
+        wi_ws_take_control(conn, event);
+        break;
+    case WI_WS_FAIL:
+        wi_ws_fail(conn, (enum weir_ws_code)event->code, event->status, WEIR_ORIGIN_TRANSPORT);
+        break;
+    case WI_WS_NOTHING:
+        break;
+    }
+}
+
+// One segment, as far as the program listens.
+static size_t
+take_segment(struct wi_ws_conn *conn, const struct weir_segment *segment)
+{
+    // The blocks are the stream's, and nobody reads these bytes again: they are unmasked in place.
+    unsigned char *bytes = (unsigned char *)(uintptr_t)segment->data;
+    struct wi_ws_event event;
+    size_t taken = 0;
+
+    while (is_listening(conn) && taken < segment->size) {
+        taken += wi_ws_receive(&conn->receiver, bytes + taken, segment->size - taken, &event);
+        take_event(conn, &event);
+        while (wi_ws_receiver_has_more(&conn->receiver) && !(conn->flags & WI_WS_DEAF)) {
+            wi_ws_receive(&conn->receiver, NULL, 0, &event);
+            take_event(conn, &event);
+        }
+    }
+    return taken;
+}
+
+static struct weir_consumed
+on_data(weir_stream stream, struct weir_iter begin, struct weir_iter end, void *user)
+{
+    struct wi_ws_conn *conn = user;
+    struct weir_iter at = begin;
+    struct weir_segment segment;
+    size_t consumed = 0;
+
+    (void)stream;
+    conn->heard_ns = weir_loop_now_ns(conn->home->loop);
+    while (is_listening(conn) && weir_iter_segment(&at, end, &segment)) {
+        consumed += take_segment(conn, &segment);
+    }
+    if (conn->flags & WI_WS_DEAF) {
+        weir_iter_length(begin, end, &consumed);
+    }
+    return (struct weir_consumed){consumed, consumed};
+}
+
+/* ---- the stream's other events ---- */
+
+static void
+on_peer_fin(weir_stream stream, bool ambiguous, void *user)
+{
+    struct wi_ws_conn *conn = user;
+
+    (void)stream;
+    (void)ambiguous;
+    if (!(conn->flags & WI_WS_CLOSE_CAME)) {
+        wi_ws_note(conn, -ENODATA, WEIR_ORIGIN_PEER_STOP);
+        conn->flags |= WI_WS_FAILED;
+    }
+    if (!(conn->flags & WI_WS_CLOSE_CAME) || (conn->flags & WI_WS_CLOSE_LEFT)) {
+        wi_ws_end_stream(conn);
+    }
+}
+
+static void
+on_writable(weir_stream stream, void *user)
+{
+    struct wi_ws_conn *conn = user;
+
+    (void)stream;
+    if (conn->side->handlers->writable != NULL) {
+        conn->side->handlers->writable(wi_ws_handle(conn), conn->user);
+    }
+}
+
+static void
+on_closed(weir_stream stream, const struct weir_closed *closed, void *user)
+{
+    struct wi_ws_conn *conn = user;
+    const unsigned both = WI_WS_CLOSE_CAME | WI_WS_CLOSE_LEFT;
+    struct weir_ws_closed told = {
+        .bytes_sent = closed->bytes_sent,
+        .bytes_received = closed->bytes_received,
+    };
+
+    (void)stream;
+    if ((conn->flags & both) != both) {
+        wi_ws_note(conn, closed->status, closed->origin);
+        wi_ws_note(conn, -ECONNABORTED, WEIR_ORIGIN_LOCAL_CLOSE);
+    }
+    wi_ws_conn_gone(conn, &told);
+}
+
+const struct weir_handlers wi_ws_stream_handlers = {
+    .data = on_data,
+    .peer_fin = on_peer_fin,
+    .writable = on_writable,
+    .closed = on_closed,
+};
+
+/* ---- its life ---- */
+
+void
+wi_ws_note(struct wi_ws_conn *conn, int status, enum weir_origin origin)
+{
+    if (conn->status == 0) {
+        conn->status = status;
+        conn->origin = (uint8_t)(status == 0 ? WEIR_ORIGIN_NONE : origin);
+    }
+}
+
+void
+wi_ws_conn_begin(struct wi_ws_conn *conn, struct wi_ws_home *home, weir_stream stream)
+{
+    uint64_t now = weir_loop_now_ns(home->loop);
+    uint64_t ping_ns = conn->side->limits.ping_ns;
+
+    conn->stream = stream;
+    conn->heard_ns = now;
+    wi_ws_conn_open(conn);
+    wi_ws_home_look_at(home, conn, ping_ns == WEIR_NEVER ? WEIR_NEVER : now + ping_ns);
+}
+
+void
+wi_ws_conn_gone(struct wi_ws_conn *conn, struct weir_ws_closed *closed)
+{
+    struct wi_ws_side *side = conn->side;
+    struct wi_ws_client *client = conn->client;
+    bool is_told = (conn->flags & WI_WS_CLOSE_CAME) != 0;
+
+    closed->status = conn->status;
+    closed->origin = (enum weir_origin)conn->origin;
+    closed->code = is_told ? conn->code : WEIR_WS_ABNORMAL;
+    closed->sent_code = wi_load_relaxed(&conn->sent_code);
+    if (is_told && conn->receiver.control_size > 2) {
+        closed->reason = (const char *)conn->receiver.control + 2;
+        closed->reason_size = conn->receiver.control_size - 2u;
+    }
+    if (side->handlers->closed != NULL) {
+        side->handlers->closed(wi_ws_handle(conn), closed, conn->user);
+    }
+    wi_ws_home_remove(conn->home, conn);
+    weir_chain_return(&conn->message);
+    wi_heap_free(conn->pong);
+    wi_ws_unpacker_free(conn->receiver.unpacker);
+    conn->receiver.unpacker = NULL;
+    wi_ws_conn_put(conn);
+    if (client != NULL) {
+        wi_ws_client_left(client);
+    } else {
+        wi_ws_server_left(side);
+    }
+}
+
+/* ---- what takes too long ---- */
+
+static uint64_t
+look_at_end(struct wi_ws_conn *conn, uint64_t now)
+{
+    uint64_t due = conn->ending_ns + conn->side->limits.close_ns;
+
+    if (conn->flags & WI_WS_STREAM_ENDS) {
+        return WEIR_NEVER; // its close has a deadline
+    }
+    if (now < due) {
+        return due;
+    }
+    if (!(conn->flags & WI_WS_CLOSE_CAME)) {
+        wi_ws_note(conn, -ETIMEDOUT, WEIR_ORIGIN_DEADLINE);
+    }
+    wi_ws_end_stream(conn);
+    return WEIR_NEVER;
+}
+
+uint64_t
+wi_ws_conn_due(struct wi_ws_conn *conn, uint64_t now)
+{
+    const struct weir_ws_limits *limits = &conn->side->limits;
+
+    if (conn->ending_ns != 0 || (conn->flags & WI_WS_STREAM_ENDS)) {
+        return look_at_end(conn, now);
+    }
+    if (limits->ping_ns == WEIR_NEVER) {
+        return WEIR_NEVER;
+    }
+    if (conn->flags & WI_WS_PAUSED) { // its answer would not be heard
+        conn->asked_ns = 0;
+        return now + limits->ping_ns;
+    }
+    if (conn->asked_ns > conn->heard_ns) {
+        if (now < conn->asked_ns + limits->pong_ns) {
+            return conn->asked_ns + limits->pong_ns;
+        }
+        wi_ws_note(conn, -ETIMEDOUT, WEIR_ORIGIN_DEADLINE);
+        conn->flags |= WI_WS_STREAM_ENDS | WI_WS_DEAF;
+        weir_close(conn->stream, WEIR_CLOSE_ABORT, 0, 0);
+        return WEIR_NEVER;
+    }
+    if (now < conn->heard_ns + limits->ping_ns) {
+        return conn->heard_ns + limits->ping_ns;
+    }
+    wi_ws_ask(conn, now);
+    return now + limits->pong_ns;
+}

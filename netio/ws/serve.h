@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef WI_WS_SERVE_H
+#define WI_WS_SERVE_H
+
+/**
+ * @file
+ * A connection's life on its loop. Loop thread.
+ */
+
+#include "netio/ws/home.h"
+
+extern const struct weir_handlers wi_ws_stream_handlers;
+
+/** The handshake is over: the stream is ours. */
+void wi_ws_conn_begin(struct wi_ws_conn *conn, struct wi_ws_home *home, weir_stream stream);
+
+/** Look at what takes too long. @return when to look again. */
+uint64_t wi_ws_conn_due(struct wi_ws_conn *conn, uint64_t now);
+
+/** Note why it ends, unless something else was noted before. */
+void wi_ws_note(struct wi_ws_conn *conn, int status, enum weir_origin origin);
+
+/** Say why, by Close, and end. */
+void wi_ws_fail(struct wi_ws_conn *conn, enum weir_ws_code code, int status,
+                enum weir_origin origin);
+
+/** A control frame arrived. */
+void wi_ws_take_control(struct wi_ws_conn *conn, const struct wi_ws_event *event);
+
+/** Nothing more is waited for: close the stream, what was written first. */
+void wi_ws_end_stream(struct wi_ws_conn *conn);
+
+/** Ask whether the peer is there. */
+void wi_ws_ask(struct wi_ws_conn *conn, uint64_t now);
+
+/** Tell `closed`, and give the slot back. */
+void wi_ws_conn_gone(struct wi_ws_conn *conn, struct weir_ws_closed *closed);
+
+/** A server's connection has gone (server.c). */
+void wi_ws_server_left(struct wi_ws_side *side);
+
+/** A client's has (connect.c). */
+void wi_ws_client_left(struct wi_ws_client *client);
+
+#endif /* WI_WS_SERVE_H */
