@@ -886,6 +886,7 @@ resume_torn(struct sim_stream *stream)
     sim_call_ends();
     if (result == 0) {
         SIM_HIT(resumed);
+        stream->resumed_at = sim_calls;
     }
     sim_say((uint64_t)stream->number, (uint64_t)result, "  stream %d: opened again = %d",
             stream->number, result);

@@ -351,6 +351,7 @@ sim_wire_fin(struct sim_file *file)
     }
     for (struct sim_op *op = stream->ops; op != NULL; op = op->next) {
         if (sim_op_is_open(op) && op->wire < op->size && op->returned < stream->fin_called &&
+            op->returned > stream->resumed_at && // told later, if memory is waited for
             !(op->flags & (WEIR_SOME | WEIR_NOWAIT)) && !op->cancelled && op->token < 0 &&
             op->deadline_ns == 0 && stream->errors == 0 && !stream->aborted && !stream->bound &&
             !sim_op_may_break(op)) {

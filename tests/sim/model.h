@@ -96,7 +96,7 @@ struct sim_stream {
     uint64_t sent_told;  // where on the wire the last message told as sent ended
     uint64_t fin_called; // 0: no end was asked for; the first one's call
     bool fin_sent, was_torn, was_refused_full, told_writable, resumed;
-    uint64_t resumed_at;
+    uint64_t resumed_at; // what returned before was ended by the tear, or went out before it
     size_t early_max;
     bool section;
     // Closing.
