@@ -257,6 +257,14 @@ begin_body(struct wi_http_conn *conn, unsigned status, const char *at)
     }
 }
 
+// Whatever its fields say of a length.
+static bool
+has_no_body(const struct wi_http_conn *conn, unsigned status)
+{
+    return status < 200 || status == 204 || status == 304 ||
+           (wi_http_flags(conn) & WI_HTTP_IS_HEAD);
+}
+
 static void
 take_response(struct wi_http_conn *conn, struct feed *feed)
 {
@@ -276,9 +284,9 @@ take_response(struct wi_http_conn *conn, struct feed *feed)
     if (response.status >= 200) {
         wi_http_set(conn, WI_HTTP_FINAL);
         conn->is_last |= !wi_http_parser_keeps(&conn->parser);
-        if (wi_http_flags(conn) & WI_HTTP_IS_HEAD) {
-            wi_http_parser_skip_body(&conn->parser);
-        }
+    }
+    if (has_no_body(conn, response.status)) {
+        wi_http_parser_skip_body(&conn->parser);
     }
     handlers_of(conn)->response(wi_http_handle(conn), &response, conn->user);
     feed_skip(feed, size);

@@ -296,6 +296,12 @@ chunks_are_decoded_and_a_body_may_end_with_the_connection(void **state)
 static void
 head_and_304_have_no_body_whatever_they_say(void **state)
 {
+    static const char *const bodiless[] = {
+        "HTTP/1.1 304 Not Modified\r\nContent-Length: 1000\r\n\r\n",
+        "HTTP/1.1 304 Not Modified\r\nTransfer-Encoding: chunked\r\n\r\n",
+        "HTTP/1.1 204 No Content\r\nContent-Length: 1000\r\n\r\n",
+        "HTTP/1.1 103 Early Hints\r\nContent-Length: 9\r\n\r\nHTTP/1.1 304 x\r\n\r\n",
+    };
     struct agent *agent = agent_open(state, (struct weir_http_client_options){0});
     int peer;
 
@@ -310,6 +316,14 @@ head_and_304_have_no_body_whatever_they_say(void **state)
     answer(agent, peer, "HTTP/1.1 304 Not Modified\r\nContent-Length: 1000\r\n\r\n");
     wait_answers(agent, 2);
     assert_int_equal(agent->answers[1].code, 304);
+    for (unsigned i = 0; i < sizeof(bodiless) / sizeof(bodiless[0]); i++) {
+        transact(agent, "GET", "/1", 1);
+        expect(agent, peer, "GET /1 HTTP/1.1\r\nHost: example\r\n\r\n");
+        answer(agent, peer, bodiless[i]);
+        wait_answers(agent, 3 + i);
+        assert_status(agent->answers[2 + i].status, 0);
+        assert_int_equal(agent->answers[2 + i].body_size, 0);
+    }
 }
 
 static void
