@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-// Requests, read by hand. What is odd and may be taken one way or another is MODEL_UNKNOWN.
+// Messages, read by hand. What is odd and may be taken one way or another is MODEL_UNKNOWN.
 
 #include "tests/fuzz/http_model.h"
 
@@ -331,6 +331,17 @@ read_body(struct model_message *message, struct cursor *cursor, const struct see
     return MODEL_ACCEPT;
 }
 
+static void
+finish(struct model_message *message, const struct cursor *cursor, const char *data,
+       const struct seen *seen)
+{
+    message->end = (size_t)(cursor->at - data);
+    message->is_chunked = seen->codings != 0;
+    if (message->end > HEAD_MAX_) {
+        message->head = MODEL_UNKNOWN;
+    }
+}
+
 struct model_message
 model_request(const char *data, size_t size)
 {
@@ -353,13 +364,91 @@ model_request(const char *data, size_t size)
     if (message.head == MODEL_ACCEPT) {
         message.head = judge_head(&message, &seen);
     }
-    if ((size_t)(cursor.at - data) > HEAD_MAX_) {
-        message.head = MODEL_UNKNOWN;
-    }
-    message.is_chunked = seen.codings != 0;
+    finish(&message, &cursor, data, &seen);
     if (message.head == MODEL_ACCEPT) {
         message.body = read_body(&message, &cursor, &seen);
+        message.end = (size_t)(cursor.at - data);
     }
-    message.end = (size_t)(cursor.at - data);
+    return message;
+}
+
+/* ---- responses ---- */
+
+static enum model_verdict
+read_status_line(struct model_message *message, const char *line, size_t size)
+{
+    if (size < 14 || memcmp(line, "HTTP/1.", 7) != 0 || (line[7] != '0' && line[7] != '1') ||
+        line[8] != ' ' || line[12] != ' ') {
+        return MODEL_UNKNOWN;
+    }
+    for (size_t i = 9; i < 12; i++) {
+        if (line[i] < '0' || line[i] > '9') {
+            return MODEL_UNKNOWN;
+        }
+        message->status = message->status * 10 + (unsigned)(line[i] - '0');
+    }
+    for (size_t i = 13; i < size; i++) {
+        if (!is_alnum(line[i]) && line[i] != ' ') {
+            return MODEL_UNKNOWN;
+        }
+    }
+    message->minor = line[7] == '1';
+    message->closes = message->minor == 0;
+    // A switch of protocols is out of the question, and no status begins otherwise.
+    return message->status < 100 || message->status > 599 || message->status == 101 ? MODEL_UNKNOWN
+                                                                                    : MODEL_ACCEPT;
+}
+
+static enum model_verdict
+read_response_body(struct model_message *message, struct cursor *cursor, const struct seen *seen,
+                   bool is_head)
+{
+    if (is_head || message->status < 200 || message->status == 204 || message->status == 304) {
+        return MODEL_ACCEPT;
+    }
+    if (seen->codings != 0 || seen->lengths != 0) {
+        return read_body(message, cursor, seen);
+    }
+    message->is_to_close = true;
+    message->closes = true;
+    if ((size_t)(cursor->end - cursor->at) > BODY_MAX_) {
+        return MODEL_UNKNOWN;
+    }
+    add_body(message, cursor->at, (size_t)(cursor->end - cursor->at));
+    cursor->at = cursor->end;
+    return MODEL_ACCEPT;
+}
+
+struct model_message
+model_response(const char *data, size_t size, bool is_head)
+{
+    struct model_message message = {.body_hash = MODEL_HASH};
+    struct cursor cursor = {data, data + size};
+    struct seen seen = {0};
+    const char *line;
+    size_t line_size;
+
+    message.head = take_line(&cursor, &line, &line_size);
+    if (message.head == MODEL_REFUSE) {
+        message.head = MODEL_UNKNOWN;
+    }
+    if (message.head == MODEL_ACCEPT) {
+        message.head = read_status_line(&message, line, line_size);
+    }
+    if (message.head == MODEL_ACCEPT) {
+        message.head = read_fields(&message, &cursor, &seen);
+    }
+    if (message.head == MODEL_ACCEPT && message.minor == 0 && seen.codings != 0) {
+        message.head = MODEL_UNKNOWN;
+    }
+    if (message.head == MODEL_ACCEPT) {
+        seen.hosts = 1;
+        message.head = judge_head(&message, &seen);
+    }
+    finish(&message, &cursor, data, &seen);
+    if (message.head == MODEL_ACCEPT) {
+        message.body = read_response_body(&message, &cursor, &seen, is_head);
+        message.end = (size_t)(cursor.at - data);
+    }
     return message;
 }

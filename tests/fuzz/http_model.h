@@ -21,6 +21,7 @@ enum model_verdict {
 struct model_message {
     enum model_verdict head;
     enum model_verdict body; // when the head is accepted
+    unsigned status;         // of a response
     char method[16];
     char target[MODEL_TEXT_MAX];
     unsigned minor;
@@ -28,6 +29,7 @@ struct model_message {
     bool closes; // nothing may follow on the connection
     bool expects;
     bool is_chunked;
+    bool is_to_close; // a response's body: all there is
     size_t body_size;
     uint64_t body_hash;
     size_t end; // of it in the bytes, when both are accepted
@@ -39,6 +41,9 @@ uint64_t model_hash(uint64_t hash, const void *data, size_t size);
 
 // The request that these bytes begin with.
 struct model_message model_request(const char *data, size_t size);
+
+// Likewise the response, perhaps one of 1xx, to a request that is a HEAD or not.
+struct model_message model_response(const char *data, size_t size, bool is_head);
 
 // ---- responses --------------------------------------------------------------------------------
 
