@@ -279,6 +279,11 @@ take_response(struct wi_http_conn *conn, struct feed *feed)
         wi_http_conn_abort(conn, status, WEIR_ORIGIN_TRANSPORT);
         return;
     }
+    if ((response.flags & WEIR_HTTP_HAS_LENGTH) && !has_no_body(conn, response.status) &&
+        response.length > conn->side->limits.body_max) { // before any of it is waited for
+        wi_http_conn_abort(conn, -EMSGSIZE, WEIR_ORIGIN_TRANSPORT);
+        return;
+    }
     conn->parser.in_head = 0;
     conn->status = (uint16_t)response.status;
     if (response.status >= 200) {
