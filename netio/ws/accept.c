@@ -2,6 +2,7 @@
 // The server's side of the handshake.
 
 #include "mem/heap.h"
+#include "netio/ws/deflate.h"
 #include "netio/ws/handshake.h"
 #include "netio/ws/key.h"
 #include "netio/ws/serve.h"
@@ -55,6 +56,7 @@ struct answer {
     struct weir_http_field fields[FIELDS_ON_STACK];
     unsigned count;
     char accept[WI_WS_ACCEPT_SIZE + 1];
+    struct wi_ws_agreed agreed;
 };
 
 static void
@@ -93,7 +95,6 @@ make_conn(struct weir_ws_server *server, const struct weir_ws_accept *accept)
     if (conn != NULL) {
         conn->side = &server->side;
         conn->user = accept->user != NULL ? accept->user : server->side.user;
-        wi_ws_receiver_init(&conn->receiver, true, &server->side.limits, NULL);
     }
     return conn;
 }
@@ -159,8 +160,17 @@ accept_request(struct weir_ws_server *server, struct wi_ws_home *home, weir_http
     if (*protocol != '\0') {
         put_field(&answer, "Sec-WebSocket-Protocol", protocol);
     }
-    result = upgrade(server, home, http, conn, &answer, accept);
+    wi_ws_extension_answer(&server->side.deflate, request->fields, request->field_count,
+                           &answer.agreed);
+    if (answer.agreed.is_on) {
+        put_field(&answer, "Sec-WebSocket-Extensions", answer.agreed.text);
+    }
+    result = wi_ws_conn_agree(conn, &answer.agreed);
+    if (result == 0) {
+        result = upgrade(server, home, http, conn, &answer, accept);
+    }
     if (result < 0) {
+        wi_ws_unpacker_free(conn->receiver.unpacker);
         wi_ws_conn_put(conn);
         return result == -ENOMEM ? refuse(http, 503, -ENOMEM) : result;
     }

@@ -106,11 +106,11 @@ take_protocol(struct wi_ws_client *client, const struct weir_http_response *resp
 static int
 take_extensions(struct wi_ws_client *client, const struct weir_http_response *response)
 {
-    (void)client;
-    return weir_http_find(response->fields, response->field_count, "Sec-WebSocket-Extensions") ==
-                   NULL
-               ? 0
-               : -EPROTO;
+    struct wi_ws_agreed agreed;
+    int result = wi_ws_extension_take(&client->side.deflate, response->fields,
+                                      response->field_count, &agreed);
+
+    return result < 0 ? result : wi_ws_conn_agree(client->conn, &agreed);
 }
 
 static int
@@ -191,6 +191,7 @@ struct question {
     struct weir_http_field *fields;
     unsigned count;
     char key[WI_WS_KEY_SIZE + 1];
+    char extension[WI_WS_EXTENSION_MAX];
     char *protocols; // a list; NULL: none
 };
 
@@ -253,6 +254,10 @@ put_question(struct question *question, struct wi_ws_client *client,
     put_field(question, "Connection", "Upgrade");
     put_field(question, "Sec-WebSocket-Key", question->key);
     put_field(question, "Sec-WebSocket-Version", "13");
+    if (client->side.deflate.is_on) {
+        wi_ws_extension_offer(&client->side.deflate, question->extension);
+        put_field(question, "Sec-WebSocket-Extensions", question->extension);
+    }
     for (unsigned i = 0; i < request->field_count; i++) {
         question->fields[question->count++] = request->fields[i];
     }

@@ -16,8 +16,8 @@ is_space(char byte)
     return byte == ' ' || byte == '\t';
 }
 
-static struct wi_ws_text
-trim(struct wi_ws_text text)
+struct wi_ws_text
+wi_ws_trim(struct wi_ws_text text)
 {
     while (text.size != 0 && is_space(text.data[0])) {
         text.data++;
@@ -53,7 +53,7 @@ wi_ws_next_element(struct wi_ws_text *list, struct wi_ws_text *ret_element)
         size_t size = element_size(list);
         size_t step = size < list->size ? size + 1 : size;
 
-        *ret_element = trim((struct wi_ws_text){list->data, size});
+        *ret_element = wi_ws_trim((struct wi_ws_text){list->data, size});
         list->data += step;
         list->size -= step;
         if (ret_element->size != 0) {
@@ -82,8 +82,8 @@ wi_ws_is_token(const char *text)
     return wi_ws_is_token_of(text, strlen(text));
 }
 
-static bool
-is_name(const struct weir_http_field *field, const char *name)
+bool
+wi_ws_is_field(const struct weir_http_field *field, const char *name)
 {
     return strlen(name) == field->name_size &&
            strncasecmp(field->name, name, field->name_size) == 0;
@@ -96,7 +96,7 @@ wi_ws_only_field(const struct weir_http_field *fields, unsigned count, const cha
     unsigned found = 0;
 
     for (unsigned i = 0; i < count; i++) {
-        if (is_name(&fields[i], name)) {
+        if (wi_ws_is_field(&fields[i], name)) {
             *ret_value = (struct wi_ws_text){fields[i].value, fields[i].value_size};
             found++;
         }
@@ -144,7 +144,7 @@ find_offer(const struct weir_http_request *request, const char *name)
         struct wi_ws_text list = {field->value, field->value_size};
         struct wi_ws_text offer;
 
-        if (!is_name(field, "Sec-WebSocket-Protocol")) {
+        if (!wi_ws_is_field(field, "Sec-WebSocket-Protocol")) {
             continue;
         }
         while (wi_ws_next_element(&list, &offer)) {

@@ -19,6 +19,12 @@ struct wi_ws_text {
  *  passed over. Quoted commas are no separators. False: there is none. */
 bool wi_ws_next_element(struct wi_ws_text *list, struct wi_ws_text *ret_element);
 
+/** Without the white space around. */
+struct wi_ws_text wi_ws_trim(struct wi_ws_text text);
+
+/** Is that the field's name, in any case? */
+bool wi_ws_is_field(const struct weir_http_field *field, const char *name);
+
 /** A token (RFC 7230)? */
 bool wi_ws_is_token(const char *text);
 bool wi_ws_is_token_of(const char *data, size_t size);

@@ -31,6 +31,16 @@ wi_ws_mask(unsigned char *ret_to, const unsigned char *from, size_t size,
         size -= sizeof(piece);
     }
     // A whole number of keys has gone, so the turn is the same.
+    while (size >= sizeof(word)) {
+        uint64_t piece;
+
+        memcpy(&piece, from, sizeof(piece));
+        piece ^= word;
+        memcpy(ret_to, &piece, sizeof(piece));
+        from += sizeof(piece);
+        ret_to += sizeof(piece);
+        size -= sizeof(piece);
+    }
     for (size_t i = 0; i < size; i++) {
         ret_to[i] = from[i] ^ turned[i % 4];
     }

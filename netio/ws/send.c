@@ -328,8 +328,6 @@ send_masked_blocks(struct outgoing *out, const struct weir_write *from)
     return result;
 }
 
-/* ---- the forms ---- */
-
 static int
 send_masked(struct outgoing *out, const struct weir_write *from)
 {
@@ -338,9 +336,87 @@ send_masked(struct outgoing *out, const struct weir_write *from)
     return result < 0 ? result : send_masked_blocks(out, from);
 }
 
-static int
-send_frame(struct outgoing *out)
+/* ---- compressed ---- */
+
+// With a context that is kept a message must not be left out once it has been packed.
+static bool
+may_pack(const struct outgoing *out, unsigned flags)
 {
+    const struct wi_ws_packer *packer = out->conn->packer;
+    const struct weir_write *request = out->request;
+
+    return packer != NULL && (flags & (WEIR_WS_PART | WEIR_WS_CONTINUE | WEIR_WS_PLAIN)) == 0 &&
+           out->size >= out->conn->side->deflate.size_min &&
+           (!wi_ws_packer_keeps(packer) ||
+            (out->ret_op == NULL && request->token.bits == 0 &&
+             (request->deadline_ns == 0 || request->deadline_ns == WEIR_NEVER)));
+}
+
+static int
+pack(struct outgoing *out, struct weir_chain *chain)
+{
+    struct wi_pieces pieces = wi_pieces_of(out->request);
+    struct iovec piece;
+    int result = 0;
+
+    while (result == 0 && wi_pieces_next(&pieces, &piece)) {
+        result = wi_ws_pack(out->conn->packer, piece.iov_base, piece.iov_len, chain);
+    }
+    return result == 0 ? wi_ws_pack_end(out->conn->packer, chain) : result;
+}
+
+static int
+send_behind_head(struct outgoing *out, struct weir_chain *packed)
+{
+    struct weir_chain chain = {NULL, NULL};
+    unsigned char head[WI_WS_FRAME_MAX];
+    int result = weir_chain_append(&chain, head, wi_ws_frame_write(head, &out->frame));
+
+    if (result == 0) {
+        weir_chain_splice(&chain, packed);
+        result = send_chain(out, &chain);
+    }
+    weir_chain_return(&chain);
+    return result;
+}
+
+// Who has the packer.
+static int
+send_packed(struct outgoing *out)
+{
+    struct weir_chain packed = {NULL, NULL};
+    const struct weir_write from = {.chain = &packed};
+    int result = pack(out, &packed);
+
+    if (result == 0) {
+        out->frame.is_compressed = true;
+        out->frame.size = weir_chain_size(&packed);
+        if (wi_ws_packer_keeps(out->conn->packer)) {
+            out->is_needed = true;
+            out->write.tear = WEIR_TEAR_NEEDED;
+            out->write.deadline_ns = WEIR_NEVER;
+        }
+        result = out->frame.is_masked ? send_masked(out, &from) : send_behind_head(out, &packed);
+    }
+    if (result < 0) {
+        wi_ws_packer_reset(out->conn->packer);
+    }
+    weir_chain_return(&packed);
+    return result;
+}
+
+/* ---- the forms ---- */
+
+static int
+send_frame(struct outgoing *out, unsigned flags)
+{
+    int result;
+
+    if (may_pack(out, flags) && wi_ws_take_packer(out->conn)) {
+        result = send_packed(out);
+        wi_ws_give_packer(out->conn);
+        return result;
+    }
     out->frame.size = out->size;
     return out->frame.is_masked ? send_masked(out, out->request) : send_as_it_is(out);
 }
@@ -376,7 +452,7 @@ send_message(struct wi_ws_conn *conn, unsigned flags, const struct weir_write *r
     } else if (out.write.tear == WEIR_TEAR_STOP) {
         out.write.tear = WEIR_TEAR_FINISH;
     }
-    return send_frame(&out);
+    return send_frame(&out, flags);
 }
 
 int

@@ -214,6 +214,30 @@ wi_ws_note(struct wi_ws_conn *conn, int status, enum weir_origin origin)
     }
 }
 
+int
+wi_ws_conn_agree(struct wi_ws_conn *conn, const struct wi_ws_agreed *agreed)
+{
+    struct wi_ws_unpacker *unpacker = NULL;
+
+    if (agreed->is_on) {
+        unpacker = wi_ws_unpacker_make(agreed->window_received, agreed->is_context_received);
+        if (unpacker == NULL) {
+            return -ENOMEM;
+        }
+        // zlib packs with no window as small as 8 bits: then nothing is packed.
+        if (agreed->window_sent > 8) {
+            conn->packer = wi_ws_packer_make(agreed->window_sent, agreed->is_context_sent,
+                                             conn->side->deflate.level);
+            if (conn->packer == NULL) {
+                wi_ws_unpacker_free(unpacker);
+                return -ENOMEM;
+            }
+        }
+    }
+    wi_ws_receiver_init(&conn->receiver, conn->client == NULL, &conn->side->limits, unpacker);
+    return 0;
+}
+
 void
 wi_ws_conn_begin(struct wi_ws_conn *conn, struct wi_ws_home *home, weir_stream stream)
 {

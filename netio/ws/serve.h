@@ -7,9 +7,13 @@
  * A connection's life on its loop. Loop thread.
  */
 
+#include "netio/ws/extension.h"
 #include "netio/ws/home.h"
 
 extern const struct weir_handlers wi_ws_stream_handlers;
+
+/** What both sides agreed on. 0 or -ENOMEM. */
+int wi_ws_conn_agree(struct wi_ws_conn *conn, const struct wi_ws_agreed *agreed);
 
 /** The handshake is over: the stream is ours. */
 void wi_ws_conn_begin(struct wi_ws_conn *conn, struct wi_ws_home *home, weir_stream stream);
