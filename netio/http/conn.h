@@ -144,6 +144,14 @@ wi_http_clear(struct wi_http_conn *conn, uint32_t flags)
     wi_store_relaxed(&conn->flags, wi_http_flags(conn) & ~flags);
 }
 
+/** Does the response end with its head, whatever its fields say of a length? */
+static inline bool
+wi_http_has_no_body(const struct wi_http_conn *conn, unsigned status)
+{
+    return (wi_http_flags(conn) & WI_HTTP_IS_HEAD) || status == 204 || status == 304 ||
+           status < 200;
+}
+
 static inline weir_http
 wi_http_handle_of(const struct wi_http_conn *conn, uint64_t word)
 {

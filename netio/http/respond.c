@@ -17,12 +17,6 @@
 
 /* ---- how a response is framed ---- */
 
-static bool
-has_no_body(const struct wi_http_conn *conn, unsigned status)
-{
-    return (wi_http_flags(conn) & WI_HTTP_IS_HEAD) || status == 204 || status == 304;
-}
-
 struct plan {
     enum wi_http_mode mode;
     bool is_complete; // nothing follows
@@ -43,7 +37,7 @@ plan_response(const struct wi_http_conn *conn, const struct weir_http_head *head
 
     plan->status = (uint16_t)status;
     plan->is_complete = body == NULL || (body->flags & WEIR_CHUNK_END);
-    if (has_no_body(conn, status)) {
+    if (wi_http_has_no_body(conn, status)) {
         plan->mode = WI_HTTP_NONE; // a length is told all the same, but for 204
         plan->framing.has_length =
             status != 204 && (has_length || (plan->is_complete && body != NULL));

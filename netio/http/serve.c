@@ -257,14 +257,6 @@ begin_body(struct wi_http_conn *conn, unsigned status, const char *at)
     }
 }
 
-// Whatever its fields say of a length.
-static bool
-has_no_body(const struct wi_http_conn *conn, unsigned status)
-{
-    return status < 200 || status == 204 || status == 304 ||
-           (wi_http_flags(conn) & WI_HTTP_IS_HEAD);
-}
-
 static void
 take_response(struct wi_http_conn *conn, struct feed *feed)
 {
@@ -279,7 +271,7 @@ take_response(struct wi_http_conn *conn, struct feed *feed)
         wi_http_conn_abort(conn, status, WEIR_ORIGIN_TRANSPORT);
         return;
     }
-    if ((response.flags & WEIR_HTTP_HAS_LENGTH) && !has_no_body(conn, response.status) &&
+    if ((response.flags & WEIR_HTTP_HAS_LENGTH) && !wi_http_has_no_body(conn, response.status) &&
         response.length > conn->side->limits.body_max) { // before any of it is waited for
         wi_http_conn_abort(conn, -EMSGSIZE, WEIR_ORIGIN_TRANSPORT);
         return;
@@ -290,7 +282,7 @@ take_response(struct wi_http_conn *conn, struct feed *feed)
         wi_http_set(conn, WI_HTTP_FINAL);
         conn->is_last |= !wi_http_parser_keeps(&conn->parser);
     }
-    if (has_no_body(conn, response.status)) {
+    if (wi_http_has_no_body(conn, response.status)) {
         wi_http_parser_skip_body(&conn->parser);
     }
     handlers_of(conn)->response(wi_http_handle(conn), &response, conn->user);

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 // The whole way of requests: bytes into a connection, exchanges, bytes out.
 //
-// The same bytes go in whole, one by one, and cut elsewhere: what is told and what comes out must be
-// the same, every exchange that was told must end, and a connection that is said to be closed is.
-// What comes out is read again (http_responses.c): exactly the answers that were given, well formed,
-// in their order. What was told is compared with a model's reading of the same bytes (http_model.c).
-// A target's first letter says how it is answered.
+// The same bytes go in whole, one by one, and cut elsewhere: what is told and what comes out must
+// be the same, every exchange that was told must end, and a connection that is said to be closed
+// is. What comes out is read again (http_responses.c): exactly the answers that were given, well
+// formed, in their order. What was told is compared with a model's reading of the same bytes
+// (http_model.c). A target's first letter says how it is answered.
 
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/http_model.h"
