@@ -122,11 +122,12 @@ access_log(struct visit *visit, const struct weir_http_ended *ended)
 {
     const struct access *access = &visit->access;
     char line[3 * ACCESS_TEXT_MAX];
-    int size = snprintf(line, sizeof(line), "%s - - [%s] %.*s %03u %" PRIu64 " %.*s %" PRIu64 " %s",
-                        access->peer, log_time(visit->here), (int)access->request_size,
-                        access->request, ended->code, ended->sent, (int)access->behind_size,
-                        access->behind, (weir_now_ns() - visit->begun_ns) / 1000,
-                        ended->status == 0 ? "ok" : weir_origin_name(ended->origin));
+    int size =
+        snprintf(line, sizeof(line), "%s - - [%s] %.*s %03u %" PRIu64 " %.*s %" PRIu64 " %s",
+                 access->peer, log_time(visit->here), (int)access->request_size, access->request,
+                 ended->code, visit->is_head ? 0 : ended->sent, (int)access->behind_size,
+                 access->behind, (weir_now_ns() - visit->begun_ns) / 1000,
+                 ended->status == 0 ? "ok" : weir_origin_name(ended->origin));
 
     log_line(visit->httpd->log, (unsigned)(visit->here - visit->httpd->loops), line,
              (size_t)size < sizeof(line) ? (size_t)size : sizeof(line) - 1);

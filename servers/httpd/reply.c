@@ -81,8 +81,8 @@ struct source {
     struct weir_write write;
 };
 
-// Memory is copied if it is little; what is lent is kept by a reference, which the caller takes when
-// it has been accepted, for then it is released later.
+// Memory is copied if it is little. What is lent has a reference that its release gives back, or
+// take_back(), if it was refused.
 static void
 fill_source(struct source *source, struct document *document, const struct variant *variant,
             const struct range *range, unsigned flags)

@@ -50,7 +50,8 @@ is_well_known(const struct target *target, size_t begin, size_t size)
     return begin == 1 && size == 11 && memcmp(target->path + 1, ".well-known", 11) == 0;
 }
 
-// A segment has ended that began at @p begin: what it means for the path. False: it leaves the root.
+// A segment has ended that began at @p begin: what it means for the path. False: it leaves the
+// root.
 static bool
 end_segment(struct target *target, size_t begin, bool has_slash)
 {

@@ -63,7 +63,7 @@ visit_ended(struct visit *visit, const struct weir_http_ended *ended)
     if (ended->status != 0) {
         count(&counts->failed, 1);
     }
-    count(&counts->body_sent, ended->sent);
+    count(&counts->body_sent, visit->is_head ? 0 : ended->sent); // what was given is not sent
     count(&counts->body_received, ended->received);
     if (visit->httpd->log != NULL) {
         access_log(visit, ended);
