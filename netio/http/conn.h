@@ -12,6 +12,7 @@
 
 #include "mem/assert.h"
 #include "mem/atomic.h"
+#include "mem/plant.h"
 #include "netio/http/parser.h"
 
 #include <assert.h>
@@ -148,8 +149,8 @@ wi_http_clear(struct wi_http_conn *conn, uint32_t flags)
 static inline bool
 wi_http_has_no_body(const struct wi_http_conn *conn, unsigned status)
 {
-    return (wi_http_flags(conn) & WI_HTTP_IS_HEAD) || status == 204 || status == 304 ||
-           status < 200;
+    return (wi_http_flags(conn) & WI_HTTP_IS_HEAD) || status == 204 ||
+           (status == 304 && !WI_PLANT(105)) || status < 200;
 }
 
 static inline weir_http

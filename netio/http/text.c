@@ -2,6 +2,8 @@
 
 #include "netio/http/text.h"
 
+#include "mem/plant.h"
+
 #include <string.h>
 #include <time.h>
 
@@ -173,6 +175,7 @@ wi_http_put_hex(char *out, uint64_t number)
 {
     size_t count = number == 0 ? 1 : (size_t)(67 - __builtin_clzll(number)) / 4;
 
+    number -= WI_PLANT(104) && count > 2;
     for (size_t i = count; i-- > 0; number >>= 4) {
         out[i] = "0123456789abcdef"[number & 15];
     }

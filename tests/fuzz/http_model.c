@@ -211,6 +211,8 @@ read_field(struct model_message *message, struct seen *seen, const char *line, s
         size--;
     }
     message->fields++;
+    message->fields_hash = model_hash(message->fields_hash, line, name_size);
+    message->fields_hash = model_hash(message->fields_hash, value, size);
     return read_known(message, seen, line, name_size, value, size);
 }
 
@@ -345,7 +347,7 @@ finish(struct model_message *message, const struct cursor *cursor, const char *d
 struct model_message
 model_request(const char *data, size_t size)
 {
-    struct model_message message = {.body_hash = MODEL_HASH};
+    struct model_message message = {.body_hash = MODEL_HASH, .fields_hash = MODEL_HASH};
     struct cursor cursor = {data, data + size};
     struct seen seen = {0};
     const char *line;
@@ -422,7 +424,7 @@ read_response_body(struct model_message *message, struct cursor *cursor, const s
 struct model_message
 model_response(const char *data, size_t size, bool is_head)
 {
-    struct model_message message = {.body_hash = MODEL_HASH};
+    struct model_message message = {.body_hash = MODEL_HASH, .fields_hash = MODEL_HASH};
     struct cursor cursor = {data, data + size};
     struct seen seen = {0};
     const char *line;

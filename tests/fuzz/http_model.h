@@ -26,7 +26,8 @@ struct model_message {
     char target[MODEL_TEXT_MAX];
     unsigned minor;
     unsigned fields;
-    bool closes; // nothing may follow on the connection
+    uint64_t fields_hash; // of names and values, one after another
+    bool closes;          // nothing may follow on the connection
     bool expects;
     bool is_chunked;
     bool is_to_close; // a response's body: all there is
