@@ -16,6 +16,8 @@
 
 #include <stdbool.h>
 
+struct socket;
+struct sockets;
 struct visit;
 
 // What is one loop's.
@@ -23,7 +25,9 @@ struct here {
     struct counts counts;
     struct cache *cache;
     struct visit *free_visits;
-    int64_t log_second; // of the text behind it
+    struct socket *live; // WebSockets that are told the counters
+    bool ticks;          // and a timer runs that does
+    int64_t log_second;  // of the text behind it
     char log_time[32];
 };
 
@@ -34,6 +38,7 @@ struct httpd {
     struct weir_http_server *admin;  // NULL: none
     struct log *log;                 // NULL: none
     struct disk *disk;
+    struct sockets *sockets;
     struct here *loops;
     unsigned loop_count;
     uint64_t begun_ns;

@@ -3,6 +3,7 @@
 
 #include "httpd.h"
 #include "serve.h"
+#include "sockets.h"
 #include "visit.h"
 
 #include "common/ending.h"
@@ -103,7 +104,7 @@ is_drained(void *arg)
 {
     struct httpd *httpd = arg;
 
-    return weir_http_server_connections(httpd->server) == 0;
+    return weir_http_server_connections(httpd->server) + sockets_count(httpd) == 0;
 }
 
 // Listen no more; exchanges may end by themselves, until the time is over or they are told again.
@@ -115,8 +116,10 @@ drain(struct httpd *httpd, const weir_listener *listeners)
         weir_listener_close(listeners[i]);
     }
     weir_http_server_drain(httpd->server);
+    sockets_drain(httpd);
     if (!ending_drain(weir_deadline_after(httpd->options->drain_ns), is_drained, httpd)) {
-        complain("%u connections are cut off", weir_http_server_connections(httpd->server));
+        complain("%u connections are cut off",
+                 weir_http_server_connections(httpd->server) + sockets_count(httpd));
     }
 }
 
@@ -189,6 +192,9 @@ make_parts(struct httpd *httpd)
         status = make_servers(httpd);
     }
     if (status == 0) {
+        status = sockets_begin(httpd);
+    }
+    if (status == 0) {
         status = disk_create(httpd->options->disk_threads, &httpd->disk);
     }
     return status;
@@ -227,6 +233,7 @@ static void
 release(struct httpd *httpd)
 {
     disk_free(httpd->disk);
+    sockets_end(httpd);
     weir_http_server_free(httpd->server);
     weir_http_server_free(httpd->admin);
     log_free(httpd->log);

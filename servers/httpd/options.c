@@ -4,6 +4,7 @@
 #include "coding.h"
 #include "docroot.h"
 #include "help.h"
+#include "sockets.h"
 
 #include "common/program.h"
 #include "common/settings.h"
@@ -222,15 +223,22 @@ take_echo(void *arg, const struct given *given)
 }
 
 static bool
+needs_sockets(const struct given *given)
+{
+    return sockets_are_built() ||
+           given_refuse(given, given->count, "%s: this build has no WebSocket", given->name);
+}
+
+static bool
 take_ws_echo(void *arg, const struct given *given)
 {
-    return take_path(&((struct options *)arg)->ws_echo, given);
+    return needs_sockets(given) && take_path(&((struct options *)arg)->ws_echo, given);
 }
 
 static bool
 take_live(void *arg, const struct given *given)
 {
-    return take_path(&((struct options *)arg)->live, given);
+    return needs_sockets(given) && take_path(&((struct options *)arg)->live, given);
 }
 
 static bool
@@ -239,7 +247,7 @@ take_metrics(void *arg, const struct given *given)
     return take_path(&((struct options *)arg)->metrics, given);
 }
 
-// All endpoints at their usual paths.
+// All endpoints that there are, at their usual paths.
 static bool
 take_demo(void *arg, const struct given *given)
 {
@@ -247,11 +255,12 @@ take_demo(void *arg, const struct given *given)
         bool (*take)(void *arg, const struct given *given);
         char path[16];
     } all[] = {{take_echo, "/echo"},
+               {take_metrics, "/metrics"},
                {take_ws_echo, "/ws/echo"},
-               {take_live, "/live"},
-               {take_metrics, "/metrics"}};
+               {take_live, "/live"}};
+    size_t built = sockets_are_built() ? 4 : 2;
 
-    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+    for (size_t i = 0; i < built; i++) {
         struct given one = *given;
         char path[sizeof(all[i].path)];
 

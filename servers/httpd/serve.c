@@ -4,7 +4,9 @@
 #include "answer.h"
 #include "echo.h"
 #include "files.h"
+#include "live.h"
 #include "metrics.h"
+#include "sockets.h"
 
 #include <string.h>
 
@@ -27,14 +29,41 @@ show(struct visit *visit, void (*serve)(struct visit *visit))
     }
 }
 
+// The page, or below it the WebSocket by which it is told. False: neither is meant.
+static bool
+serve_live(struct visit *visit, const struct target *target, const char *path,
+           const struct weir_http_request *request)
+{
+    size_t size = path != NULL ? strlen(path) : 0;
+
+    if (size == 0 || strncmp(target->path, path, size) != 0) {
+        return false;
+    }
+    if (target->path[size] == '\0') {
+        show(visit, live_serve);
+        return true;
+    }
+    if (strcmp(target->path + size, "/ws") == 0) {
+        sockets_live(visit, request);
+        return true;
+    }
+    return false;
+}
+
 // False: it is none of the endpoints.
 static bool
-serve_endpoint(struct visit *visit, const struct target *target)
+serve_endpoint(struct visit *visit, const struct target *target,
+               const struct weir_http_request *request)
 {
     const struct options *options = visit->httpd->options;
 
+    if (serve_live(visit, target, options->live, request)) {
+        return true;
+    }
     if (is_at(target, options->echo)) {
         echo_serve(visit);
+    } else if (is_at(target, options->ws_echo)) {
+        sockets_echo(visit, request);
     } else if (is_at(target, options->metrics)) {
         show(visit, metrics_serve);
     } else {
@@ -75,12 +104,13 @@ serve_asterisk(struct visit *visit, const struct weir_http_request *request)
 }
 
 static void
-serve_target(struct visit *visit, const struct target *target)
+serve_target(struct visit *visit, const struct target *target,
+             const struct weir_http_request *request)
 {
     visit->host = host_of(visit, target);
     if (visit->host == NULL) {
         answer_status(visit, 421);
-    } else if (serve_endpoint(visit, target)) {
+    } else if (serve_endpoint(visit, target, request)) {
         return;
     } else if (!visit->is_get) {
         answer_not_allowed(visit, "GET, HEAD");
@@ -102,7 +132,7 @@ serve_request(struct visit *visit, const struct weir_http_request *request)
     } else if (target.is_asterisk) {
         serve_asterisk(visit, request);
     } else {
-        serve_target(visit, &target);
+        serve_target(visit, &target, request);
     }
 }
 
@@ -126,7 +156,7 @@ serve_admin_request(struct visit *visit, const struct weir_http_request *request
         show(visit, metrics_serve);
     } else if (is_at(&target, "/health")) {
         show(visit, health_serve);
-    } else {
+    } else if (!sockets_are_built() || !serve_live(visit, &target, "/live", request)) {
         answer_status(visit, 404);
     }
 }
