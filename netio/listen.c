@@ -416,9 +416,12 @@ make_parts(struct wi_listener *listener)
 
     for (unsigned i = 0; i < listener->part_count; i++) {
         struct wi_listener_part *part = &listener->parts[i];
-        int fd = wi_listen_socket(&listener->request, &address);
+        bool is_adopted = (listener->request.flags & WEIR_LISTEN_ADOPT) != 0;
+        int fd = is_adopted ? listener->request.fd : wi_listen_socket(&listener->request, &address);
 
-        if (fd >= 0 && i == 0) {
+        if (is_adopted) {
+            listener->bound = address;
+        } else if (fd >= 0 && i == 0) {
             fd = note_bound(listener, fd, &address);
         }
         if (fd < 0) {
@@ -440,7 +443,7 @@ static int
 check_listen(const struct weir_listen *request)
 {
     unsigned known = WEIR_LISTEN_REUSEPORT | WEIR_LISTEN_V6ONLY | WEIR_LISTEN_FAST_OPEN |
-                     WEIR_LISTEN_UNLINK | WEIR_LISTEN_HYBRID;
+                     WEIR_LISTEN_UNLINK | WEIR_LISTEN_HYBRID | WEIR_LISTEN_ADOPT;
     enum wi_transport transport;
 
     if ((request->flags & ~known) != 0 || request->backlog < 0) {
@@ -521,7 +524,8 @@ weir_listen(struct weir_runtime *public, const struct weir_listen *request,
         return -EINVAL;
     }
     chosen = *request;
-    result = wi_listen_choose(&chosen, &is_any);
+    result = chosen.flags & WEIR_LISTEN_ADOPT ? wi_listen_adopt(&chosen)
+                                              : wi_listen_choose(&chosen, &is_any);
     if (result == 0) {
         result = check_listen(&chosen);
     }

@@ -49,6 +49,9 @@ struct wi_listener {
 
 /** Any thread (listen_socket.c). A socket that listens at @p address, or -errno with none left. */
 int wi_listen_socket(const struct weir_listen *request, const struct weir_address *address);
+/** Any thread. Put the address of the socket that is adopted in @p request, and see that it listens
+ *  and can be used. 0, or -errno: it is as it was, but perhaps non-blocking. */
+int wi_listen_adopt(struct weir_listen *request);
 /** Any thread. How many connections its backlog holds at most. */
 unsigned wi_listen_backlog(const struct weir_listen *request);
 /** Any thread. Put the address that is meant by endpoint in @p request; @p ret_any: it stands for

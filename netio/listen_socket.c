@@ -36,6 +36,33 @@ wi_listen_choose(struct weir_listen *request, bool *ret_any)
                : 0;
 }
 
+int
+wi_listen_adopt(struct weir_listen *request)
+{
+    const unsigned fitting = WEIR_LISTEN_ADOPT | WEIR_LISTEN_HYBRID;
+    int type = 0;
+    int listens = 0;
+    int result;
+
+    if ((request->flags & ~fitting) != 0 || request->endpoint != NULL ||
+        request->address.size != 0) {
+        return -EINVAL;
+    }
+    result = wi_os_get_option(request->fd, SOL_SOCKET, SO_TYPE, &type);
+    if (result == 0) {
+        result = wi_os_get_option(request->fd, SOL_SOCKET, SO_ACCEPTCONN, &listens);
+    }
+    if (result < 0) {
+        return result;
+    }
+    if (type != SOCK_STREAM || !listens) {
+        return -EINVAL;
+    }
+    request->address.size = sizeof(request->address.as);
+    result = wi_os_local_address(request->fd, &request->address.as.any, &request->address.size);
+    return result < 0 ? result : wi_os_set_nonblocking(request->fd);
+}
+
 void
 wi_listen_remove_dead(const struct weir_address *address)
 {

@@ -26,6 +26,8 @@ enum weir_listen_flag {
      *  are answered; weir_stream_hybrid_port() tells which. Other questions, and none within 5 s,
      *  end the connection, and are not told. */
     WEIR_LISTEN_HYBRID = 1 << 4,
+    /** `fd` is a socket that listens already, as a service manager hands it over. */
+    WEIR_LISTEN_ADOPT = 1 << 5,
 };
 
 /** A connection was accepted; the stream is open. Runs on the stream's loop before other events. */
@@ -41,6 +43,7 @@ struct weir_listen {
     const struct weir_endpoint *endpoint; /* in place of `address`; borrowed until return */
     unsigned flags;                       /* enum weir_listen_flag */
     int backlog;                          /* 0: 1024 */
+    int fd;                               /* with ADOPT, in place of an address */
     struct weir_stream_options stream;    /* of every accepted stream */
     weir_accept_fn *accepted;             /* may be NULL */
     weir_listener_closed_fn *closed;      /* may be NULL */
@@ -52,8 +55,10 @@ struct weir_listen {
  *
  * Threads: any.
  * Blocks:  never (binding is immediate).
- * Memory:  copies @p request.
- * @return 0, or -EINVAL (also an endpoint that is a name, which may have several addresses),
+ * Memory:  copies @p request. Takes request->fd on success: weir makes it non-blocking and closes
+ *          it. After a refusal it is the caller's.
+ * @return 0, or -EINVAL (also an endpoint that is a name, which may have several addresses; ADOPT
+ *   with another flag than HYBRID, or of a socket that does not listen), -EBADF, -ENOTSOCK (ADOPT),
  *   -ENOTSUP (an endpoint of a kind that cannot be listened on), -EADDRINUSE, -EADDRNOTAVAIL,
  *   -EACCES, -EAFNOSUPPORT, -EMFILE, -ENOMEM, -WEIR_ELANEFULL, -WEIR_EENDED (stopping), -ECHILD;
  *   nothing stays open, and no socket file.

@@ -196,6 +196,75 @@ endpoints_are_listened_on(void **state)
     assert_endpoint_listens(fixture, "tcp://:0", "127.0.0.1");
 }
 
+// ---- sockets that listen already --------------------------------------------------------------
+
+static int
+listening_socket(struct fixture *fixture)
+{
+    struct weir_address address = transport_address(fixture);
+    int fd = socket(address.as.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    assert_true(fd >= 0);
+    assert_int_equal(bind(fd, &address.as.any, address.size), 0);
+    assert_int_equal(listen(fd, 8), 0);
+    return fd;
+}
+
+static void
+a_socket_that_listens_is_adopted_with_what_waits_there(void **state)
+{
+    struct fixture *fixture = fixture_manual(state);
+    struct weir_listen request;
+    struct heard *heard = heard_make(fixture, &request);
+    struct weir_address address = {.size = sizeof(address.as)};
+    weir_listener listener = {0};
+
+    request.fd = listening_socket(fixture);
+    request.flags = WEIR_LISTEN_ADOPT;
+    request.address.size = 0;
+    assert_int_equal(getsockname(request.fd, &address.as.any, &address.size), 0);
+    transport_connect(fixture, &address, 0);
+    assert_status(weir_listen(fixture->runtime, &request, &listener), 0);
+    transport_connect(fixture, &address, 0);
+    wait_accepted(heard, 2);
+    assert_int_equal(bound_address(listener).size, address.size);
+    assert_true(fcntl(request.fd, F_GETFL) & O_NONBLOCK);
+    assert_status(weir_listener_close(listener), 0);
+    fixture_turn_until(fixture, is_closed, heard);
+    assert_int_equal(fcntl(request.fd, F_GETFL), -1); // it was the listener's
+}
+
+static void
+what_does_not_listen_is_not_adopted_and_stays_the_callers(void **state)
+{
+    struct fixture *fixture = fixture_manual(state);
+    struct weir_listen request;
+    weir_listener listener = {.bits = 42};
+    int listening = listening_socket(fixture);
+
+    heard_make(fixture, &request);
+    request.flags = WEIR_LISTEN_ADOPT;
+    request.fd = listening;
+    assert_status(weir_listen(fixture->runtime, &request, &listener), -EINVAL); // and an address
+    request.address.size = 0;
+    request.flags |= WEIR_LISTEN_REUSEPORT;
+    assert_status(weir_listen(fixture->runtime, &request, &listener), -EINVAL);
+    request.flags = WEIR_LISTEN_ADOPT;
+    assert_int_not_equal(fcntl(listening, F_GETFD), -1);
+    close(listening);
+    assert_status(weir_listen(fixture->runtime, &request, &listener), -EBADF);
+    request.fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    assert_status(weir_listen(fixture->runtime, &request, &listener), -ENOTSOCK);
+    close(request.fd);
+    request.fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_status(weir_listen(fixture->runtime, &request, &listener), -EINVAL);
+    close(request.fd);
+    request.fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    assert_status(weir_listen(fixture->runtime, &request, &listener), -EINVAL);
+    close(request.fd);
+    assert_int_equal(listener.bits, 42);
+}
+
 // N-T14: a listener nobody asks about, and requests that cannot be.
 static void
 impossible_requests_are_refused_and_leave_nothing_open(void **state)
@@ -894,6 +963,8 @@ main(void)
     static const struct test_case cases[] = {
         EACH(the_bound_address_can_be_connected_to),
         ONCE(endpoints_are_listened_on),
+        EACH(a_socket_that_listens_is_adopted_with_what_waits_there),
+        EACH(what_does_not_listen_is_not_adopted_and_stays_the_callers),
         ONCE(impossible_requests_are_refused_and_leave_nothing_open),
         EACH_UNIX(reuseport_is_refused_beside_tcp),
         EACH(an_address_in_use_is_refused),
