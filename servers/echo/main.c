@@ -35,15 +35,15 @@ on_signal(weir_watch watch, int signal, void *arg)
 }
 
 static bool
-listen_on(struct weir_runtime *runtime, const struct weir_endpoint *endpoint,
-          const struct options *options, struct weir_address *ret_bound)
+listen_on(struct weir_runtime *runtime, const struct place *place, const struct options *options,
+          struct weir_address *ret_bound)
 {
-    struct weir_listen request = {.endpoint = endpoint};
+    struct weir_listen request = {.backlog = 0};
     char text[WEIR_ENDPOINT_TEXT_SIZE];
     weir_listener listener;
 
     echo_prepare(&request);
-    if (!ports_listen(runtime, &request, options->reuseport, &listener, ret_bound)) {
+    if (!ports_listen(runtime, &request, place, options->reuseport, &listener, ret_bound)) {
         return false;
     }
     weir_address_format(ret_bound, text, sizeof(text));
@@ -148,5 +148,6 @@ main(int argc, char **argv)
         print_stats(runtime);
     }
     weir_runtime_free(runtime);
+    options_free(&options);
     return has_served ? 0 : 1;
 }

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "options.h"
 
-#include <getopt.h>
+#include "common/settings.h"
+
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #define LISTEN_DEFAULT "tcp://127.0.0.1:7007"
 #define LOOPS_MAX      256
@@ -14,8 +14,10 @@ static const char help[] =
     "Send back every byte that arrives, on as many loops as there are processors.\n"
     "\n"
     "  --listen ADDRESS   where to listen: tcp://HOST:PORT (numbers, or * for all addresses;\n"
-    "                     port 0: any free one), unix:PATH or unix:@NAME; may be repeated;\n"
-    "                     default " LISTEN_DEFAULT "\n"
+    "                     port 0: any free one), unix:PATH, unix:@NAME, or systemd:NAME, a\n"
+    "                     socket that was handed over; may be repeated; default\n"
+    "                     " LISTEN_DEFAULT "\n"
+    "  --config FILE      more of all this, one setting per line, without the hyphens\n"
     "  --loops N          number of loops; default: one per processor\n"
     "  --reuseport        one TCP socket per loop, the kernel spreads connections\n"
     "  --pin              pin each loop to a processor\n"
@@ -28,107 +30,61 @@ static const char help[] =
     "Ends on SIGINT or SIGTERM: connections have 5 seconds to finish. Exit status 0, 1 when it\n"
     "cannot listen or stop, 2 on wrong usage.\n";
 
-static void
-usage_error(const char *what, const char *value)
+static bool
+take_listen(void *arg, const struct given *given)
 {
-    fprintf(stderr, "weir-echo: %s: %s\nTry: weir-echo --help\n", what, value);
-    exit(2);
-}
-
-static unsigned
-parse_number(const char *text, unsigned long max, const char *wanted)
-{
-    char *end;
-    unsigned long number = strtoul(text, &end, 10);
-
-    if (*text < '0' || *text > '9' || *end != '\0' || number < 1 || number > max) {
-        usage_error(wanted, text);
-    }
-    return (unsigned)number;
-}
-
-static void
-add_listen(struct options *options, const char *text)
-{
-    struct weir_parse_error error;
-    char lines[WEIR_PARSE_ERROR_TEXT_SIZE];
+    struct options *options = arg;
 
     if (options->listen_count == OPTIONS_LISTEN_MAX) {
-        usage_error("too many --listen", text);
+        return given_refuse(given, 0, "more than %d addresses", OPTIONS_LISTEN_MAX);
     }
-    if (weir_endpoint_parse(&options->listen[options->listen_count], text, &error) != 0) {
-        weir_parse_error_format(&error, text, lines, sizeof(lines));
-        fprintf(stderr, "weir-echo: not an address:\n%s\nTry: weir-echo --help\n", lines);
-        exit(2);
-    }
-    if (options->listen[options->listen_count].kind == WEIR_ENDPOINT_NAME) {
-        usage_error("a name cannot be listened on, only its addresses in numbers, or *", text);
-    }
-    options->listen_count++;
+    return given_place(given, 0, &options->listen[options->listen_count++]);
 }
 
-static void
-take_option(struct options *options, int option)
+#define AT(field) .offset = offsetof(struct options, field)
+
+static const struct setting table[] = {
+    {"listen", SETTING_OWN, .min = 1, .max = 1, .take = take_listen},
+    {"loops", SETTING_NUMBER, AT(loops), 1, LOOPS_MAX},
+    {"reuseport", SETTING_SWITCH, AT(reuseport)},
+    {"pin", SETTING_SWITCH, AT(pin)},
+    {"port-file", SETTING_TEXT, AT(port_file)},
+    {"stats", SETTING_SWITCH, AT(stats)},
+    {"show", SETTING_TEXT, AT(show)},
+    {"stall", SETTING_NUMBER, AT(stall_ms), 1, 3600000},
+};
+
+void
+options_parse(struct options *ret_options, int argc, char **argv)
 {
-    switch (option) {
-    case 'l':
-        add_listen(options, optarg);
-        break;
-    case 'n':
-        options->loops = parse_number(optarg, LOOPS_MAX, "--loops wants a number from 1 to 256");
-        break;
-    case 'r':
-        options->reuseport = true;
-        break;
-    case 'p':
-        options->pin = true;
-        break;
-    case 'f':
-        options->port_file = optarg;
-        break;
-    case 's':
-        options->stats = true;
-        break;
-    case 'w':
-        options->show = optarg;
-        break;
-    case 't':
-        options->stall_ms = parse_number(optarg, 3600000, "--stall wants milliseconds from 1");
-        break;
-    case 'h':
+    const struct settings settings = {
+        .table = table, .count = sizeof(table) / sizeof(table[0]), .options = ret_options};
+    char address[] = LISTEN_DEFAULT;
+    struct given given = {.name = "listen", .words = {address}, .count = 1};
+    int first;
+
+    *ret_options = (struct options){.loops = 0};
+    switch (settings_take_arguments(&settings, argc, argv, &first)) {
+    case SETTINGS_HELP:
         fputs(help, stdout);
         exit(0);
+    case SETTINGS_WRONG:
+        exit(2);
     default:
-        fputs("Try: weir-echo --help\n", stderr);
+        break;
+    }
+    if (first < argc) {
+        given_refuse(&given, 0, "not an option: %s", argv[first]);
+        exit(2);
+    }
+    if (ret_options->listen_count == 0 && !take_listen(ret_options, &given)) {
         exit(2);
     }
 }
 
 void
-options_parse(struct options *ret_options, int argc, char **argv)
+options_free(struct options *options)
 {
-    static const struct option known[] = {
-        {"listen", required_argument, NULL, 'l'},
-        {"loops", required_argument, NULL, 'n'},
-        {"reuseport", no_argument, NULL, 'r'},
-        {"pin", no_argument, NULL, 'p'},
-        {"port-file", required_argument, NULL, 'f'},
-        {"stats", no_argument, NULL, 's'},
-        {"show", required_argument, NULL, 'w'},
-        {"stall", required_argument, NULL, 't'},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
-    };
-    int option;
-
-    memset(ret_options, 0, sizeof(*ret_options));
-    while ((option = getopt_long(argc, argv, "", known, NULL)) != -1) {
-        take_option(ret_options, option);
-    }
-    if (optind < argc) {
-        usage_error("not an option", argv[optind]);
-    }
-    if (ret_options->listen_count == 0) {
-        add_listen(ret_options, LISTEN_DEFAULT);
-    }
+    free(options->port_file);
+    free(options->show);
 }

@@ -4,25 +4,26 @@
 
 // The command line of weir-echo.
 
-#include "weir/net.h"
+#include "common/ports.h"
 
 #include <stdbool.h>
 
 #define OPTIONS_LISTEN_MAX 64
 
 struct options {
-    struct weir_endpoint listen[OPTIONS_LISTEN_MAX];
+    struct place listen[OPTIONS_LISTEN_MAX];
     unsigned listen_count;
     unsigned loops; // 0: one per processor
     bool reuseport;
     bool pin;
     bool stats;
-    unsigned stall_ms;     // 0: do not look
-    const char *show;      // NULL: nobody else sees the statistics
-    const char *port_file; // NULL: none
+    unsigned stall_ms; // 0: do not look
+    char *show;        // NULL: nobody else sees the statistics
+    char *port_file;   // NULL: none
 };
 
 // Ends the program with status 0 on --help, and with 2 on anything it does not understand.
 void options_parse(struct options *ret_options, int argc, char **argv);
+void options_free(struct options *options);
 
 #endif /* ECHO_OPTIONS_H */

@@ -9,6 +9,7 @@
 #include "common/ending.h"
 #include "common/ports.h"
 #include "common/program.h"
+#include "common/systemd.h"
 
 #include "weir/weir.h"
 
@@ -49,10 +50,10 @@ on_accepted(weir_listener listener, weir_stream stream, void *arg)
 }
 
 static bool
-open_one(struct httpd *httpd, struct weir_http_server *server, const struct weir_endpoint *endpoint,
+open_one(struct httpd *httpd, struct weir_http_server *server, const struct place *place,
          const char *what, weir_listener *ret_listener, unsigned *ret_port)
 {
-    struct weir_listen request = {.endpoint = endpoint};
+    struct weir_listen request = {.backlog = 0};
     struct weir_address bound;
     char text[WEIR_ENDPOINT_TEXT_SIZE];
 
@@ -61,7 +62,8 @@ open_one(struct httpd *httpd, struct weir_http_server *server, const struct weir
         request.accepted = on_accepted;
         request.arg = httpd;
     }
-    if (!ports_listen(httpd->runtime, &request, httpd->options->reuseport, ret_listener, &bound)) {
+    if (!ports_listen(httpd->runtime, &request, place, httpd->options->reuseport, ret_listener,
+                      &bound)) {
         return false;
     }
     weir_address_format(&bound, text, sizeof(text));
@@ -134,7 +136,9 @@ serve(struct httpd *httpd)
         complain("cannot begin: %s", weir_strerror(status));
     } else if (open_all(httpd, listeners)) {
         serves = true;
+        systemd_notify("READY=1");
         ending_wait();
+        systemd_notify("STOPPING=1");
         drain(httpd, listeners);
     }
     status = weir_runtime_stop(httpd->runtime, weir_deadline_after(NS_PER_S / 4));
@@ -177,7 +181,7 @@ make_servers(struct httpd *httpd)
     struct weir_http_server_options admin = {.handlers = &serve_admin, .user = httpd};
     int status = weir_http_server_create(httpd->runtime, &public, &httpd->server);
 
-    if (status == 0 && httpd->options->admin.kind != WEIR_ENDPOINT_NONE) {
+    if (status == 0 && httpd->options->has_admin) {
         status = weir_http_server_create(httpd->runtime, &admin, &httpd->admin);
     }
     return status;

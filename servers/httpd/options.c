@@ -8,6 +8,7 @@
 
 #include "common/program.h"
 #include "common/settings.h"
+#include "common/systemd.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -24,26 +25,20 @@ static bool
 take_listen(void *arg, const struct given *given)
 {
     struct options *options = arg;
-    struct weir_endpoint endpoint;
 
     if (options->listen_count == OPTIONS_LISTEN_MAX) {
         return given_refuse(given, 0, "more than %u addresses", OPTIONS_LISTEN_MAX);
     }
-    if (!given_endpoint(given, 0, &endpoint)) {
-        return false;
-    }
-    if (endpoint.kind == WEIR_ENDPOINT_NAME) {
-        return given_refuse(given, 0,
-                            "a name cannot be listened on, only its addresses in numbers, or *");
-    }
-    options->listen[options->listen_count++] = endpoint;
-    return true;
+    return given_place(given, 0, &options->listen[options->listen_count++]);
 }
 
 static bool
 take_admin(void *arg, const struct given *given)
 {
-    return given_endpoint(given, 0, &((struct options *)arg)->admin);
+    struct options *options = arg;
+
+    options->has_admin = true;
+    return given_place(given, 0, &options->admin);
 }
 
 /* ---- hosts ---- */
@@ -367,13 +362,37 @@ begin(struct options *options)
     return true;
 }
 
+// All sockets that were handed over, the admin's by its name; else the usual address.
+static bool
+complete_addresses(struct options *options)
+{
+    char address[] = LISTEN_DEFAULT;
+    char any[] = "systemd:";
+    unsigned handed_over = systemd_sockets();
+    struct given given = {
+        .name = "listen", .words = {handed_over != 0 ? any : address}, .count = 1};
+    bool is_good = true;
+
+    if (options->listen_count != 0) {
+        return true;
+    }
+    if (handed_over > 1 && !options->has_admin && systemd_has("admin")) {
+        options->has_admin = true;
+        snprintf(options->admin.name, sizeof(options->admin.name), "admin");
+        handed_over--;
+    }
+    do {
+        is_good = take_listen(options, &given);
+    } while (is_good && options->listen_count < handed_over);
+    return is_good;
+}
+
 // What is left unsaid.
 static bool
 complete(struct options *options)
 {
     struct given given = {.name = "listen"};
     char index[] = "index.html";
-    char address[] = LISTEN_DEFAULT;
     bool has_files = false;
 
     for (unsigned i = 0; i < options->hosts.count; i++) {
@@ -392,9 +411,7 @@ complete(struct options *options)
     if (hosts_sort(&options->hosts) < 0) {
         return given_refuse(&given, 0, "out of memory");
     }
-    given.words[0] = address;
-    given.count = 1;
-    return options->listen_count != 0 || take_listen(options, &given);
+    return complete_addresses(options);
 }
 
 enum options_answer

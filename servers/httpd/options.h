@@ -5,7 +5,8 @@
 #include "host.h"
 #include "media.h"
 
-#include "weir/address.h"
+#include "common/ports.h"
+
 #include "weir/http.h"
 
 #include <stdbool.h>
@@ -14,9 +15,10 @@
 #define OPTIONS_LISTEN_MAX 64u
 
 struct options {
-    struct weir_endpoint listen[OPTIONS_LISTEN_MAX];
+    struct place listen[OPTIONS_LISTEN_MAX];
     unsigned listen_count;
-    struct weir_endpoint admin; // kind NONE: none
+    struct place admin;
+    bool has_admin;
     struct hosts hosts;
     struct media *media;
     bool refuses_unknown; // hosts, by 421

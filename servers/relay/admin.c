@@ -184,12 +184,11 @@ on_accepted(weir_listener listener, weir_stream stream, void *arg)
 }
 
 struct weir_listen
-admin_listen(struct relay *relay, const struct weir_endpoint *endpoint)
+admin_listen(struct relay *relay)
 {
     static const struct weir_handlers handlers = {.data = on_data, .peer_fin = on_peer_fin};
 
     return (struct weir_listen){
-        .endpoint = endpoint,
         .stream = {.handlers = &handlers, .user = relay},
         .accepted = on_accepted,
         .arg = relay,

@@ -7,7 +7,7 @@
 
 #include "relay.h"
 
-// What there is to listen with.
-struct weir_listen admin_listen(struct relay *relay, const struct weir_endpoint *endpoint);
+// What there is to listen with, but for the place.
+struct weir_listen admin_listen(struct relay *relay);
 
 #endif /* RELAY_ADMIN_H */

@@ -8,6 +8,7 @@
 #include "common/ending.h"
 #include "common/ports.h"
 #include "common/program.h"
+#include "common/systemd.h"
 
 #include "weir/weir.h"
 
@@ -59,7 +60,6 @@ open_entrance(struct entrance *entrance, unsigned *ret_port)
 {
     struct relay *relay = entrance->relay;
     struct weir_listen request = {
-        .endpoint = &entrance->route->from,
         .stream = {.flags = WEIR_STREAM_NODELAY},
         .accepted = on_accepted,
         .arg = entrance,
@@ -67,8 +67,8 @@ open_entrance(struct entrance *entrance, unsigned *ret_port)
     struct weir_address bound;
     char text[WEIR_ENDPOINT_TEXT_SIZE];
 
-    if (!ports_listen(relay->runtime, &request, relay->options->reuseport, &entrance->listener,
-                      &bound)) {
+    if (!ports_listen(relay->runtime, &request, &entrance->route->from, relay->options->reuseport,
+                      &entrance->listener, &bound)) {
         return false;
     }
     weir_address_format(&bound, text, sizeof(text));
@@ -80,12 +80,12 @@ open_entrance(struct entrance *entrance, unsigned *ret_port)
 static bool
 open_admin(struct relay *relay, unsigned *ret_port)
 {
-    struct weir_listen request = admin_listen(relay, &relay->options->admin);
+    struct weir_listen request = admin_listen(relay);
     struct weir_address bound;
     char text[WEIR_ENDPOINT_TEXT_SIZE];
     weir_listener listener;
 
-    if (!ports_listen(relay->runtime, &request, false, &listener, &bound)) {
+    if (!ports_listen(relay->runtime, &request, &relay->options->admin, false, &listener, &bound)) {
         return false;
     }
     weir_address_format(&bound, text, sizeof(text));
@@ -107,7 +107,7 @@ open_all(struct relay *relay, struct entrance *entrances, unsigned *ports)
             return false;
         }
     }
-    if (options->admin.kind != WEIR_ENDPOINT_NONE && !open_admin(relay, &ports[count++])) {
+    if (options->has_admin && !open_admin(relay, &ports[count++])) {
         return false;
     }
     fflush(stdout);
@@ -153,7 +153,9 @@ serve(struct relay *relay)
         complain("cannot begin: %s", weir_strerror(status));
     } else if (open_all(relay, entrances, ports)) {
         serves = true;
+        systemd_notify("READY=1");
         ending_wait();
+        systemd_notify("STOPPING=1");
         drain(relay, entrances);
     }
     status = weir_runtime_stop(relay->runtime, weir_deadline_after(NS_PER_S / 4));

@@ -20,7 +20,7 @@ static const char help[] =
     "Accept connections at FROM and carry their bytes to TO and back.\n"
     "\n"
     "Addresses: tcp://HOST:PORT, unix:PATH, unix:@NAME, vsock://CID:PORT and others, see\n"
-    "weir-relay(1).\n"
+    "weir-relay(1). FROM may also be systemd:NAME, a socket that was handed over.\n"
     "\n"
     "  --config FILE           more of all this, one setting per line: see weir-relay(1)\n"
     "  --accept-proxy          a PROXY header, version 1 or 2, comes first at FROM\n"
@@ -72,12 +72,11 @@ add_route(struct options *options, const struct given *given, unsigned from)
     options->routes = routes;
     route = &routes[options->route_count];
     memset(route, 0, sizeof(*route));
-    if (!given_endpoint(given, from, &route->from) ||
-        !given_endpoint(given, from + 1, &route->to)) {
+    if (!given_place(given, from, &route->from) || !given_endpoint(given, from + 1, &route->to)) {
         return NULL;
     }
     options->route_count++;
-    weir_endpoint_format(&route->from, route->from_text, sizeof(route->from_text));
+    place_format(&route->from, route->from_text);
     weir_endpoint_format(&route->to, route->to_text, sizeof(route->to_text));
     return route;
 }
@@ -127,7 +126,8 @@ take_version(void *options, const struct given *given)
 static bool
 take_admin(void *options, const struct given *given)
 {
-    return given_endpoint(given, 0, &((struct options *)options)->admin);
+    ((struct options *)options)->has_admin = true;
+    return given_place(given, 0, &((struct options *)options)->admin);
 }
 
 #define AT(field) .offset = offsetof(struct options, field)

@@ -4,6 +4,8 @@
 
 #include "limits.h"
 
+#include "common/ports.h"
+
 #include "weir/address.h"
 #include "weir/net.h"
 
@@ -13,7 +15,7 @@
 
 // From where to where.
 struct route {
-    struct weir_endpoint from;
+    struct place from;
     struct weir_endpoint to;
     char from_text[WEIR_ENDPOINT_TEXT_SIZE];
     char to_text[WEIR_ENDPOINT_TEXT_SIZE];
@@ -32,9 +34,10 @@ struct options {
     uint64_t buffer;    // 0: the pump's default
     bool accepts_proxy; // of routes of the command line
     unsigned sends_proxy;
-    bool copies;                // no splice
-    struct weir_endpoint admin; // kind NONE: none
-    char *log;                  // NULL: none
+    bool copies; // no splice
+    struct place admin;
+    bool has_admin;
+    char *log; // NULL: none
     char *port_file;
     char *show;
     unsigned loops;
