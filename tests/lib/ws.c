@@ -5,6 +5,8 @@
 #include "netio/ws/key.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -255,10 +257,20 @@ hub_open(void **state, const struct hub_options *options)
     return hub;
 }
 
+// Small frames, one behind the other, are not to wait for each other.
+static int
+at_once(int peer)
+{
+    int one = 1;
+
+    (void)setsockopt(peer, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one)); // others have no such
+    return peer;
+}
+
 int
 hub_connect_raw(struct hub *hub)
 {
-    return transport_connect(hub->fixture, &hub->address, 0);
+    return at_once(transport_connect(hub->fixture, &hub->address, 0));
 }
 
 static int
@@ -361,7 +373,7 @@ hub_connect_client(struct hub *hub, const struct weir_ws_connect *request)
 int
 hub_serve(struct hub *hub, const char *more_fields)
 {
-    int peer = transport_accept(hub->fixture, hub->listener);
+    int peer = at_once(transport_accept(hub->fixture, hub->listener));
     char head[2048];
     char accept[WI_WS_ACCEPT_SIZE + 1];
     char answer[1024];
