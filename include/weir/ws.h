@@ -229,7 +229,9 @@ WEIR_API WEIR_NODISCARD int weir_ws_accept(struct weir_ws_server *server, weir_h
                                            const struct weir_ws_accept *accept, weir_ws *ret_ws);
 
 /**
- * Say Close with 1001 on every connection; new ones are answered with 503. Idempotent.
+ * Say Close with 1001 on every connection; new ones are answered with 503. Idempotent. Give peers a
+ * moment, until weir_ws_server_connections() is 0 or it takes too long: weir_runtime_stop() closes
+ * streams at once.
  *
  * Threads: any.
  * Blocks:  never.

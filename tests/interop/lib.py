@@ -227,6 +227,30 @@ class HttpServer:
         stop_in_order(self.process, "the HTTP server")
 
 
+class WsServer:
+    """A running echo on weir::ws (programs/ws_peer.c), with these options."""
+
+    def __init__(self, work, *words):
+        work.count += 1
+        port_file = work.path(f"port.{work.count}")
+        program = os.path.join(work.build, "tests", "weir-interop-ws-peer")
+        self.process = work.start(program, "serve", port_file, *words)
+        wait_for(lambda: self.process.poll() is not None or os.path.exists(port_file),
+                 "the WebSocket server listens")
+        if self.process.poll() is not None:
+            raise Failed(f"the WebSocket server: {self.process.stderr.read().decode()}")
+        with open(port_file, encoding="ascii") as file:
+            self.port = int(file.read())
+
+    def stop(self):
+        stop_in_order(self.process, "the WebSocket server")
+
+
+def ask_ws(work, port, *words):
+    """A client on weir::ws has a conversation with that server's echo."""
+    work.run(os.path.join(work.build, "tests", "weir-interop-ws-peer"), "ask", port, *words)
+
+
 def pattern(size):
     """What /bytes and /chunks of the HTTP server consist of."""
     block = bytes((i * 31 + (i >> 8)) & 0xff for i in range(65536))
