@@ -5,6 +5,7 @@
 #include "mem/heap.h"
 #include "netio/http/frame.h"
 #include "netio/http/head.h"
+#include "netio/http/live.h"
 #include "netio/http/serve.h"
 #include "netio/http/text.h"
 
@@ -137,15 +138,23 @@ connect_client(struct weir_http_client *client)
     if (conn == NULL) {
         return -ENOMEM;
     }
+    wi_http_set(conn, WI_HTTP_CLIENT);
+    conn->side = &client->side;
+    conn->home = &client->home;
+    result = wi_http_live_begin_at(conn);
+    if (result < 0) {
+        wi_http_conn_put(conn);
+        return result;
+    }
     dial.stream.handlers = &wi_http_conn_handlers;
     dial.stream.user = conn;
     dial.stream.flags |= WEIR_STREAM_NODELAY;
     result = weir_dial(client->home.loop, &dial, &stream);
     if (result < 0) {
+        wi_http_live_end(conn);
         wi_http_conn_put(conn);
         return result;
     }
-    wi_http_set(conn, WI_HTTP_CLIENT);
     conn->client = client;
     client->refs++;
     client->conn = conn;
@@ -190,7 +199,7 @@ wi_http_client_begin(struct weir_http_client *client, struct wi_http_side *side,
         return result;
     }
     conn->side = side;
-    conn->parser.limits = &side->limits;
+    conn->live->parser.limits = &side->limits;
     conn->user = user;
     wi_http_next_exchange(conn, WI_HTTP_OPEN);
     wi_http_unhold(conn);

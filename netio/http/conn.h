@@ -16,6 +16,7 @@
 #include "netio/http/parser.h"
 
 #include <assert.h>
+#include <stddef.h>
 
 /** Where the exchange's sending side is. */
 enum wi_http_phase {
@@ -97,34 +98,47 @@ struct wi_http_conn {
     // The loop's. Others read some of the flags.
     wi_atomic_u32 flags;
     uint32_t requests;
-    uint32_t saved_count; // rows of a head that is incomplete
-    struct wi_http_row *saved;
+    int over_status; // why it is over, when it was this side that decided
+    uint8_t over_origin;
+    struct wi_http_live *live; // NULL: a server's that is idle
     struct wi_http_side *side;
     struct wi_http_home *home;
     struct wi_http_conn *previous;
     struct wi_http_conn *next;
     void *user;
-    struct wi_http_kept *kept;
-    struct wi_http_pull *pulls;
-    struct wi_http_pull *pulls_last;
-    struct wi_http_trailers *trailers; // that came behind a body in chunks
     struct weir_http_client *client;
-
-    int over_status; // why it is over, when it was this side that decided
-    uint8_t over_origin;
-    bool keeps; // the message being received does not end the connection
 
     uint64_t look_ns;   // when the sweep must look at it at the latest
     uint64_t idle_ns;   // since when it has had no exchange, or has waited for a response
     uint64_t head_ns;   // since when a head has been on its way; 0: none
     uint64_t sent_mark; // bytes sent and when, as of the sweep's last look; 0: nothing waited
     uint64_t sent_mark_ns;
-    uint64_t received_mark; // likewise of the body that arrives
+};
+
+/** What a connection has besides while a head is on its way, or an exchange open: the loop's. Idle
+ *  ones of a server have none, so that they are small. */
+struct wi_http_live {
+    struct wi_http_parser parser; // first
+    struct wi_http_conn *conn;
+    struct wi_http_live *next; // while it is nobody's
+    struct wi_http_row *saved; // of a head that is incomplete
+    uint32_t saved_count;
+    bool keeps; // the message being received does not end the connection
+    struct wi_http_kept *kept;
+    struct wi_http_pull *pulls;
+    struct wi_http_pull *pulls_last;
+    struct wi_http_trailers *trailers; // that came behind a body in chunks
+    uint64_t received_mark;            // as sent_mark, of the body that arrives
     uint64_t received_mark_ns;
     uint64_t raw; // bytes received in this exchange, framing counted
-
-    struct wi_http_parser parser;
 };
+
+static inline struct wi_http_live *
+wi_http_live_of(struct wi_http_parser *parser)
+{
+    return (struct wi_http_live *)(void *)parser;
+}
+static_assert(offsetof(struct wi_http_live, parser) == 0, "the parser is what is live");
 
 /** Any thread inside reads; the loop's writes. */
 static inline uint32_t

@@ -2,7 +2,7 @@
 // What is due by the clock: heads that do not come, idle connections, peers that hardly read or
 // send. One timer per loop looks (home.c).
 
-#include "netio/http/home.h"
+#include "netio/http/live.h"
 #include "netio/http/serve.h"
 
 #include <errno.h>
@@ -47,7 +47,7 @@ wi_http_conn_touch(struct wi_http_conn *conn)
 
     if (is_idle(conn) && !(wi_http_flags(conn) & WI_HTTP_CLIENT)) {
         conn->idle_ns = now;
-        if (conn->parser.in_head == 0) {
+        if (wi_http_live_in_head(conn) == 0) {
             conn->head_ns = 0;
             look_ns = sooner(look_ns, later(now, limits_of(conn)->idle_ns));
         } else {
@@ -98,11 +98,16 @@ sends_slowly(struct wi_http_conn *conn, uint64_t now)
 static bool
 receives_slowly(struct wi_http_conn *conn, uint64_t now)
 {
-    if (!(wi_http_flags(conn) & WI_HTTP_RECEIVING) || !wi_http_conn_has_room(conn)) {
-        conn->received_mark_ns = 0;
+    struct wi_http_live *live = conn->live;
+
+    if (live == NULL) {
         return false;
     }
-    return is_slow(&conn->received_mark, &conn->received_mark_ns, conn->raw, now,
+    if (!(wi_http_flags(conn) & WI_HTTP_RECEIVING) || !wi_http_conn_has_room(conn)) {
+        live->received_mark_ns = 0;
+        return false;
+    }
+    return is_slow(&live->received_mark, &live->received_mark_ns, live->raw, now,
                    limits_of(conn)->receive_rate_min, limits_of(conn)->grace_ns);
 }
 

@@ -3,7 +3,7 @@
 
 #include "mem/heap.h"
 #include "netio/http/frame.h"
-#include "netio/http/home.h"
+#include "netio/http/live.h"
 #include "netio/http/out.h"
 #include "netio/http/pull.h"
 #include "netio/http/serve.h"
@@ -146,11 +146,8 @@ wi_http_conn_gone(struct wi_http_conn *conn, int status)
     bool is_client = (wi_http_flags(conn) & WI_HTTP_CLIENT) != 0;
 
     leave_home(conn);
-    wi_http_drop_head(conn);
-    wi_http_drop_trailers(conn);
     wi_http_out_drop(conn);
-    wi_heap_free(conn->saved);
-    conn->saved = NULL;
+    wi_http_live_end(conn);
     if (is_client) {
         wi_http_client_left(conn, status);
     }
@@ -227,8 +224,8 @@ static void
 message_cut(struct wi_http_conn *conn)
 {
     if (wi_http_flags(conn) & WI_HTTP_CLIENT) {
-        if (wi_http_parser_finish(&conn->parser)) {
-            conn->parser.is_complete = true;
+        if (wi_http_parser_finish(&conn->live->parser)) {
+            conn->live->parser.is_complete = true;
             conn->is_last = true;
             wi_http_conn_settle(conn);
         } else {

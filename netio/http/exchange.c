@@ -23,6 +23,9 @@ weir_http_defer(weir_http http, const struct weir_http_request **ret_request)
     if (wi_http_flags(conn) & WI_HTTP_CLIENT) {
         return -EINVAL;
     }
+    if (conn->live == NULL) {
+        return -WEIR_ESTALE;
+    }
     if (wi_load_relaxed(&conn->word) & WI_HTTP_HELD) {
         if (conn->home->current == NULL) {
             return -WEIR_ESTALE;
@@ -32,7 +35,8 @@ weir_http_defer(weir_http http, const struct weir_http_request **ret_request)
         }
     }
     if (ret_request != NULL) {
-        *ret_request = (const struct weir_http_request *)(void *)conn->kept; // its first member
+        *ret_request =
+            (const struct weir_http_request *)(void *)conn->live->kept; // its first member
     }
     return 0;
 }

@@ -3,6 +3,7 @@
 #include "netio/http/home.h"
 
 #include "mem/heap.h"
+#include "netio/http/live.h"
 #include "netio/http/serve.h"
 
 #include <errno.h>
@@ -20,6 +21,7 @@ wi_http_home_init(struct wi_http_home *home, struct weir_loop *loop)
 void
 wi_http_home_fini(struct wi_http_home *home)
 {
+    wi_http_lives_free(home);
     wi_heap_free(home->joint);
     wi_heap_free(home->memos);
 }

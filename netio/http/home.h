@@ -32,6 +32,8 @@ struct wi_http_home {
     char *joint;                             // a head that came in pieces, joined
     uint32_t joint_size;
     struct wi_http_out out;
+    struct wi_http_live *lives; // that are nobody's
+    unsigned live_count;
     struct wi_http_memo *memos; // of a server: WI_HTTP_MEMOS, for its connections by turns
     struct wi_http_table table;
     struct weir_http_field fields[WI_HTTP_FIELDS_MAX];

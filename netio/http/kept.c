@@ -69,11 +69,11 @@ keep(const struct weir_http_request *request)
 int
 wi_http_keep_head(struct wi_http_conn *conn)
 {
-    conn->kept = keep(conn->home->current);
-    if (conn->kept == NULL) {
+    conn->live->kept = keep(conn->home->current);
+    if (conn->live->kept == NULL) {
         return -ENOMEM;
     }
-    conn->home->current = &conn->kept->request;
+    conn->home->current = &conn->live->kept->request;
     wi_http_unhold(conn);
     return 0;
 }
@@ -81,8 +81,8 @@ wi_http_keep_head(struct wi_http_conn *conn)
 void
 wi_http_drop_head(struct wi_http_conn *conn)
 {
-    wi_heap_free(conn->kept);
-    conn->kept = NULL;
+    wi_heap_free(conn->live->kept);
+    conn->live->kept = NULL;
 }
 
 struct kept_response {
@@ -136,22 +136,22 @@ struct wi_http_trailers {
 static struct wi_http_trailers *
 trailers_of(struct wi_http_conn *conn)
 {
-    if (conn->trailers == NULL) {
-        conn->trailers = wi_heap_alloc(sizeof(*conn->trailers) + conn->side->limits.head_max);
-        if (conn->trailers != NULL) {
-            conn->trailers->count = 0;
-            conn->trailers->size = 0;
-            conn->trailers->is_in_value = true;
+    if (conn->live->trailers == NULL) {
+        conn->live->trailers =
+            wi_heap_alloc(sizeof(*conn->live->trailers) + conn->side->limits.head_max);
+        if (conn->live->trailers != NULL) {
+            conn->live->trailers->count = 0;
+            conn->live->trailers->size = 0;
+            conn->live->trailers->is_in_value = true;
         }
     }
-    return conn->trailers;
+    return conn->live->trailers;
 }
 
 bool
 wi_http_take_trailer(struct wi_http_parser *parser, bool is_value, const char *data, size_t size)
 {
-    struct wi_http_conn *conn =
-        (struct wi_http_conn *)(void *)((char *)parser - offsetof(struct wi_http_conn, parser));
+    struct wi_http_conn *conn = wi_http_live_of(parser)->conn;
     struct wi_http_trailers *trailers = trailers_of(conn);
     struct row *row;
 
@@ -181,7 +181,7 @@ wi_http_take_trailer(struct wi_http_parser *parser, bool is_value, const char *d
 void
 wi_http_tell_body_end(struct wi_http_conn *conn)
 {
-    const struct wi_http_trailers *trailers = conn->trailers;
+    const struct wi_http_trailers *trailers = conn->live->trailers;
     struct weir_http_field fields[TRAILERS_MAX];
     unsigned count = trailers != NULL ? trailers->count : 0;
 
@@ -201,6 +201,6 @@ wi_http_tell_body_end(struct wi_http_conn *conn)
 void
 wi_http_drop_trailers(struct wi_http_conn *conn)
 {
-    wi_heap_free(conn->trailers);
-    conn->trailers = NULL;
+    wi_heap_free(conn->live->trailers);
+    conn->live->trailers = NULL;
 }

@@ -51,7 +51,7 @@ pull_tell(struct wi_http_pull *pull, int status)
 static void
 pull_unlist(struct wi_http_conn *conn, struct wi_http_pull *pull)
 {
-    struct wi_http_pull **link = &conn->pulls;
+    struct wi_http_pull **link = &conn->live->pulls;
     struct wi_http_pull *previous = NULL;
 
     while (*link != pull) {
@@ -59,8 +59,8 @@ pull_unlist(struct wi_http_conn *conn, struct wi_http_pull *pull)
         link = &(*link)->next;
     }
     *link = pull->next;
-    if (conn->pulls_last == pull) {
-        conn->pulls_last = previous;
+    if (conn->live->pulls_last == pull) {
+        conn->live->pulls_last = previous;
     }
     pull->is_listed = false;
 }
@@ -112,7 +112,7 @@ on_timer(struct weir_loop *loop, int status, void *arg)
 size_t
 wi_http_pull_room(const struct wi_http_conn *conn)
 {
-    const struct wi_http_pull *pull = conn->pulls;
+    const struct wi_http_pull *pull = conn->live->pulls;
     size_t wanted = pull->request.size;
 
     if (pull->request.buffer == NULL && wanted == 0) {
@@ -124,7 +124,7 @@ wi_http_pull_room(const struct wi_http_conn *conn)
 void
 wi_http_pull_put(struct wi_http_conn *conn, const char *data, size_t size)
 {
-    struct wi_http_pull *pull = conn->pulls;
+    struct wi_http_pull *pull = conn->live->pulls;
 
     if (pull->request.buffer != NULL) {
         memcpy((char *)pull->request.buffer + pull->result.size, data, size);
@@ -141,7 +141,7 @@ wi_http_pull_put(struct wi_http_conn *conn, const char *data, size_t size)
 void
 wi_http_pull_settle(struct wi_http_conn *conn)
 {
-    struct wi_http_pull *pull = conn->pulls;
+    struct wi_http_pull *pull = conn->live->pulls;
     size_t wanted;
 
     if (pull == NULL) {
@@ -156,8 +156,8 @@ wi_http_pull_settle(struct wi_http_conn *conn)
 void
 wi_http_pull_end(struct wi_http_conn *conn, int status)
 {
-    while (conn->pulls != NULL) {
-        struct wi_http_pull *pull = conn->pulls;
+    while (conn->live != NULL && conn->live->pulls != NULL) { // one told may have ended it
+        struct wi_http_pull *pull = conn->live->pulls;
 
         pull->result.eof = status == 0;
         pull_complete(conn, pull, status);
@@ -202,13 +202,13 @@ pull_arrive(struct wi_http_pull *pull)
         return;
     }
     pull->next = NULL;
-    if (conn->pulls_last != NULL && conn->pulls != NULL) {
-        conn->pulls_last->next = pull;
+    if (conn->live->pulls_last != NULL && conn->live->pulls != NULL) {
+        conn->live->pulls_last->next = pull;
     } else {
-        conn->pulls = pull;
+        conn->live->pulls = pull;
     }
-    conn->pulls_last = pull;
-    if (pull->request.buffer != NULL && pull->request.size == 0 && conn->pulls == pull) {
+    conn->live->pulls_last = pull;
+    if (pull->request.buffer != NULL && pull->request.size == 0 && conn->live->pulls == pull) {
         pull_complete(conn, pull, 0); // nothing is wanted, and it is no end
         return;
     }

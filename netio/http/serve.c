@@ -4,7 +4,7 @@
 
 #include "mem/heap.h"
 #include "netio/http/frame.h"
-#include "netio/http/home.h"
+#include "netio/http/live.h"
 #include "netio/http/out.h"
 #include "netio/http/pull.h"
 
@@ -78,15 +78,6 @@ handlers_of(const struct wi_http_conn *conn)
     return conn->side->handlers;
 }
 
-static void take_body(struct wi_http_parser *parser, const char *data, size_t size);
-
-static void
-begin_receiving(struct wi_http_conn *conn)
-{
-    conn->parser.table = &conn->home->table;
-    wi_http_parser_begin(&conn->parser, (wi_http_flags(conn) & WI_HTTP_CLIENT) != 0);
-}
-
 static void
 tell_ended(struct wi_http_conn *conn, int status, enum weir_origin origin)
 {
@@ -100,7 +91,7 @@ tell_ended(struct wi_http_conn *conn, int status, enum weir_origin origin)
         .origin = origin,
         .code = conn->status,
         .sent = wi_load_relaxed(&conn->body_sent),
-        .received = conn->parser.received,
+        .received = conn->live->parser.received,
     };
     handlers_of(conn)->ended(wi_http_handle(conn), &ended, conn->user);
 }
@@ -108,10 +99,10 @@ tell_ended(struct wi_http_conn *conn, int status, enum weir_origin origin)
 static void
 drop_kept(struct wi_http_conn *conn)
 {
-    if (wi_unlikely(conn->kept != NULL)) {
+    if (wi_unlikely(conn->live->kept != NULL)) {
         wi_http_drop_head(conn);
     }
-    if (wi_unlikely(conn->trailers != NULL)) {
+    if (wi_unlikely(conn->live->trailers != NULL)) {
         wi_http_drop_trailers(conn);
     }
 }
@@ -126,7 +117,7 @@ wi_http_exchange_over(struct wi_http_conn *conn, int status, enum weir_origin or
 {
     bool was_last = conn->is_last;
 
-    if (conn->pulls != NULL) {
+    if (conn->live->pulls != NULL) {
         wi_http_pull_end(conn, status != 0 ? status : -ECONNABORTED);
     }
     tell_ended(conn, status, origin);
@@ -139,11 +130,11 @@ wi_http_exchange_over(struct wi_http_conn *conn, int status, enum weir_origin or
                                        (was_last || status != 0 ? (unsigned)WI_HTTP_LAST : 0));
     conn->is_last = false;
     conn->status = 0;
-    conn->raw = 0;
-    conn->received_mark_ns = 0;
+    conn->live->raw = 0;
+    conn->live->received_mark_ns = 0;
     conn->user = conn->side->user;
     wi_http_next_exchange(conn, WI_HTTP_IDLE);
-    begin_receiving(conn);
+    wi_http_live_next(conn);
     if (wi_http_flags(conn) & WI_HTTP_CLIENT) {
         wi_http_client_exchange_over(conn, status);
     }
@@ -157,7 +148,7 @@ begin_exchange(struct wi_http_conn *conn, const struct weir_http_request *reques
     wi_http_next_exchange(conn, WI_HTTP_OPEN);
     conn->requests++;
     wi_store_relaxed(&conn->body_sent, 0);
-    if (!conn->parser.is_complete) {
+    if (!conn->live->parser.is_complete) {
         flags |= WI_HTTP_RECEIVING;
         flags |= request->flags & WEIR_HTTP_CONTINUE ? (unsigned)WI_HTTP_WANTS_100 : 0;
     }
@@ -167,7 +158,7 @@ begin_exchange(struct wi_http_conn *conn, const struct weir_http_request *reques
     if (request->method_size == 4 && memcmp(request->method, "HEAD", 4) == 0) {
         flags |= WI_HTTP_IS_HEAD;
     }
-    if (!conn->keeps || conn->requests >= conn->side->limits.requests_max) {
+    if (!conn->live->keeps || conn->requests >= conn->side->limits.requests_max) {
         flags |= WI_HTTP_LAST;
     }
     wi_store_relaxed(&conn->flags, flags);
@@ -180,7 +171,7 @@ static const char *
 head_in_one(struct wi_http_conn *conn, const struct feed *feed)
 {
     struct wi_http_home *home = conn->home;
-    uint32_t size = conn->parser.in_head;
+    uint32_t size = conn->live->parser.in_head;
     struct weir_iter at;
 
     if (wi_likely(feed->size >= size)) {
@@ -223,17 +214,17 @@ take_request(struct wi_http_conn *conn, struct feed *feed)
 {
     struct weir_http_request request;
     const char *head = head_in_one(conn, feed);
-    uint32_t size = conn->parser.in_head;
-    unsigned refusal =
-        head == NULL ? 503
-                     : wi_http_parser_request(&conn->parser, head, conn->home->fields, &request);
+    uint32_t size = conn->live->parser.in_head;
+    unsigned refusal = head == NULL ? 503
+                                    : wi_http_parser_request(&conn->live->parser, head,
+                                                             conn->home->fields, &request);
 
     if (refusal != 0) {
         wi_http_refuse(conn, refusal);
         return;
     }
-    conn->keeps = wi_http_parser_keeps(&conn->parser);
-    conn->parser.in_head = 0; // from here chunk lines and trailers are counted
+    conn->live->keeps = wi_http_parser_keeps(&conn->live->parser);
+    conn->live->parser.in_head = 0; // from here chunk lines and trailers are counted
     begin_exchange(conn, &request);
     call_request(conn, &request);
     feed_skip(feed, size);
@@ -248,11 +239,11 @@ begin_body(struct wi_http_conn *conn, unsigned status, const char *at)
     size_t taken;
 
     wi_http_set(conn, status >= 200 ? (unsigned)WI_HTTP_RECEIVING : 0);
-    if (wi_http_parser_feed(&conn->parser, at, 0, &taken) == WI_HTTP_END) {
+    if (wi_http_parser_feed(&conn->live->parser, at, 0, &taken) == WI_HTTP_END) {
         if (status >= 200) {
             body_complete(conn);
         } else {
-            begin_receiving(conn);
+            wi_http_live_next(conn);
         }
     }
 }
@@ -262,10 +253,10 @@ take_response(struct wi_http_conn *conn, struct feed *feed)
 {
     struct weir_http_response response;
     const char *head = head_in_one(conn, feed);
-    uint32_t size = conn->parser.in_head;
-    int status = head == NULL
-                     ? -ENOMEM
-                     : wi_http_parser_response(&conn->parser, head, conn->home->fields, &response);
+    uint32_t size = conn->live->parser.in_head;
+    int status = head == NULL ? -ENOMEM
+                              : wi_http_parser_response(&conn->live->parser, head,
+                                                        conn->home->fields, &response);
 
     if (status < 0) {
         wi_http_conn_abort(conn, status, WEIR_ORIGIN_TRANSPORT);
@@ -276,14 +267,14 @@ take_response(struct wi_http_conn *conn, struct feed *feed)
         wi_http_conn_abort(conn, -EMSGSIZE, WEIR_ORIGIN_TRANSPORT);
         return;
     }
-    conn->parser.in_head = 0;
+    conn->live->parser.in_head = 0;
     conn->status = (uint16_t)response.status;
     if (response.status >= 200) {
         wi_http_set(conn, WI_HTTP_FINAL);
-        conn->is_last |= !wi_http_parser_keeps(&conn->parser);
+        conn->is_last |= !wi_http_parser_keeps(&conn->live->parser);
     }
     if (wi_http_has_no_body(conn, response.status)) {
-        wi_http_parser_skip_body(&conn->parser);
+        wi_http_parser_skip_body(&conn->live->parser);
     }
     handlers_of(conn)->response(wi_http_handle(conn), &response, conn->user);
     feed_skip(feed, size);
@@ -297,28 +288,29 @@ save_rows(struct wi_http_conn *conn)
 {
     uint32_t count = conn->home->table.count;
 
-    conn->saved_count = count;
+    conn->live->saved_count = count;
     if (count == 0) {
         return;
     }
-    conn->saved = wi_heap_alloc(count * sizeof(conn->saved[0]));
-    if (conn->saved == NULL) {
+    conn->live->saved = wi_heap_alloc(count * sizeof(conn->live->saved[0]));
+    if (conn->live->saved == NULL) {
         wi_http_refuse(conn, 503);
         return;
     }
-    memcpy(conn->saved, conn->home->table.rows, count * sizeof(conn->saved[0]));
+    memcpy(conn->live->saved, conn->home->table.rows, count * sizeof(conn->live->saved[0]));
 }
 
 static void
 restore_rows(struct wi_http_conn *conn)
 {
-    conn->home->table.count = conn->saved_count;
-    if (conn->saved != NULL) {
-        memcpy(conn->home->table.rows, conn->saved, conn->saved_count * sizeof(conn->saved[0]));
-        wi_heap_free(conn->saved);
-        conn->saved = NULL;
+    conn->home->table.count = conn->live->saved_count;
+    if (conn->live->saved != NULL) {
+        memcpy(conn->home->table.rows, conn->live->saved,
+               conn->live->saved_count * sizeof(conn->live->saved[0]));
+        wi_heap_free(conn->live->saved);
+        conn->live->saved = NULL;
     }
-    conn->saved_count = 0;
+    conn->live->saved_count = 0;
 }
 
 // Feed the head what was shown and not fed before. True: go on, an exchange has begun.
@@ -331,13 +323,18 @@ feed_head(struct wi_http_conn *conn, struct feed *feed)
     bool has_more = true;
     size_t taken;
 
+    if (conn->live == NULL && wi_http_live_begin_at(conn) < 0) {
+        wi_http_refuse(conn, 503);
+        return false;
+    }
     restore_rows(conn);
-    if (wi_unlikely(conn->parser.in_head != 0)) {
-        at = feed_place(feed, conn->parser.in_head);
+    if (wi_unlikely(conn->live->parser.in_head != 0)) {
+        at = feed_place(feed, conn->live->parser.in_head);
         has_more = weir_iter_segment(&at, feed->end, &segment);
     }
     while (stop == WI_HTTP_MORE && has_more) {
-        stop = wi_http_parser_feed(&conn->parser, (const char *)segment.data, segment.size, &taken);
+        stop = wi_http_parser_feed(&conn->live->parser, (const char *)segment.data, segment.size,
+                                   &taken);
         has_more = stop == WI_HTTP_MORE && weir_iter_segment(&at, feed->end, &segment);
     }
     switch (stop) {
@@ -345,7 +342,7 @@ feed_head(struct wi_http_conn *conn, struct feed *feed)
         save_rows(conn);
         return false;
     case WI_HTTP_BAD:
-        wi_http_refuse(conn, conn->parser.refusal);
+        wi_http_refuse(conn, conn->live->parser.refusal);
         return false;
     default:
         if (wi_http_flags(conn) & WI_HTTP_CLIENT) {
@@ -359,21 +356,15 @@ feed_head(struct wi_http_conn *conn, struct feed *feed)
 
 /* ---- bodies ---- */
 
-static struct wi_http_conn *
-conn_of(struct wi_http_parser *parser)
+void
+wi_http_take_body(struct wi_http_parser *parser, const char *data, size_t size)
 {
-    return (struct wi_http_conn *)(void *)((char *)parser - offsetof(struct wi_http_conn, parser));
-}
-
-static void
-take_body(struct wi_http_parser *parser, const char *data, size_t size)
-{
-    struct wi_http_conn *conn = conn_of(parser);
+    struct wi_http_conn *conn = wi_http_live_of(parser)->conn;
 
     if (wi_http_flags(conn) & (WI_HTTP_DISCARDS | WI_HTTP_OVER)) {
         return;
     }
-    if (conn->pulls != NULL) {
+    if (conn->live->pulls != NULL) {
         wi_http_pull_put(conn, data, size);
     } else if (handlers_of(conn)->body != NULL) {
         handlers_of(conn)->body(wi_http_handle(conn), data, size, conn->user);
@@ -387,7 +378,7 @@ body_room(const struct wi_http_conn *conn)
     if (wi_http_flags(conn) & (WI_HTTP_DISCARDS | WI_HTTP_OVER)) {
         return SIZE_MAX;
     }
-    if (conn->pulls != NULL) {
+    if (conn->live->pulls != NULL) {
         return wi_http_pull_room(conn);
     }
     return handlers_of(conn)->body != NULL && !(wi_http_flags(conn) & WI_HTTP_PAUSED) ? SIZE_MAX
@@ -415,25 +406,25 @@ feed_body(struct wi_http_conn *conn, struct feed *feed)
     size_t taken;
     enum wi_http_stop stop;
 
-    if (conn->parser.is_complete) {
+    if (conn->live->parser.is_complete) {
         body_complete(conn);
         return true;
     }
     if (room == 0 || !feed_has_more(feed)) {
         return false;
     }
-    stop = wi_http_parser_feed(&conn->parser, feed->data, feed->size < room ? feed->size : room,
-                               &taken);
-    conn->raw += taken;
+    stop = wi_http_parser_feed(&conn->live->parser, feed->data,
+                               feed->size < room ? feed->size : room, &taken);
+    conn->live->raw += taken;
     feed_skip(feed, taken);
     if (stop == WI_HTTP_BAD) {
-        wi_http_refuse(conn, conn->parser.refusal);
+        wi_http_refuse(conn, conn->live->parser.refusal);
         return false;
     }
     if (stop == WI_HTTP_END) {
         body_complete(conn);
     } else if ((wi_http_flags(conn) & WI_HTTP_DISCARDS) &&
-               conn->raw > conn->side->limits.discard_max) {
+               conn->live->raw > conn->side->limits.discard_max) {
         wi_http_conn_close(conn);
         return false;
     }
@@ -485,7 +476,7 @@ settle_exchange(struct wi_http_conn *conn)
     if (phase != WI_HTTP_DONE) {
         return false;
     }
-    if ((wi_http_flags(conn) & WI_HTTP_RECEIVING) && conn->pulls == NULL) {
+    if ((wi_http_flags(conn) & WI_HTTP_RECEIVING) && conn->live->pulls == NULL) {
         wi_http_set(conn, WI_HTTP_DISCARDS);
         if (conn->is_last) { // it is not worth waiting for
             wi_http_clear(conn, WI_HTTP_RECEIVING);
@@ -542,7 +533,9 @@ wi_http_conn_data(struct wi_http_conn *conn, struct weir_iter begin, struct weir
     wi_http_set(conn, WI_HTTP_IN_DATA);
     while (step(conn, &feed)) {
     }
-    wi_http_pull_settle(conn);
+    if (conn->live != NULL) {
+        wi_http_pull_settle(conn);
+    }
     wi_http_clear(conn, WI_HTTP_IN_DATA);
     if (wi_http_flags(conn) & WI_HTTP_HIJACKED) {
         wi_http_conn_gone(conn, 0);
@@ -559,6 +552,7 @@ wi_http_conn_data(struct wi_http_conn *conn, struct weir_iter begin, struct weir
         hold_input(conn);
     }
     wi_http_conn_touch(conn);
+    wi_http_live_rest(conn);
     return (struct weir_consumed){feed.consumed, SIZE_MAX};
 }
 
@@ -571,6 +565,7 @@ wi_http_conn_settle(struct wi_http_conn *conn)
     while (step(conn, &feed)) {
     }
     wi_http_clear(conn, WI_HTTP_IN_DATA);
+    wi_http_live_rest(conn);
 }
 
 void
@@ -581,15 +576,10 @@ wi_http_conn_open(struct wi_http_conn *conn, struct wi_http_side *side, struct w
     conn->home = home;
     conn->stream = stream;
     conn->user = side->user;
-    conn->parser.limits = &side->limits;
-    conn->parser.body = take_body;
-    conn->parser.trailer = wi_http_take_trailer;
-    conn->parser.memo = home->memos != NULL ? &home->memos[conn->index % WI_HTTP_MEMOS] : NULL;
     conn->next = home->conns;
     if (conn->next != NULL) {
         conn->next->previous = conn;
     }
     home->conns = conn;
-    begin_receiving(conn);
     wi_http_conn_touch(conn);
 }

@@ -66,6 +66,9 @@ void wi_http_drop_head(struct wi_http_conn *conn);
 /** A copy of a response's head, in one allocation; NULL: no memory. */
 struct weir_http_response *wi_http_keep_response(const struct weir_http_response *response);
 
+/** Bytes of a body. */
+void wi_http_take_body(struct wi_http_parser *parser, const char *data, size_t size);
+
 /** Bytes of a trailer, which is told with the body's end. False: there is no room. */
 bool wi_http_take_trailer(struct wi_http_parser *parser, bool is_value, const char *data,
                           size_t size);
