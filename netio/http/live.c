@@ -10,7 +10,7 @@
 #define KEPT_MAX 64u // more than this wait for nobody
 
 static struct wi_http_live *
-make(struct wi_http_home *home)
+make(struct wi_http_home *home, bool is_client)
 {
     struct wi_http_live *live = wi_heap_zalloc(sizeof(*live));
 
@@ -18,6 +18,7 @@ make(struct wi_http_home *home)
         live->parser.table = &home->table;
         live->parser.body = wi_http_take_body;
         live->parser.trailer = wi_http_take_trailer;
+        wi_http_parser_begin(&live->parser, is_client);
     }
     return live;
 }
@@ -32,25 +33,37 @@ wi_http_live_begin_at(struct wi_http_conn *conn)
         home->lives = live->next;
         home->live_count--;
     } else {
-        live = make(home);
+        live = make(home, (wi_http_flags(conn) & WI_HTTP_CLIENT) != 0);
     }
     if (live == NULL) {
         return -ENOMEM;
     }
     live->conn = conn;
-    live->raw = 0;
-    live->received_mark_ns = 0;
     live->parser.limits = &conn->side->limits;
     live->parser.memo = home->memos != NULL ? &home->memos[conn->index % WI_HTTP_MEMOS] : NULL;
     conn->live = live;
-    wi_http_live_next(conn);
     return 0;
+}
+
+void
+wi_http_live_put(struct wi_http_conn *conn)
+{
+    struct wi_http_home *home = conn->home;
+    struct wi_http_live *live = conn->live;
+
+    conn->live = NULL;
+    if (wi_unlikely(home->live_count >= KEPT_MAX)) {
+        wi_heap_free(live);
+        return;
+    }
+    live->next = home->lives;
+    home->lives = live;
+    home->live_count++;
 }
 
 void
 wi_http_live_end(struct wi_http_conn *conn)
 {
-    struct wi_http_home *home = conn->home;
     struct wi_http_live *live = conn->live;
 
     if (live == NULL) {
@@ -58,19 +71,13 @@ wi_http_live_end(struct wi_http_conn *conn)
     }
     wi_http_drop_head(conn);
     wi_http_drop_trailers(conn);
-    if (wi_unlikely(live->saved != NULL)) {
-        wi_heap_free(live->saved);
-        live->saved = NULL;
-    }
+    wi_heap_free(live->saved);
+    live->saved = NULL;
     live->saved_count = 0;
-    conn->live = NULL;
-    if (home->live_count >= KEPT_MAX) {
-        wi_heap_free(live);
-        return;
-    }
-    live->next = home->lives;
-    home->lives = live;
-    home->live_count++;
+    live->raw = 0;
+    live->received_mark_ns = 0;
+    wi_http_live_next(conn);
+    wi_http_live_put(conn);
 }
 
 void

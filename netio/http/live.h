@@ -9,7 +9,7 @@
 
 #include "netio/http/home.h"
 
-/** Have it, ready for a message. 0 or -ENOMEM. */
+/** Have one, ready for a message as all are that are nobody's. 0 or -ENOMEM. */
 int wi_http_live_begin_at(struct wi_http_conn *conn);
 
 /** The next message. */
@@ -18,6 +18,9 @@ wi_http_live_next(struct wi_http_conn *conn)
 {
     wi_http_parser_begin(&conn->live->parser, (wi_http_flags(conn) & WI_HTTP_CLIENT) != 0);
 }
+
+/** Give back one that is ready for a message. */
+void wi_http_live_put(struct wi_http_conn *conn);
 
 /** Let go of it, with what is left of a message. Also when there is none. */
 void wi_http_live_end(struct wi_http_conn *conn);
@@ -30,7 +33,7 @@ wi_http_live_rest(struct wi_http_conn *conn)
 
     if (live != NULL && live->parser.in_head == 0 && !(wi_http_flags(conn) & WI_HTTP_CLIENT) &&
         wi_http_phase(wi_load_relaxed(&conn->word)) == WI_HTTP_IDLE) {
-        wi_http_live_end(conn);
+        wi_http_live_put(conn);
     }
 }
 

@@ -48,11 +48,37 @@ wi_http_is_token(const char *data, size_t size)
     return size != 0 && are_all(data, size, WI_HTTP_BYTE_TOKEN);
 }
 
+// Whether eight bytes are, each, above the controls and not DEL. What is none of this may still be a
+// tab: the table says.
+static inline bool
+are_plain(const char *data)
+{
+    const uint64_t each = UINT64_C(0x0101010101010101);
+    const uint64_t high = each << 7;
+    uint64_t bytes;
+    uint64_t no_del;
+
+    memcpy(&bytes, data, sizeof(bytes));
+    no_del = bytes ^ (each * 0x7f);
+    return ((((bytes - each * 0x20) & ~bytes) | ((no_del - each) & ~no_del)) & high) == 0;
+}
+
+static bool
+are_value(const char *data, size_t size)
+{
+    size_t i = 0;
+
+    while (i + 8 <= size && are_plain(data + i)) {
+        i += 8;
+    }
+    return are_all(data + i, size - i, WI_HTTP_BYTE_VALUE);
+}
+
 bool
 wi_http_is_value(const char *data, size_t size)
 {
     return size == 0 || (data[0] != ' ' && data[0] != '\t' && data[size - 1] != ' ' &&
-                         data[size - 1] != '\t' && are_all(data, size, WI_HTTP_BYTE_VALUE));
+                         data[size - 1] != '\t' && are_value(data, size));
 }
 
 bool
