@@ -307,8 +307,8 @@ date_of(const struct weir_http_head *head, uint64_t now_ns)
 static inline bool
 is_one_piece(const struct weir_write *body)
 {
-    return body != NULL && body->flags == WEIR_CHUNK_END && body->iov_count == 1 &&
-           body->iov != NULL &&
+    return body != NULL && (body->flags & ~(unsigned)WEIR_COPY) == WEIR_CHUNK_END &&
+           body->iov_count == 1 && body->iov != NULL &&
            ((uintptr_t)body->chain | (uintptr_t)body->shared | (uintptr_t)body->file |
             (uintptr_t)body->done | body->token.bits | body->deadline_ns | (uint64_t)body->level) ==
                0 &&
@@ -317,13 +317,14 @@ is_one_piece(const struct weir_write *body)
 static_assert(WEIR_SENT == 0, "a body that says nothing is done when it is sent");
 
 static inline bool
-is_usual(const struct wi_http_conn *conn, const struct weir_http_head *head)
+is_usual(const struct wi_http_conn *conn, const struct weir_http_head *head, size_t size)
 {
     const unsigned unusual = WI_HTTP_CLIENT | WI_HTTP_LAST | WI_HTTP_WANTS_100 | WI_HTTP_IS_HEAD |
                              WI_HTTP_IS_OLD | WI_HTTP_FIN;
 
     return head != NULL && head->prepared != NULL &&
-           (head->flags | head->status | head->field_count | (uintptr_t)head->reason) == 0 &&
+           (head->status | head->field_count | (uintptr_t)head->reason) == 0 &&
+           (head->flags == 0 || (head->flags == WEIR_HTTP_HAS_LENGTH && head->length == size)) &&
            head->prepared->has_body && !(wi_http_flags(conn) & unusual) &&
            !wi_http_server_is_draining(conn->side);
 }
@@ -430,7 +431,7 @@ weir_http_respond(weir_http http, const struct weir_http_head *head, const struc
     struct wi_http_conn *conn = wi_http_conn_at(http);
 
     if (ret_op == NULL && is_one_piece(body) && is_here_and_held(conn, http) &&
-        is_usual(conn, head) && respond_usually(conn, head, body)) {
+        is_usual(conn, head, body->iov[0].iov_len) && respond_usually(conn, head, body)) {
         return 0;
     }
     return respond_otherwise(http, head, body, ret_op);

@@ -48,8 +48,8 @@ wi_http_is_token(const char *data, size_t size)
     return size != 0 && are_all(data, size, WI_HTTP_BYTE_TOKEN);
 }
 
-// Whether eight bytes are, each, above the controls and not DEL. What is none of this may still be a
-// tab: the table says.
+// Are eight bytes, each of them, above the controls, and none DEL? If not, there may be a tab: the
+// table says.
 static inline bool
 are_plain(const char *data)
 {
