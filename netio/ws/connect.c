@@ -226,7 +226,7 @@ put_protocols(struct question *question, const struct wi_ws_side *side)
         size_t length = strlen(side->protocols[i]);
 
         memcpy(at, side->protocols[i], length);
-        memcpy(at + length, i + 1 < side->protocol_count ? ", " : "", 2);
+        memcpy(at + length, ", ", 2); // the last one is cut off below
         at += length + 2;
     }
     at[-2] = '\0';
