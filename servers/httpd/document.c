@@ -319,6 +319,7 @@ document_unref(void *arg)
             close(document->variants[i].fd);
         }
         free(document->variants[i].content);
+        weir_http_prepared_free(document->variants[i].head);
     }
     free(document);
 }

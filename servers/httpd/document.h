@@ -29,6 +29,7 @@ struct variant {
     char etag[DOCUMENT_ETAG_SIZE]; // with W/ if it is weak
     uint8_t etag_size;
     bool is_weak; // it was changed so lately that the clock would not tell the next change
+    struct weir_http_prepared *head; // of it as a whole; NULL: was not asked for yet
 };
 
 enum document_kind {

@@ -130,35 +130,49 @@ reply_piece(struct visit *visit, struct document *document, const struct variant
 }
 
 static void
-send_range(struct plan *plan, unsigned status, const struct range *range)
+send_range(struct plan *plan, const struct weir_http_head *head, const struct range *range)
 {
-    struct weir_http_head head = head_of(plan, status, range->size);
     struct source source;
 
     if (plan->visit->is_head) {
-        answer_send(plan->visit, &head, NULL);
+        answer_send(plan->visit, head, NULL);
         return;
     }
     fill_source(&source, plan->document, plan->variant, range, WEIR_CHUNK_END);
-    if (!answer_send(plan->visit, &head, &source.write)) {
+    if (!answer_send(plan->visit, head, &source.write)) {
         take_back(&source);
     }
 }
 
+// The head is the same each time: it is prepared when it is first wanted.
 static void
 send_whole(struct plan *plan)
 {
-    add_common(plan);
-    add_type(plan, plan->document->type);
-    if (plan->document->kind == DOCUMENT_FILE) {
-        fields_add(&plan->fields, "Accept-Ranges", "bytes", 5);
+    struct variant *variant = plan->variant;
+    struct weir_http_head head;
+
+    if (variant->head == NULL) {
+        add_common(plan);
+        add_type(plan, plan->document->type);
+        if (plan->document->kind == DOCUMENT_FILE) {
+            fields_add(&plan->fields, "Accept-Ranges", "bytes", 5);
+        }
+        head = head_of(plan, 200, 0);
+        head.flags = 0;
+        if (weir_http_prepare(&head, &variant->head) < 0) {
+            answer_status(plan->visit, 503); // for want of memory
+            return;
+        }
     }
-    send_range(plan, 200, &(struct range){0, plan->variant->size});
+    head = (struct weir_http_head){
+        .flags = WEIR_HTTP_HAS_LENGTH, .length = variant->size, .prepared = variant->head};
+    send_range(plan, &head, &(struct range){0, variant->size});
 }
 
 static void
 send_one_range(struct plan *plan, const struct range *range)
 {
+    struct weir_http_head head;
     char text[80];
     int size = snprintf(text, sizeof(text), "bytes %" PRIu64 "-%" PRIu64 "/%" PRIu64, range->first,
                         range->first + range->size - 1, plan->variant->size);
@@ -166,7 +180,8 @@ send_one_range(struct plan *plan, const struct range *range)
     add_common(plan);
     add_type(plan, plan->document->type);
     fields_add(&plan->fields, "Content-Range", text, (size_t)size);
-    send_range(plan, 206, range);
+    head = head_of(plan, 206, range->size);
+    send_range(plan, &head, range);
 }
 
 static void
