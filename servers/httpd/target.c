@@ -44,10 +44,17 @@ take_byte(const char *at, const char *end, size_t *ret_step)
 
 /* ---- segments ---- */
 
+// Does a part of a path without dot segments begin with a dot, other than the first /.well-known?
 static bool
-is_well_known(const struct target *target, size_t begin, size_t size)
+has_hidden(const char *path)
 {
-    return begin == 1 && size == 11 && memcmp(target->path + 1, ".well-known", 11) == 0;
+    static const char well_known[] = "/.well-known";
+    size_t size = sizeof(well_known) - 1;
+
+    if (strncmp(path, well_known, size) == 0 && (path[size] == '/' || path[size] == '\0')) {
+        path += size;
+    }
+    return strstr(path, "/.") != NULL;
 }
 
 // A segment has ended that began at @p begin: what it means for the path. False: it leaves the
@@ -71,9 +78,6 @@ end_segment(struct target *target, size_t begin, bool has_slash)
             target->path_size--;
         }
         return true;
-    }
-    if (size != 0 && segment[0] == '.' && !is_well_known(target, begin, size)) {
-        target->is_hidden = true;
     }
     if (size != 0 && has_slash) {
         target->path[target->path_size++] = '/';
@@ -113,6 +117,7 @@ take_path(struct target *target, const char *at, const char *end)
         return 400;
     }
     target->path[target->path_size] = '\0';
+    target->is_hidden = has_hidden(target->path);
     return 0;
 }
 

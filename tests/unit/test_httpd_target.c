@@ -113,6 +113,8 @@ what_begins_with_a_dot_is_hidden_but_for_well_known(void **state)
     expect_path("/a/.well-known/x", "/a/.well-known/x", true);
     expect_path("/.well-known/.x", "/.well-known/.x", true);
     expect_path("/.well-knownx", "/.well-knownx", true);
+    expect_path("/.well-known", "/.well-known", false);
+    expect_path("/.a/../b", "/b", false); // what is left again is not asked for
 }
 
 static void
