@@ -173,15 +173,42 @@ is_at_end(const struct wi_http_conn *conn)
            (!(wi_http_flags(conn) & WI_HTTP_CLIENT) || (wi_http_flags(conn) & WI_HTTP_FINAL));
 }
 
+static void post_continue(struct weir_loop *loop, void *arg);
+
+// A client that waits for it must get it, unless a final response has been begun: else nothing of
+// the body would ever come.
 static void
 send_continue(struct wi_http_conn *conn)
 {
-    if (wi_http_flags(conn) & WI_HTTP_WANTS_100) {
-        struct weir_http_head head = {.status = 100};
+    struct weir_http_head head = {.status = 100};
+    weir_http http = wi_http_handle(conn);
+    int result;
 
-        if (weir_http_interim(wi_http_handle(conn), &head) < 0) {
-            wi_http_clear(conn, WI_HTTP_WANTS_100); // a final response has been begun
-        }
+    if (!(wi_http_flags(conn) & WI_HTTP_WANTS_100)) {
+        return;
+    }
+    result = weir_http_interim(http, &head);
+    if (result == -EBUSY) { // another thread is inside, and leaves it in a moment
+        result = weir_post(conn->home->loop, post_continue, (void *)(uintptr_t)http.bits);
+    } else if (result == -EALREADY || result == -WEIR_EENDED) {
+        wi_http_clear(conn, WI_HTTP_WANTS_100);
+        result = 0;
+    }
+    if (result < 0) {
+        wi_http_conn_abort(conn, result, WEIR_ORIGIN_MEMORY);
+    }
+}
+
+static void
+post_continue(struct weir_loop *loop, void *arg)
+{
+    int status;
+    struct wi_http_conn *conn =
+        wi_http_conn_here((weir_http){.bits = (uint64_t)(uintptr_t)arg}, &status);
+
+    (void)loop;
+    if (conn != NULL) {
+        send_continue(conn);
     }
 }
 

@@ -2,6 +2,7 @@
 //
 // Bodies: how they are framed, and what a cancel, a close or a peer that does not read does to
 // them. The test's thread is another one than the loop's: what it writes comes over a lane.
+#include "netio/http/conn.h"
 #include "tests/lib/fixture.h"
 #include "tests/lib/http.h"
 
@@ -489,6 +490,35 @@ a_client_that_waits_is_told_to_go_on_when_its_body_is_read(void **state)
     peer_expect_text(site, peer, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
 }
 
+// The loop cannot have the exchange for itself while the other thread is inside; nothing is lost.
+static void
+a_client_that_waits_is_told_to_go_on_though_another_thread_is_inside(void **state)
+{
+    struct site *site = site_open(state, &(struct site_options){.request = defer, .pulls = true});
+    int peer = site_connect(site);
+    struct weir_http_read read = {.size = 5, .size_min = 5};
+    struct wi_http_conn *conn;
+    uint64_t word;
+
+    peer_write_text(site, peer,
+                    "POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n"
+                    "Content-Length: 5\r\n\r\n");
+    site_wait_requests(site, 1);
+    read.done = site_read_done;
+    read.arg = site;
+    assert_status(wi_http_enter(site->http, 1u << WI_HTTP_OPEN, &conn, &word), 0);
+    assert_status(weir_http_read(site->http, &read, NULL), 0);
+    for (unsigned i = 0; i < 5; i++) {
+        weir_loop_turn(site->fixture->loop, 0);
+    }
+    wi_http_leave(conn, word);
+    peer_expect_text(site, peer, "HTTP/1.1 100 Continue\r\n\r\n");
+    peer_write_text(site, peer, "hello");
+    site_wait_reads(site, 1);
+    assert_status(site_answer(site->http, 200, "ok"), 0);
+    peer_expect_text(site, peer, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+}
+
 static void
 a_final_answer_to_a_client_that_waits_closes(void **state)
 {
@@ -579,6 +609,7 @@ main(void)
         EACH(a_cancel_inside_a_chunk_finishes_it),
         EACH(a_needed_piece_that_is_cancelled_ends_the_connection),
         ONCE(a_client_that_waits_is_told_to_go_on_when_its_body_is_read),
+        ONCE(a_client_that_waits_is_told_to_go_on_though_another_thread_is_inside),
         ONCE(a_final_answer_to_a_client_that_waits_closes),
         ONCE(what_has_no_body_has_none),
         ONCE(a_head_that_would_split_is_refused),
