@@ -148,7 +148,7 @@ trailers_of(struct wi_http_conn *conn)
     return conn->live->trailers;
 }
 
-bool
+unsigned
 wi_http_take_trailer(struct wi_http_parser *parser, bool is_value, const char *data, size_t size)
 {
     struct wi_http_conn *conn = wi_http_live_of(parser)->conn;
@@ -156,16 +156,16 @@ wi_http_take_trailer(struct wi_http_parser *parser, bool is_value, const char *d
     struct row *row;
 
     if (trailers == NULL) {
-        return false;
+        return 503;
     }
     if (!is_value && trailers->is_in_value) {
         if (trailers->count == TRAILERS_MAX) {
-            return false;
+            return 431;
         }
         trailers->rows[trailers->count++] = (struct row){.name = trailers->size};
     }
     if (trailers->size + size > conn->side->limits.head_max || trailers->count == 0) {
-        return false;
+        return 431;
     }
     row = &trailers->rows[trailers->count - 1];
     if (is_value && !trailers->is_in_value) {
@@ -175,7 +175,7 @@ wi_http_take_trailer(struct wi_http_parser *parser, bool is_value, const char *d
     memcpy(trailers->text + trailers->size, data, size);
     trailers->size += (uint32_t)size;
     *(is_value ? &row->value_size : &row->name_size) += (uint32_t)size;
-    return true;
+    return 0;
 }
 
 void

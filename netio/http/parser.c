@@ -47,13 +47,21 @@ on_line(llhttp_t *machine, const char *at, size_t size)
 }
 
 static int
+take_trailer(struct wi_http_parser *parser, bool is_value, const char *at, size_t size)
+{
+    unsigned status = parser->trailer(parser, is_value, at, size);
+
+    return status == 0 ? 0 : refuse(parser, status);
+}
+
+static int
 on_name(llhttp_t *machine, const char *at, size_t size)
 {
     struct wi_http_parser *parser = parser_of(machine);
     struct wi_http_table *table = parser->table;
 
     if (parser->is_past_head) {
-        return parser->trailer(parser, false, at, size) ? 0 : refuse(parser, 431);
+        return take_trailer(parser, false, at, size);
     }
     if (!parser->is_row_open) {
         if (table->count == parser->limits->fields_max) {
@@ -74,7 +82,7 @@ on_value(llhttp_t *machine, const char *at, size_t size)
     struct wi_http_row *row;
 
     if (parser->is_past_head) {
-        return parser->trailer(parser, true, at, size) ? 0 : refuse(parser, 431);
+        return take_trailer(parser, true, at, size);
     }
     if (!parser->is_row_open) {
         return refuse(parser, 400); // a value without a name

@@ -33,10 +33,11 @@ struct wi_http_table {
 
 struct wi_http_parser;
 
-/** A piece of body; or of a trailer's name (@p is_value false) or value; false: no room. */
+/** A piece of body; or of a trailer's name (@p is_value false) or value: 0, or what to refuse it
+ *  with. */
 typedef void wi_http_body_fn(struct wi_http_parser *parser, const char *data, size_t size);
-typedef bool wi_http_trailer_fn(struct wi_http_parser *parser, bool is_value, const char *data,
-                                size_t size);
+typedef unsigned wi_http_trailer_fn(struct wi_http_parser *parser, bool is_value, const char *data,
+                                    size_t size);
 
 /** A parser. Fields below the line are for its users to read. */
 struct wi_http_parser {

@@ -70,8 +70,8 @@ struct weir_http_response *wi_http_keep_response(const struct weir_http_response
 void wi_http_take_body(struct wi_http_parser *parser, const char *data, size_t size);
 
 /** Bytes of a trailer, which is told with the body's end. False: there is no room. */
-bool wi_http_take_trailer(struct wi_http_parser *parser, bool is_value, const char *data,
-                          size_t size);
+unsigned wi_http_take_trailer(struct wi_http_parser *parser, bool is_value, const char *data,
+                              size_t size);
 void wi_http_tell_body_end(struct wi_http_conn *conn);
 void wi_http_drop_trailers(struct wi_http_conn *conn);
 

@@ -123,13 +123,13 @@ on_body(struct wi_http_parser *parser, const char *data, size_t size)
     (void)size;
 }
 
-static bool
+static unsigned
 on_trailer(struct wi_http_parser *parser, bool is_value, const char *data, size_t size)
 {
     (void)parser;
     (void)is_value;
     (void)data;
-    return size != 0;
+    return size != 0 ? 0 : 431;
 }
 
 static void
