@@ -40,6 +40,7 @@ struct seam {
     int status; // what a refusal may say
     int status_also;
     bool lasting;  // it goes on failing: the runtime is stopped meanwhile
+    bool idle;     // nothing fails this time
     bool deceives; // the kernel does other than it says: bytes and ends are not compared
 };
 
@@ -50,5 +51,19 @@ void torture_run(struct fixture *fixture, const struct scenario *scenario, const
 // Every scenario, and how many; each is a sentence's worth of calls.
 extern const struct scenario scenarios[];
 extern const unsigned scenario_count;
+// Those of HTTP (scenarios_http.c), for tests that link it.
+extern const struct scenario http_scenarios[];
+extern const unsigned http_scenario_count;
+
+// Each of these scenarios again for every allocation: it fails, or it and all after it (forever).
+void torture_allocations(struct fixture *fixture, const struct scenario *list, unsigned count,
+                         bool forever);
+// With only so many pool blocks left, from none on.
+void torture_blocks(struct fixture *fixture, const struct scenario *list, unsigned count);
+// For tests on os_count.c: for each system call and error; for a call and one more, or an
+// allocation. WEIR_STEPS=all makes all of these, else a sample by WEIR_SEED (docs/testing.md).
+void torture_calls(struct fixture *fixture, const struct scenario *list, unsigned count,
+                   bool forever);
+void torture_two_calls(struct fixture *fixture, const struct scenario *list, unsigned count);
 
 #endif /* TESTS_LIB_TORTURE_H */
