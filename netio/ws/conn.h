@@ -77,6 +77,9 @@ struct wi_ws_conn {
     struct wi_ws_home *home;
     struct wi_ws_client *client; // NULL: a server's
     const char *protocol;
+    // Of the side, which other threads must not look at: a client's goes with its connection.
+    uint64_t close_ns;
+    size_t pack_min;
 
     // Of who has PARTING.
     struct wi_utf8 part_text;
@@ -104,6 +107,7 @@ struct wi_ws_conn {
     uint64_t look_ns;          // when the sweep must look at it at the latest
     uint64_t heard_ns;         // when something came
     uint64_t asked_ns;         // when a ping was sent that nothing has answered; 0: none
+    size_t queued;             // what waited to be sent at the last look
     uint64_t ending_ns;        // since when the peer's Close or end is waited for; 0: it is not
     struct weir_chain message; // that is not complete
     struct wi_ws_receiver receiver;

@@ -304,12 +304,14 @@ start(struct wi_ws_client *client, const struct weir_ws_connect *request)
     if (result < 0) {
         return result;
     }
-    result = ask(client, request);
-    if (result == 0) {
-        result = weir_timer_start(client->home.loop, &timer, &client->timer);
+    result = weir_timer_start(client->home.loop, &timer, &client->timer);
+    if (result < 0) {
+        return result;
     }
-    if (result == 0) {
-        wi_add_relaxed(&client->home.pending, 1);
+    wi_add_relaxed(&client->home.pending, 1);
+    result = ask(client, request);
+    if (result < 0) {
+        weir_cancel(client->timer);
     }
     return result;
 }

@@ -8,6 +8,7 @@
 #include "netio/ws/random.h"
 #include "netio/ws/serve.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 
@@ -104,18 +105,53 @@ on_close_left(weir_stream stream, const struct weir_result *result, void *arg)
     }
 }
 
+static_assert(sizeof(void *) >= sizeof(weir_ws), "a handle is passed as a pointer");
+
+static void
+retry_close(struct weir_loop *loop, void *arg)
+{
+    (void)loop;
+    wi_ws_retry_close((weir_ws){.bits = (uintptr_t)arg});
+}
+
+// The stream's queue is full: on the loop `writable` will be told. Another thread cannot know
+// whether that has been while it looked, so it asks the loop to try.
+static bool
+wait_for_room(struct wi_ws_conn *conn)
+{
+    struct weir_loop *loop = (struct weir_loop *)wi_load_relaxed(&conn->loop);
+
+    return loop == weir_loop_current() ||
+           weir_post(loop, retry_close, (void *)(uintptr_t)wi_ws_handle(conn).bits) == 0;
+}
+
 void
 wi_ws_submit_close(struct wi_ws_conn *conn)
 {
     struct weir_write write = {
         .done = on_close_left,
         .arg = conn,
-        .deadline_ns = weir_deadline_after(conn->side->limits.close_ns),
+        .deadline_ns = weir_deadline_after(conn->close_ns),
     };
 
+    int result =
+        wi_ws_send_control(conn, WI_WS_CLOSE, conn->closing.data, conn->closing.size, &write);
+
     conn->has_closing = false;
-    if (wi_ws_send_control(conn, WI_WS_CLOSE, conn->closing.data, conn->closing.size, &write) < 0) {
+    if (result == -WEIR_ESTREAMFULL && wait_for_room(conn)) {
+        conn->has_closing = true;
+    } else if (result < 0) {
         abort_stream(conn);
+    }
+}
+
+void
+wi_ws_retry_close(weir_ws ws)
+{
+    struct wi_ws_conn *conn;
+
+    if (wi_ws_enter_to_look(ws, &conn)) {
+        wi_ws_leave(conn); // as the last one inside it submits what is due
     }
 }
 
@@ -228,10 +264,32 @@ on_pong_left(weir_stream stream, const struct weir_result *result, void *arg)
 
     (void)stream;
     conn->flags &= ~(uint32_t)WI_WS_PONGING;
-    if (result->status == 0 && (conn->flags & WI_WS_PONG_WAITS)) {
+    if (result->status == 0) {
+        wi_ws_send_kept(conn);
+    }
+}
+
+void
+wi_ws_send_kept(struct wi_ws_conn *conn)
+{
+    if ((conn->flags & (WI_WS_PONGING | WI_WS_PONG_WAITS)) == WI_WS_PONG_WAITS) {
         conn->flags &= ~(uint32_t)WI_WS_PONG_WAITS;
         send_pong(conn, conn->pong->data, conn->pong->size);
     }
+}
+
+static void
+keep_pong(struct wi_ws_conn *conn, const void *data, size_t size)
+{
+    if (conn->pong == NULL) {
+        conn->pong = wi_heap_alloc(sizeof(*conn->pong));
+    }
+    if (conn->pong == NULL) {
+        return; // who asks again will be answered
+    }
+    memmove(conn->pong->data, data, size);
+    conn->pong->size = (uint8_t)size;
+    conn->flags |= WI_WS_PONG_WAITS;
 }
 
 static void
@@ -243,9 +301,10 @@ send_pong(struct wi_ws_conn *conn, const void *data, size_t size)
     if (wi_ws_enter(wi_ws_handle(conn), &same) < 0) {
         return; // Close was said
     }
-    // What is refused, for want of room, the peer asks for again.
     if (wi_ws_send_control(conn, WI_WS_PONG, data, size, &write) == 0) {
         conn->flags |= WI_WS_PONGING;
+    } else {
+        keep_pong(conn, data, size); // there was no room: `writable` tells when there is
     }
     wi_ws_leave(conn);
 }
@@ -257,17 +316,9 @@ answer_ping(struct wi_ws_conn *conn, const struct wi_ws_event *event)
 {
     if (!(conn->flags & WI_WS_PONGING)) {
         send_pong(conn, event->data, event->size);
-        return;
+    } else {
+        keep_pong(conn, event->data, event->size);
     }
-    if (conn->pong == NULL) {
-        conn->pong = wi_heap_alloc(sizeof(*conn->pong));
-    }
-    if (conn->pong == NULL) {
-        return;
-    }
-    memcpy(conn->pong->data, event->data, event->size);
-    conn->pong->size = (uint8_t)event->size;
-    conn->flags |= WI_WS_PONG_WAITS;
 }
 
 void

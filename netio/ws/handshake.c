@@ -120,7 +120,8 @@ wi_ws_check_request(const struct weir_http_request *request, struct wi_ws_text *
     struct wi_ws_text version;
 
     if (!weir_ws_is_asked(request) || request->minor == 0 || request->method_size != 3 ||
-        memcmp(request->method, "GET", 3) != 0) {
+        memcmp(request->method, "GET", 3) != 0 || (request->flags & WEIR_HTTP_CHUNKED) ||
+        ((request->flags & WEIR_HTTP_HAS_LENGTH) && request->length != 0)) {
         return -EPROTO;
     }
     if (!wi_ws_only_field(request->fields, request->field_count, "Sec-WebSocket-Version",

@@ -346,7 +346,7 @@ may_pack(const struct outgoing *out, unsigned flags)
     const struct weir_write *request = out->request;
 
     return packer != NULL && (flags & (WEIR_WS_PART | WEIR_WS_CONTINUE | WEIR_WS_PLAIN)) == 0 &&
-           out->size >= out->conn->side->deflate.size_min &&
+           out->size >= out->conn->pack_min &&
            (!wi_ws_packer_keeps(packer) ||
             (out->ret_op == NULL && request->token.bits == 0 &&
              (request->deadline_ns == 0 || request->deadline_ns == WEIR_NEVER)));

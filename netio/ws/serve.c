@@ -4,6 +4,7 @@
 #include "netio/ws/serve.h"
 
 #include "mem/heap.h"
+#include "netio/ws/control.h"
 #include "netio/ws/deflate.h"
 
 #include <errno.h>
@@ -173,6 +174,8 @@ on_writable(weir_stream stream, void *user)
     struct wi_ws_conn *conn = user;
 
     (void)stream;
+    wi_ws_send_kept(conn);
+    wi_ws_retry_close(wi_ws_handle(conn));
     if (conn->side->handlers->writable != NULL) {
         conn->side->handlers->writable(wi_ws_handle(conn), conn->user);
     }
@@ -219,6 +222,8 @@ wi_ws_conn_agree(struct wi_ws_conn *conn, const struct wi_ws_agreed *agreed)
 {
     struct wi_ws_unpacker *unpacker = NULL;
 
+    conn->close_ns = conn->side->limits.close_ns;
+    conn->pack_min = conn->side->deflate.size_min;
     if (agreed->is_on) {
         unpacker = wi_ws_unpacker_make(agreed->window_received, agreed->is_context_received);
         if (unpacker == NULL) {
@@ -301,6 +306,16 @@ look_at_end(struct wi_ws_conn *conn, uint64_t now)
     return WEIR_NEVER;
 }
 
+// The ping may wait behind much that the peer takes slowly.
+static bool
+is_taking(struct wi_ws_conn *conn)
+{
+    size_t before = conn->queued;
+
+    conn->queued = weir_queued(conn->stream);
+    return conn->queued != 0 && conn->queued != before;
+}
+
 uint64_t
 wi_ws_conn_due(struct wi_ws_conn *conn, uint64_t now)
 {
@@ -319,6 +334,10 @@ wi_ws_conn_due(struct wi_ws_conn *conn, uint64_t now)
     if (conn->asked_ns > conn->heard_ns) {
         if (now < conn->asked_ns + limits->pong_ns) {
             return conn->asked_ns + limits->pong_ns;
+        }
+        if (is_taking(conn)) {
+            conn->asked_ns = now;
+            return now + limits->pong_ns;
         }
         wi_ws_note(conn, -ETIMEDOUT, WEIR_ORIGIN_DEADLINE);
         conn->flags |= WI_WS_STREAM_ENDS | WI_WS_DEAF;

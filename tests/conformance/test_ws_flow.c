@@ -109,6 +109,66 @@ a_refusal_is_followed_by_writable(void **state)
     peer_expect_frame(hub, peer, 0x81, "again", 5);
 }
 
+// Close and pongs are not lost when there is no room for them.
+static void
+controls_wait_for_room(struct hub *hub, int peer, bool says_close)
+{
+    static uint8_t bytes[5000];
+    static uint8_t got[5000];
+    unsigned frames = 0;
+    unsigned first = 0;
+
+    while (weir_ws_send(hub->ws, WEIR_WS_BINARY, bytes, 5000 - frames % 7) == 0) {
+        frames++;
+        fixture_settle(hub->fixture);
+        assert_true(frames < 10000);
+    }
+    while (weir_ws_send(hub->ws, WEIR_WS_BINARY, bytes, 1) == 0) {
+        frames++;
+    }
+    if (says_close) {
+        assert_status(weir_ws_close(hub->ws, 1000, NULL, 0), 0);
+        assert_status(weir_ws_close(hub->ws, 1000, NULL, 0), -WEIR_EENDED);
+    } else {
+        peer_send_frame(hub, peer, 0x89, "p", 1);
+    }
+    fixture_settle(hub->fixture);
+    for (unsigned i = 0; i < frames; i++) {
+        peer_read_frame(hub, peer, &first, got);
+        assert_int_equal(first, 0x82);
+    }
+    if (says_close) {
+        peer_expect_close(hub, peer, 1000);
+        peer_send_close(hub, peer, 1000);
+        peer_expect_eof(hub->fixture, peer);
+        fixture_close_fd(hub->fixture, peer);
+    } else {
+        peer_expect_frame(hub, peer, 0x8a, "p", 1);
+    }
+}
+
+static void
+a_close_waits_for_room(void **state)
+{
+    static const struct weir_stream_options stream = {.queue_high = 50000, .send_buffer = 1};
+    struct hub *hub = hub_open(state, &(struct hub_options){.stream = stream});
+
+    controls_wait_for_room(hub, hub_connect(hub), true);
+    hub_wait_closed(hub);
+    assert_status(hub->log.closed.status, 0);
+}
+
+static void
+a_pong_waits_for_room(void **state)
+{
+    // The low mark is so high that the server reads all the same (WEIR_STREAM_REST).
+    static const struct weir_stream_options stream = {
+        .queue_high = 50000, .queue_low = 50000, .send_buffer = 1};
+    struct hub *hub = hub_open(state, &(struct hub_options){.stream = stream});
+
+    controls_wait_for_room(hub, hub_connect(hub), false);
+}
+
 // ---- pings -------------------------------------------------------------------------------------
 
 static void
@@ -229,6 +289,8 @@ main(void)
         ONCE(a_pause_holds_the_peer_back),
         ONCE(a_pause_within_a_large_message_holds_its_pieces),
         EACH_TCP(a_refusal_is_followed_by_writable),
+        EACH_TCP(a_close_waits_for_room),
+        EACH_TCP(a_pong_waits_for_room),
         EACH(a_ping_is_answered_and_told),
         ONCE(a_flood_of_pings_has_few_answers),
         EACH(too_many_controls_are_1008),

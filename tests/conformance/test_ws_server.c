@@ -71,6 +71,8 @@ what_is_no_handshake_is_answered_by_http(void **state)
         {"POST /ws HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nSec-WebSocket-Version: 13\r\n" ASKS
              KEY,
          400, -EPROTO},
+        {LINES("13", ASKS KEY "Content-Length: 4\r\n"), 400, -EPROTO}, // nothing else may come
+        {LINES("13", ASKS KEY "Transfer-Encoding: chunked\r\n"), 400, -EPROTO},
         {"GET /ws HTTP/1.0\r\nHost: x\r\nSec-WebSocket-Version: 13\r\n" ASKS KEY, 400, -EPROTO},
         {LINES("13", ASKS KEY "Origin: http://evil.example\r\n"), 403, -EACCES},
         {LINES("13", ASKS KEY "Origin: null\r\n"), 403, -EACCES},

@@ -159,14 +159,19 @@ send_until_the_end(void *arg)
     do {
         writer->status = weir_ws_send(writer->ws, WEIR_WS_TEXT, text, sizeof(text));
         writer->sent += writer->status == 0;
-    } while (writer->status == 0 || writer->status == -EBUSY || writer->status == -WEIR_ELANEFULL);
+        if (writer->status == -WEIR_ESTREAMFULL) {
+            sched_yield();
+        }
+    } while (writer->status == 0 || writer->status == -EBUSY ||
+             writer->status == -WEIR_ESTREAMFULL);
     return NULL;
 }
 
 static void
 no_frame_follows_a_close(void **state)
 {
-    struct hub *hub = hub_open(state, &(struct hub_options){.threads = true});
+    static const struct weir_stream_options stream = {.queue_high = 20000};
+    struct hub *hub = hub_open(state, &(struct hub_options){.threads = true, .stream = stream});
 
     for (unsigned round = 0; round < 30; round++) {
         int peer = hub_connect(hub);
@@ -203,7 +208,8 @@ no_frame_follows_a_close(void **state)
 static void
 old_handles_never_reach_another_connection(void **state)
 {
-    struct hub *hub = hub_open(state, &(struct hub_options){.threads = true});
+    static const struct weir_stream_options stream = {.queue_high = 20000};
+    struct hub *hub = hub_open(state, &(struct hub_options){.threads = true, .stream = stream});
     struct writer writer = {.hub = hub};
 
     for (unsigned round = 0; round < 50; round++) {
