@@ -98,10 +98,10 @@ wi_http_conn_take(void)
     }
     if (conn != NULL) {
         // All but what stale handles look at, which is zero or stays.
-        memset(&conn->stream, 0, sizeof(*conn) - offsetof(struct wi_http_conn, stream));
-        wi_store_relaxed(&conn->left, 0);
-        wi_store_relaxed(&conn->given, 0);
-        wi_store_relaxed(&conn->word,
+        memset(&conn->left, 0, sizeof(*conn) - offsetof(struct wi_http_conn, left));
+        wi_store_relaxed(&conn->stream, 0);
+        // ORDER(httpstream) publish: it is not the stream's any more that was here.
+        wi_store_release(&conn->word,
                          (wi_load_relaxed(&conn->word) & ~(WI_HTTP_GENERATION - 1)) | WI_HTTP_HELD);
     }
     return conn;
@@ -152,7 +152,7 @@ wi_http_conn_here(weir_http http, int *ret_status)
         *ret_status = -WEIR_ESTALE;
         return NULL;
     }
-    if (weir_stream_loop(conn->stream) != weir_loop_current() || weir_loop_current() == NULL) {
+    if (!wi_http_is_here(conn)) {
         *ret_status = -EXDEV;
         return NULL;
     }
@@ -191,7 +191,8 @@ wi_http_enter(weir_http http, unsigned phases, struct wi_http_conn **ret_conn, u
         if (!is_named(word, http)) {
             return -WEIR_ESTALE;
         }
-        if ((word & WI_HTTP_HELD) && weir_stream_loop(conn->stream) != weir_loop_current()) {
+        // Held by this loop it stays so; held by another it was busy when the word was read.
+        if ((word & WI_HTTP_HELD) && !wi_http_is_here(conn)) {
             return -EBUSY;
         }
         if (!(phases & (1u << wi_http_phase(word)))) {
@@ -212,6 +213,14 @@ is_same_exchange(uint64_t word, uint64_t entered)
     return word >> WI_HTTP_SLOT_BITS == entered >> WI_HTTP_SLOT_BITS;
 }
 
+static void
+free_if_last(struct wi_http_conn *conn, uint64_t word)
+{
+    if (wi_http_phase(word) == WI_HTTP_FREED && (word & WI_HTTP_BEFORES) == 0) {
+        push_free(conn);
+    }
+}
+
 void
 wi_http_leave(struct wi_http_conn *conn, uint64_t entered)
 {
@@ -222,9 +231,26 @@ wi_http_leave(struct wi_http_conn *conn, uint64_t entered)
         left = word - (is_same_exchange(word, entered) ? WI_HTTP_INFLIGHT : WI_HTTP_BEFORE);
         // ORDER(http) publish: what was done inside.
     } while (!wi_cas_acq_rel(&conn->word, &word, left));
-    if (wi_http_phase(left) == WI_HTTP_FREED && (left & WI_HTTP_BEFORES) == 0) {
-        push_free(conn);
-    }
+    free_if_last(conn, left);
+}
+
+void
+wi_http_leave_and_keep(struct wi_http_conn *conn, uint64_t entered)
+{
+    uint64_t word = wi_load_relaxed(&conn->word);
+    uint64_t kept;
+
+    do {
+        kept = word + (is_same_exchange(word, entered) ? WI_HTTP_BEFORE - WI_HTTP_INFLIGHT : 0);
+        // ORDER(http) publish: what was done inside.
+    } while (!wi_cas_acq_rel(&conn->word, &word, kept));
+}
+
+void
+wi_http_let_go(struct wi_http_conn *conn)
+{
+    // ORDER(http) publish: the last use of the slot.
+    free_if_last(conn, wi_sub_acq_rel(&conn->word, WI_HTTP_BEFORE) - WI_HTTP_BEFORE);
 }
 
 int

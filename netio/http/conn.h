@@ -31,7 +31,7 @@ enum wi_http_phase {
 /* The word: | generation 40 | held 1 | phase 3 | of exchanges before 10 | in flight 10 |
  *
  * Who is inside when the exchange is over is counted among those of exchanges before: the next one
- * is nobody's affair of theirs, and still they keep the slot. */
+ * is nobody's affair of theirs, and still they keep the slot. So is who left and keeps it. */
 #define WI_HTTP_INFLIGHT    UINT64_C(1)
 #define WI_HTTP_INFLIGHTS   UINT64_C(0x3ff)
 #define WI_HTTP_BEFORE      (UINT64_C(1) << 10)
@@ -83,11 +83,13 @@ struct wi_http_side {
 
 struct wi_http_conn {
     wi_atomic_u64 word;
-    wi_atomic_u64 left;  // bytes the sent body still wants, with a length
-    wi_atomic_u64 given; // bytes given to the stream, all told, framing and heads counted
+    wi_atomic_u64 stream; // its handle's bits; they and the loop are also looked at from outside
+    wi_atomic_ptr loop;
+    wi_atomic_u64 section; // the exchange in which another thread than the loop's produces; 0: none
     wi_atomic_u32 free_next;
     uint32_t index;
-    weir_stream stream;
+
+    wi_atomic_u64 left; // bytes the sent body still wants, with a length
 
     // Of the message that is being sent: written by who has the exchange for himself.
     wi_atomic_u64 body_sent;
@@ -139,6 +141,22 @@ wi_http_live_of(struct wi_http_parser *parser)
     return (struct wi_http_live *)(void *)parser;
 }
 static_assert(offsetof(struct wi_http_live, parser) == 0, "the parser is what is live");
+
+/** Who is inside, or on the loop. */
+static inline weir_stream
+wi_http_stream(const struct wi_http_conn *conn)
+{
+    return (weir_stream){.bits = wi_load_relaxed(&conn->stream)};
+}
+
+/** Any thread. Is this its loop's thread? */
+static inline bool
+wi_http_is_here(const struct wi_http_conn *conn)
+{
+    const struct weir_loop *current = weir_loop_current();
+
+    return current != NULL && wi_load_relaxed(&conn->loop) == (uintptr_t)current;
+}
 
 /** Any thread inside reads; the loop's writes. */
 static inline uint32_t
@@ -220,6 +238,10 @@ void wi_http_move(struct wi_http_conn *conn, uint64_t entered, enum wi_http_phas
 
 /** Who has entered: leave. */
 void wi_http_leave(struct wi_http_conn *conn, uint64_t entered);
+
+/** Who has entered: leave, but keep the slot until wi_http_let_go(). */
+void wi_http_leave_and_keep(struct wi_http_conn *conn, uint64_t entered);
+void wi_http_let_go(struct wi_http_conn *conn);
 
 /** The two below where others are inside. */
 void wi_http_set_phase_among(struct wi_http_conn *conn, enum wi_http_phase phase);

@@ -85,14 +85,12 @@ is_slow(uint64_t *mark, uint64_t *mark_ns, uint64_t count, uint64_t now, uint32_
 static bool
 sends_slowly(struct wi_http_conn *conn, uint64_t now)
 {
-    uint64_t queued = weir_queued(conn->stream);
-
-    if (queued == 0) {
+    if (weir_queued(wi_http_stream(conn)) == 0) {
         conn->sent_mark_ns = 0;
         return false;
     }
-    return is_slow(&conn->sent_mark, &conn->sent_mark_ns, wi_load_relaxed(&conn->given) - queued,
-                   now, limits_of(conn)->send_rate_min, limits_of(conn)->grace_ns);
+    return is_slow(&conn->sent_mark, &conn->sent_mark_ns, weir_sent(wi_http_stream(conn)), now,
+                   limits_of(conn)->send_rate_min, limits_of(conn)->grace_ns);
 }
 
 static bool

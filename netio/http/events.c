@@ -35,7 +35,7 @@ let_input_go(struct wi_http_conn *conn)
 {
     if (wi_http_flags(conn) & WI_HTTP_HOLDS_INPUT) {
         wi_http_clear(conn, WI_HTTP_HOLDS_INPUT);
-        weir_resume(conn->stream);
+        weir_resume(wi_http_stream(conn));
     }
 }
 
@@ -45,14 +45,14 @@ wi_http_conn_close(struct wi_http_conn *conn)
     wi_http_out_flush(conn);
     say_over(conn, 0, WEIR_ORIGIN_NONE);
     let_input_go(conn);
-    weir_close(conn->stream, WEIR_CLOSE_DRAIN, 0, 0);
+    weir_close(wi_http_stream(conn), WEIR_CLOSE_DRAIN, 0, 0);
 }
 
 void
 wi_http_conn_abort(struct wi_http_conn *conn, int status, enum weir_origin origin)
 {
     say_over(conn, status, origin);
-    weir_close(conn->stream, WEIR_CLOSE_ABORT, 0, 0);
+    weir_close(wi_http_stream(conn), WEIR_CLOSE_ABORT, 0, 0);
 }
 
 static int
@@ -108,7 +108,7 @@ wi_http_refuse(struct wi_http_conn *conn, unsigned status)
         return;
     }
     if (!take_for_refusal(conn)) {
-        weir_close(conn->stream, WEIR_CLOSE_ABORT, 0, 0);
+        weir_close(wi_http_stream(conn), WEIR_CLOSE_ABORT, 0, 0);
         return;
     }
     conn->status = (uint16_t)status;
@@ -117,7 +117,7 @@ wi_http_refuse(struct wi_http_conn *conn, unsigned status)
                     weir_http_reason(status));
     wi_http_out_flush(conn);
     if (wi_http_send_own(conn, text, (size_t)size, 0) < 0) {
-        weir_close(conn->stream, WEIR_CLOSE_ABORT, 0, 0);
+        weir_close(wi_http_stream(conn), WEIR_CLOSE_ABORT, 0, 0);
         return;
     }
     wi_http_conn_close(conn);
@@ -176,9 +176,10 @@ void
 wi_http_conn_sent(struct wi_http_conn *conn, weir_http http, weir_stream stream,
                   const struct wi_http_sent *sent)
 {
-    uint64_t word = wi_load_relaxed(&conn->word);
+    // ORDER(httpstream) observe: that the slot has another connection, maybe another loop's.
+    uint64_t word = wi_load_acquire(&conn->word);
 
-    if (wi_http_phase(word) == WI_HTTP_FREED || conn->stream.bits != stream.bits ||
+    if (wi_http_phase(word) == WI_HTTP_FREED || wi_http_stream(conn).bits != stream.bits ||
         (wi_http_flags(conn) & WI_HTTP_HIJACKED)) {
         return; // it has gone, or is no connection of ours any more
     }

@@ -76,7 +76,7 @@ weir_http_abort(weir_http http)
     int result = wi_http_enter(http, all, &conn, &entered);
 
     if (result == 0) {
-        result = weir_close(conn->stream, WEIR_CLOSE_ABORT, 0, 0);
+        result = weir_close(wi_http_stream(conn), WEIR_CLOSE_ABORT, 0, 0);
         wi_http_leave(conn, entered);
     }
     return result;
@@ -101,9 +101,9 @@ weir_http_stream(weir_http http)
     weir_stream stream = {0};
 
     if (conn != NULL) {
-        stream = conn->stream;
-        // The slot may have another connection by now.
-        if (wi_load_acquire(&conn->word) >> WI_HTTP_SLOT_BITS != http.bits >> WI_HTTP_SLOT_BITS) {
+        // ORDER(httpstream) observe: with another connection's stream comes its generation.
+        stream.bits = wi_load_acquire(&conn->stream);
+        if (wi_load_relaxed(&conn->word) >> WI_HTTP_SLOT_BITS != http.bits >> WI_HTTP_SLOT_BITS) {
             stream.bits = 0;
         }
     }
@@ -150,7 +150,7 @@ weir_http_interim(weir_http http, const struct weir_http_head *head)
     }
     if (wi_http_flags(conn) & (WI_HTTP_IS_OLD | WI_HTTP_CLIENT)) {
         result = -ENOTSUP;
-    } else if (conn->home->loop == weir_loop_current()) {
+    } else if (wi_http_is_here(conn)) {
         result = wi_http_out_flush(conn);
         wi_http_clear(conn, wi_http_status_of(head) == 100 ? (unsigned)WI_HTTP_WANTS_100 : 0);
     }
@@ -225,8 +225,8 @@ weir_http_hijack(weir_http http, const struct weir_http_head *head,
         wi_http_move(conn, entered, wi_http_phase(entered));
         return result;
     }
-    *ret_stream = conn->stream;
+    *ret_stream = wi_http_stream(conn);
     conn->status = head != NULL ? (uint16_t)wi_http_status_of(head) : conn->status;
-    hand_over(conn, conn->stream, handlers, user);
+    hand_over(conn, wi_http_stream(conn), handlers, user);
     return 0;
 }

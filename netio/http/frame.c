@@ -268,7 +268,7 @@ submit(struct wi_http_conn *conn, struct piece *piece, const struct weir_write *
             piece->shared = weir_shared_ref(request->shared);
         }
     }
-    result = weir_write(conn->stream, write, ret_op);
+    result = weir_write(wi_http_stream(conn), write, ret_op);
     if (result < 0) {
         if (request->shared != NULL && piece->refs == 2) {
             weir_shared_unref(piece->shared);
@@ -312,8 +312,6 @@ send_memory(struct wi_http_conn *conn, uint64_t entered, const struct wi_http_fr
     if (count == 0 && frame->prefix_size + frame->suffix_size == 0) {
         write.iov_count = 0; // a barrier
     }
-    wi_add_relaxed(&conn->given, frame->prefix_size + frame->suffix_size +
-                                     (frame->is_dropped ? 0 : frame->payload));
     result = submit(conn, piece, request, &write, ret_op);
     if (iov != few) {
         wi_heap_free(iov);
@@ -333,8 +331,7 @@ wi_http_send_own(struct wi_http_conn *conn, const char *data, size_t size, unsig
         .deadline_ns = WEIR_NEVER,
     };
 
-    wi_add_relaxed(&conn->given, size);
-    return weir_write(conn->stream, &write, NULL);
+    return weir_write(wi_http_stream(conn), &write, NULL);
 }
 
 // The bytes are in a file: an operation of their own, between those of the framing.
@@ -361,8 +358,7 @@ send_middle(struct wi_http_conn *conn, uint64_t entered, const struct wi_http_fr
     write.file = request->file;
     write.done = piece_done;
     write.arg = piece;
-    wi_add_relaxed(&conn->given, frame->payload);
-    result = weir_write(conn->stream, &write, ret_op);
+    result = weir_write(wi_http_stream(conn), &write, ret_op);
     if (result < 0) {
         wi_heap_free(piece);
     }
@@ -384,13 +380,13 @@ send_apart(struct wi_http_conn *conn, uint64_t entered, const struct wi_http_fra
     result = send_middle(conn, entered, frame, request, ret_op);
     if (result < 0) {
         if (frame->prefix_size != 0) { // half of it is on its way
-            weir_close(conn->stream, WEIR_CLOSE_ABORT, 0, 0);
+            weir_close(wi_http_stream(conn), WEIR_CLOSE_ABORT, 0, 0);
         }
         return result;
     }
     if (frame->suffix_size != 0 &&
         wi_http_send_own(conn, frame->suffix, frame->suffix_size, request->flags & WEIR_MORE) < 0) {
-        weir_close(conn->stream, WEIR_CLOSE_ABORT, 0, 0); // its completion will say so
+        weir_close(wi_http_stream(conn), WEIR_CLOSE_ABORT, 0, 0); // its completion will say so
     }
     return 0;
 }

@@ -82,11 +82,10 @@ wi_http_out_flush(struct wi_http_conn *conn)
     if (out->chain.head == NULL) {
         return 0;
     }
-    wi_add_relaxed(&conn->given, weir_chain_size(&out->chain));
-    result = weir_write_chain(conn->stream, &out->chain, NULL, NULL);
+    result = weir_write_chain(wi_http_stream(conn), &out->chain, NULL, NULL);
     if (result < 0) {
         weir_chain_return(&out->chain);
-        weir_close(conn->stream, WEIR_CLOSE_ABORT, 0, 0);
+        weir_close(wi_http_stream(conn), WEIR_CLOSE_ABORT, 0, 0);
     }
     return result;
 }

@@ -347,8 +347,9 @@ weir_http_read(weir_http http, const struct weir_http_read *request, weir_op *re
     if (result < 0) {
         return result;
     }
-    result = conn->side->handlers->body != NULL ? -EBUSY
-                                                : pull_start(conn->stream, http, request, ret_op);
+    result = conn->side->handlers->body != NULL
+                 ? -EBUSY
+                 : pull_start(wi_http_stream(conn), http, request, ret_op);
     wi_http_leave(conn, entered);
     return result;
 }

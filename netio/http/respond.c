@@ -202,7 +202,7 @@ send_piece(struct wi_http_conn *conn, uint64_t entered, const struct wi_http_fra
     enum wi_http_phase from = wi_http_phase(entered);
     int result;
 
-    if (conn->home->loop == weir_loop_current()) {
+    if (wi_http_is_here(conn)) {
         result = wi_http_out_flush(conn);
         if (result < 0) {
             return result;
@@ -291,8 +291,7 @@ is_here_and_held(const struct wi_http_conn *conn, weir_http http)
 
     return (word & (WI_HTTP_HELD | WI_HTTP_INFLIGHTS)) == WI_HTTP_HELD &&
            wi_http_phase(word) == WI_HTTP_OPEN &&
-           word >> WI_HTTP_SLOT_BITS == http.bits >> WI_HTTP_SLOT_BITS &&
-           conn->home->loop == weir_loop_current();
+           word >> WI_HTTP_SLOT_BITS == http.bits >> WI_HTTP_SLOT_BITS && wi_http_is_here(conn);
 }
 
 static const char *

@@ -444,7 +444,7 @@ hold_input(struct wi_http_conn *conn)
 {
     if (!(wi_http_flags(conn) & WI_HTTP_HOLDS_INPUT)) {
         wi_http_set(conn, WI_HTTP_HOLDS_INPUT);
-        weir_pause(conn->stream);
+        weir_pause(wi_http_stream(conn));
     }
 }
 
@@ -574,7 +574,9 @@ wi_http_conn_open(struct wi_http_conn *conn, struct wi_http_side *side, struct w
 {
     conn->side = side;
     conn->home = home;
-    conn->stream = stream;
+    wi_store_relaxed(&conn->loop, (uintptr_t)home->loop);
+    // ORDER(httpstream) publish: the slot has another generation than before.
+    wi_store_release(&conn->stream, stream.bits);
     conn->user = side->user;
     conn->next = home->conns;
     if (conn->next != NULL) {

@@ -270,6 +270,34 @@ producing_start_and_complete_can_be_called_after_connection_close(void **state)
     assert_status(weir_http_produce(site->http, &iter), -WEIR_ESTALE);
 }
 
+// The blocks go back, and whoever has the connection's place by then is not touched.
+static void
+a_section_outlives_its_connection(void **state)
+{
+    struct site *site;
+    int peer = open_deferred(state, (struct site_options){0}, &site);
+    weir_http gone = site->http;
+    struct weir_iter iter, other;
+
+    assert_status(begin(site, 0, 0), 0);
+    assert_status(weir_http_produce(gone, &iter), 0);
+    assert_status(weir_iter_append_ascii(&iter, "lost"), 0);
+    peer_reset(site->fixture, peer);
+    site_wait_ended(site, 1);
+    peer = site_connect(site);
+    peer_write_text(site, peer, "GET /next HTTP/1.1\r\nHost: x\r\n\r\n");
+    site_wait_requests(site, 2);
+    fixture_settle(site->fixture);
+    assert_status(begin(site, 0, 0), 0);
+    assert_status(weir_http_produce(site->http, &other), 0);
+    assert_status(weir_http_commit(gone, iter, NULL, NULL), -WEIR_ESTALE);
+    assert_status(weir_http_commit(gone, other, NULL, NULL), -WEIR_ESTALE);
+    assert_status(weir_iter_append_ascii(&other, "kept"), 0);
+    assert_status(weir_http_commit(site->http, other, &(struct weir_write){0}, NULL), 0);
+    peer_expect_text(site, peer,
+                     "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nkept\r\n");
+}
+
 // ---- a length, or the end of the connection ----------------------------------------------------
 
 static void
@@ -600,6 +628,7 @@ main(void)
         EACH(memory_of_every_form_is_framed_uncopied),
         EACH(producing_start_and_producing_complete_can_be_used_directly),
         ONCE(producing_start_and_complete_can_be_called_after_connection_close),
+        ONCE(a_section_outlives_its_connection),
         ONCE(a_body_with_a_length_must_match_it),
         EACH(an_old_client_gets_a_body_up_to_the_end_of_the_connection),
         EACH(some_may_be_written_and_the_rest_again),
