@@ -3,6 +3,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <sys/resource.h>
 
 void
 complain(const char *format, ...)
@@ -30,4 +31,15 @@ program_print(const char *line, void *arg)
 {
     (void)arg;
     fprintf(stderr, "%s\n", line);
+}
+
+void
+program_raise_descriptors(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit); // with fewer it works, too
+    }
 }

@@ -12,6 +12,9 @@
 // "weir-relay": each program's main.c has it.
 extern const char program_name[];
 
+// Let this process have as many descriptors as it may ask for: a connection is one.
+void program_raise_descriptors(void);
+
 // A line on standard error, with the program's name before it.
 void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

@@ -133,6 +133,7 @@ main(int argc, char **argv)
     runtime_options.stats_name = options.show;
     runtime_options.stall_ns = options.stall_ms * UINT64_C(1000000);
     sem_init(&is_asked_to_stop, 0, 0);
+    program_raise_descriptors();
     status = weir_runtime_create(&runtime_options, &runtime);
     if (status != 0) {
         complain("cannot start: %s", weir_strerror(status));

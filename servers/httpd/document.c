@@ -6,6 +6,7 @@
 #include "target.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +18,7 @@
 // Longer than a tick of the clock by which file systems note changes.
 #define SETTLED_NS INT64_C(20000000)
 #define READS_MAX  4u
+#define AHEAD_MAX  (UINT64_C(2) << 20) // of a large file, read ahead when it is opened
 
 /* ---- a file ---- */
 
@@ -113,6 +115,20 @@ keep_content(struct variant *variant, bool may_block)
     return 0;
 }
 
+// A large file is sent from the page cache. Is its beginning there? If it may block it is brought
+// there, and the kernel told that more will be wanted.
+static int
+warm_up(int fd, uint64_t size, bool may_block)
+{
+    char first[4096];
+    int result = read_all(fd, first, sizeof(first), may_block);
+
+    if (result == 0 && may_block) {
+        posix_fadvise(fd, 0, (off_t)(size < AHEAD_MAX ? size : AHEAD_MAX), POSIX_FADV_WILLNEED);
+    }
+    return result;
+}
+
 // The variant has the descriptor from here on.
 static int
 take_file(struct variant *variant, int fd, const struct stat *stat, bool may_block)
@@ -124,7 +140,7 @@ take_file(struct variant *variant, int fd, const struct stat *stat, bool may_blo
 
         return result == -EFBIG ? 0 : result; // it grew: it stays a file
     }
-    return 0;
+    return warm_up(fd, variant->size, may_block);
 }
 
 /* ---- a document ---- */

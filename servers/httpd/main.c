@@ -261,6 +261,7 @@ main(int argc, char **argv)
         options_free(&options);
         return answer == OPTIONS_DONE ? 0 : 2;
     }
+    program_raise_descriptors();
     if (prepare(&httpd)) {
         has_served = serve(&httpd);
     } else if (httpd.runtime != NULL) {

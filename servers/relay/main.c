@@ -219,6 +219,7 @@ main(int argc, char **argv)
     bool has_served = false;
 
     options_parse(&options, argc, argv);
+    program_raise_descriptors();
     if (prepare(&relay) == 0) {
         has_served = serve(&relay);
     }

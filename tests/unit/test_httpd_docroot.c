@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 const char program_name[] = "test";
@@ -185,6 +186,49 @@ a_small_file_is_in_memory_and_a_large_one_open(void **state)
     free(large);
 }
 
+// Out of the page cache, where the file system lets it be.
+static bool
+forget(const struct folder *folder, const char *name)
+{
+    struct stat stat;
+    int fd = docroot_open(folder->host.root_fd, name, true, &stat);
+    char byte;
+    struct iovec piece = {&byte, 1};
+    bool is_gone;
+
+    assert_true(fd >= 0);
+    assert_int_equal(fsync(fd), 0);
+    assert_int_equal(posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED), 0);
+    is_gone = preadv2(fd, &piece, 1, 0, RWF_NOWAIT) < 0 && errno == EAGAIN;
+    close(fd);
+    return is_gone;
+}
+
+static void
+what_a_disk_has_to_be_asked_for_is_not_looked_at_where_nobody_may_wait(void **state)
+{
+    static const char *const paths[] = {"/large", "/a"};
+    struct folder *folder = *state;
+    char *large = calloc(1, 100001);
+    struct document *document;
+
+    memset(large, 'x', 100000);
+    write_file(folder, "large", large);
+    free(large);
+    folder->host.codings = 0;
+    for (unsigned i = 0; i < 2; i++) {
+        if (!forget(folder, paths[i] + 1)) {
+            skip(); // as in memory
+        }
+        assert_int_equal(document_load(&folder->host, folder->media, paths[i], false, &document),
+                         -EAGAIN);
+        document_unref(load(folder, paths[i]));
+        assert_int_equal(document_load(&folder->host, folder->media, paths[i], false, &document),
+                         0);
+        document_unref(document);
+    }
+}
+
 static void
 encoded_neighbours_are_found_if_they_may_be(void **state)
 {
@@ -320,6 +364,7 @@ main(void)
         CASE(nothing_outside_is_opened),
         CASE(nothing_outside_is_opened_step_by_step_either),
         CASE(a_small_file_is_in_memory_and_a_large_one_open),
+        CASE(what_a_disk_has_to_be_asked_for_is_not_looked_at_where_nobody_may_wait),
         CASE(encoded_neighbours_are_found_if_they_may_be),
         CASE(folders_want_a_slash_and_an_index),
         CASE(what_is_no_file_is_not_found),
