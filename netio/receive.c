@@ -528,10 +528,14 @@ ready_plain(struct wi_loop *loop, struct wi_stream *stream, uint32_t events)
                                     (struct weir_iter){.block = block, .index = (uint32_t)size},
                                     stream->user);
     stream->flags &= ~(unsigned)WI_S_IN_DATA;
-    if (wi_unlikely(stream->input_size != 0 || answer.consumed != 0)) {
+    if (wi_unlikely(answer.consumed != stream->input_size)) {
         deliver_rest(loop, stream, answer);
-    } else {
-        end_show(loop);
+        return true;
+    }
+    end_show(loop);
+    if (answer.consumed != 0) { // else it was taken
+        stream->input_size = 0;
+        weir_chain_return(&stream->input);
     }
     return true;
 }

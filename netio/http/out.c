@@ -8,21 +8,23 @@ out_of(const struct wi_http_conn *conn)
     return &conn->home->out;
 }
 
-// What is in the block that is being filled goes to the chain with it.
-static void
+// What is in the block that is being filled goes to the chain with it. How much that is.
+static size_t
 close_block(struct wi_http_out *out)
 {
-    size_t size;
+    struct weir_block *block = out->block;
+    size_t size = WEIR_BLOCK_SIZE - out->room;
 
-    if (out->block == NULL) {
-        return;
-    }
-    size = WEIR_BLOCK_SIZE - out->room;
-    if (size == 0 || weir_chain_append_block(&out->chain, out->block, size) < 0) {
-        weir_block_return(out->block);
+    if (block == NULL) {
+        return 0;
     }
     out->block = NULL;
     out->room = 0;
+    if (wi_unlikely(size == 0 || weir_chain_append_block(&out->chain, block, size) < 0)) {
+        weir_block_return(block);
+        return 0;
+    }
+    return size;
 }
 
 static char *
@@ -34,7 +36,7 @@ fresh_room(struct wi_http_conn *conn, size_t size)
     if (block == NULL) {
         return NULL;
     }
-    close_block(out);
+    out->size += close_block(out);
     out->conn = conn;
     out->block = block;
     out->at = (char *)weir_block_data(block);
@@ -52,10 +54,13 @@ int
 wi_http_out_append(struct wi_http_conn *conn, const void *data, size_t size)
 {
     struct wi_http_out *out = out_of(conn);
+    int result;
 
-    close_block(out);
+    out->size += close_block(out);
     out->conn = conn;
-    return weir_chain_append(&out->chain, data, size);
+    result = weir_chain_append(&out->chain, data, size);
+    out->size += result == 0 ? size : 0;
+    return result;
 }
 
 void
@@ -63,7 +68,8 @@ wi_http_out_splice(struct wi_http_conn *conn, struct weir_chain *chain)
 {
     struct wi_http_out *out = out_of(conn);
 
-    close_block(out);
+    out->size += close_block(out);
+    out->size += weir_chain_size(chain);
     out->conn = conn;
     weir_chain_splice(&out->chain, chain);
 }
@@ -77,8 +83,9 @@ wi_http_out_flush(struct wi_http_conn *conn)
     if (out->conn != conn) {
         return 0;
     }
-    close_block(out);
+    wi_add_relaxed(&conn->given, out->size + close_block(out));
     out->conn = NULL;
+    out->size = 0;
     if (out->chain.head == NULL) {
         return 0;
     }
@@ -96,8 +103,9 @@ wi_http_out_drop(struct wi_http_conn *conn)
     struct wi_http_out *out = out_of(conn);
 
     if (out->conn == conn) {
-        close_block(out);
+        (void)close_block(out);
         weir_chain_return(&out->chain);
         out->conn = NULL;
+        out->size = 0;
     }
 }

@@ -42,7 +42,9 @@ feed_fill(struct feed *feed)
 static inline bool
 feed_has_more(struct feed *feed)
 {
-    return feed->size != 0 || feed_fill(feed);
+    return feed->size != 0 ||
+           ((feed->next.block != feed->end.block || feed->next.index != feed->end.index) &&
+            feed_fill(feed));
 }
 
 static void
@@ -512,14 +514,17 @@ step(struct wi_http_conn *conn, struct feed *feed)
     if (wi_unlikely(flags & (WI_HTTP_OVER | WI_HTTP_HIJACKED))) {
         return false;
     }
-    if (has_exchange(conn) && settle_exchange(conn)) {
+    if (!has_exchange(conn)) {
+        return !(flags & WI_HTTP_CLIENT) && feed_has_more(feed) && feed_head(conn, feed);
+    }
+    if (settle_exchange(conn)) {
         flags = wi_http_flags(conn);
         if (wi_unlikely((flags & (WI_HTTP_LAST | WI_HTTP_FIN)) && !(flags & WI_HTTP_CLIENT))) {
             wi_http_conn_close(conn);
         }
         return true;
     }
-    if (wants_head(conn)) {
+    if ((wi_http_flags(conn) & (WI_HTTP_CLIENT | WI_HTTP_FINAL)) == WI_HTTP_CLIENT) {
         return feed_has_more(feed) && feed_head(conn, feed);
     }
     return (wi_http_flags(conn) & WI_HTTP_RECEIVING) && feed_body(conn, feed);
