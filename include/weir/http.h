@@ -418,7 +418,8 @@ WEIR_API int weir_http_pause(weir_http http);
 WEIR_API int weir_http_resume(weir_http http);
 
 /**
- * Give up: reset the connection. The peer never sees an end of the message (K52).
+ * Give up: reset the connection. The peer never sees an end of the message (K52). Responses to
+ * requests before it that are complete and wait for the end of the turn are sent first.
  *
  * Threads: any, once deferred.
  * Blocks:  never.

@@ -55,6 +55,13 @@ wi_http_conn_abort(struct wi_http_conn *conn, int status, enum weir_origin origi
     weir_close(wi_http_stream(conn), WEIR_CLOSE_ABORT, 0, 0);
 }
 
+void
+wi_http_conn_abort_behind(struct wi_http_conn *conn)
+{
+    say_over(conn, -ECONNABORTED, WEIR_ORIGIN_LOCAL_CLOSE);
+    wi_http_out_abort(conn);
+}
+
 static int
 status_of(unsigned refusal)
 {

@@ -66,6 +66,13 @@ weir_http_resume(weir_http http)
     return result;
 }
 
+// Responses to requests before this one have not left yet: they do, and nobody adds to them.
+static bool
+has_responses_before(const struct wi_http_conn *conn)
+{
+    return wi_http_is_here(conn) && wi_http_out_is_of(conn);
+}
+
 int
 weir_http_abort(weir_http http)
 {
@@ -75,10 +82,17 @@ weir_http_abort(weir_http http)
     uint64_t entered;
     int result = wi_http_enter(http, all, &conn, &entered);
 
-    if (result == 0) {
-        result = weir_close(wi_http_stream(conn), WEIR_CLOSE_ABORT, 0, 0);
-        wi_http_leave(conn, entered);
+    if (result < 0) {
+        return result;
     }
+    if (!has_responses_before(conn) || wi_http_phase(entered) != WI_HTTP_OPEN) {
+        result = weir_close(wi_http_stream(conn), WEIR_CLOSE_ABORT, 0, 0);
+    } else if (wi_http_take_alone(conn, entered) == 0) {
+        wi_http_conn_abort_behind(conn);
+    } else { // and it has left
+        return weir_close(wi_http_stream(conn), WEIR_CLOSE_ABORT, 0, 0);
+    }
+    wi_http_leave(conn, entered);
     return result;
 }
 

@@ -13,7 +13,6 @@
 struct wi_http_out {
     struct wi_http_conn *conn; // whose they are; NULL: there are none
     struct weir_chain chain;   // the first of them
-    size_t size;               // of those
     struct weir_block *block;  // behind those, being filled; or NULL
     char *at;                  // its first free byte
     size_t room;               // from there on

@@ -31,6 +31,16 @@ void wi_http_out_splice(struct wi_http_conn *conn, struct weir_chain *chain);
 /** Submit it. Also when there is nothing. 0 or as weir_write(), and the connection is reset. */
 int wi_http_out_flush(struct wi_http_conn *conn);
 
+/** Submit it, and reset the connection behind it; also when there is nothing. */
+void wi_http_out_abort(struct wi_http_conn *conn);
+
+/** Is there something? */
+static inline bool
+wi_http_out_is_of(const struct wi_http_conn *conn)
+{
+    return conn->home->out.conn == conn;
+}
+
 /** Let it go. */
 void wi_http_out_drop(struct wi_http_conn *conn);
 

@@ -53,6 +53,9 @@ void wi_http_conn_close(struct wi_http_conn *conn);
 /** Reset it; an open exchange ends with @p status when it is closed. */
 void wi_http_conn_abort(struct wi_http_conn *conn, int status, enum weir_origin origin);
 
+/** Reset it behind the responses that were complete in this turn. */
+void wi_http_conn_abort_behind(struct wi_http_conn *conn);
+
 /** Answer with an error, if nothing of an answer was sent, and close. */
 void wi_http_refuse(struct wi_http_conn *conn, unsigned status);
 

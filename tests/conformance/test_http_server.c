@@ -4,6 +4,7 @@
 #include "tests/lib/fixture.h"
 #include "tests/lib/http.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -109,6 +110,36 @@ a_body_that_nobody_reads_is_dropped_and_the_connection_kept(void **state)
     peer_expect_text(site, peer,
                      "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-Path: /1\r\n\r\n/1"
                      "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-Path: /2\r\n\r\n/2");
+}
+
+static void
+abort_the_third(struct site *site, weir_http http, const struct weir_http_request *request)
+{
+    (void)request;
+    if (site->requests < 3) {
+        assert_int_equal(site_answer(http, 200, "yes"), 0);
+        return;
+    }
+    assert_int_equal(weir_http_abort(http), 0);
+    assert_int_equal(site_answer(http, 200, "no"), -EBUSY);
+}
+
+static void
+responses_before_an_abort_leave_first(void **state)
+{
+    struct site *site = site_open(state, &(struct site_options){.request = abort_the_third});
+    int peer = site_connect(site);
+
+    peer_write_text(site, peer,
+                    "GET /1 HTTP/1.1\r\nHost: x\r\n\r\nGET /2 HTTP/1.1\r\nHost: x\r\n\r\n"
+                    "GET /3 HTTP/1.1\r\nHost: x\r\n\r\nGET /4 HTTP/1.1\r\nHost: x\r\n\r\n");
+    peer_expect_text(site, peer,
+                     "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nyes"
+                     "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nyes");
+    assert_int_equal(peer_expect_reset(site->fixture, peer), 0);
+    site_wait_ended(site, 3);
+    assert_status(site->ended.status, -ECONNABORTED);
+    assert_int_equal(site->requests, 3);
 }
 
 // ---- what is refused ---------------------------------------------------------------------------
@@ -326,6 +357,7 @@ main(void)
         EACH(head_has_a_length_and_no_body),
         EACH(connection_close_and_old_clients_end_the_connection),
         EACH(a_body_that_nobody_reads_is_dropped_and_the_connection_kept),
+        ONCE(responses_before_an_abort_leave_first),
         ONCE(what_smuggles_is_refused_whole),
         ONCE(what_smuggles_is_refused_byte_by_byte),
         ONCE(a_zero_byte_in_a_value_is_refused),
