@@ -4,7 +4,6 @@
 #include "visit.h"
 
 #include <arpa/inet.h>
-#include <inttypes.h>
 #include <linux/vm_sockets.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,28 +11,80 @@
 
 /* ---- what strangers say ---- */
 
-size_t
-access_escape(char *out, size_t size, size_t room, const char *text, size_t text_size)
+static bool
+is_plain(unsigned char c)
+{
+    return c >= ' ' && c < 0x7f && c != '"' && c != '\\';
+}
+
+static size_t
+escape_byte(char *out, unsigned char c)
 {
     static const char digits[] = "0123456789abcdef";
 
-    for (size_t i = 0; i < text_size; i++) {
-        unsigned char c = (unsigned char)text[i];
-        bool is_plain = c >= ' ' && c < 0x7f && c != '"' && c != '\\';
+    memcpy(out, "\\x", 2);
+    out[2] = digits[c >> 4];
+    out[3] = digits[c & 15];
+    return 4;
+}
 
-        if (size + (is_plain ? 1 : 4) > room) {
-            break;
+size_t
+access_escape(char *out, size_t size, size_t room, const char *text, size_t text_size)
+{
+    const char *end = text + text_size;
+
+    while (text < end && size < room) {
+        const char *at = text;
+        const char *stop = (size_t)(end - text) < room - size ? end : text + (room - size);
+
+        while (at < stop && is_plain((unsigned char)*at)) {
+            at++;
         }
-        if (is_plain) {
-            out[size++] = (char)c;
-        } else {
-            out[size++] = '\\';
-            out[size++] = 'x';
-            out[size++] = digits[c >> 4];
-            out[size++] = digits[c & 15];
+        memcpy(out + size, text, (size_t)(at - text));
+        size += (size_t)(at - text);
+        text = at;
+        if (text < end && !is_plain((unsigned char)*text)) {
+            if (size + 4 > room) {
+                break;
+            }
+            size += escape_byte(out + size, (unsigned char)*text++);
         }
     }
     return size;
+}
+
+/* ---- what is put together ---- */
+
+static char *
+put(char *at, const char *text, size_t size)
+{
+    memcpy(at, text, size);
+    return at + size;
+}
+
+static char *
+put_number(char *at, uint64_t number)
+{
+    char digits[20];
+    size_t begin = sizeof(digits);
+
+    do {
+        digits[--begin] = (char)('0' + number % 10);
+        number /= 10;
+    } while (number != 0);
+    return put(at, digits + begin, sizeof(digits) - begin);
+}
+
+static void
+write_ip4(const struct in_addr *address, char text[ACCESS_PEER_MAX])
+{
+    uint32_t host = ntohl(address->s_addr);
+
+    for (unsigned shift = 32; shift != 0;) {
+        shift -= 8;
+        text = put_number(text, host >> shift & 0xff);
+        *text++ = shift != 0 ? '.' : '\0';
+    }
 }
 
 static void
@@ -47,8 +98,8 @@ write_peer(weir_stream stream, char text[ACCESS_PEER_MAX])
     }
     switch (peer.as.any.sa_family) {
     case AF_INET:
-        host = &((const struct sockaddr_in *)(const void *)&peer.as)->sin_addr;
-        break;
+        write_ip4(&((const struct sockaddr_in *)(const void *)&peer.as)->sin_addr, text);
+        return;
     case AF_INET6:
         host = &((const struct sockaddr_in6 *)(const void *)&peer.as)->sin6_addr;
         break;
@@ -81,9 +132,8 @@ void
 access_note(struct access *access, weir_stream stream, const struct weir_http_request *request,
             const struct asked *asked)
 {
-    char version[16];
-    int version_size = snprintf(version, sizeof(version), " HTTP/1.%u\"", request->minor);
-    size_t room = ACCESS_TEXT_MAX - sizeof(version);
+    static const char version[] = " HTTP/1.";
+    size_t room = ACCESS_TEXT_MAX - sizeof(version) - 2;
     char *out = access->request;
     size_t size = 0;
 
@@ -92,8 +142,11 @@ access_note(struct access *access, weir_stream stream, const struct weir_http_re
     size = access_escape(out, size, room, request->method, request->method_size);
     size = access_escape(out, size, room, " ", 1);
     size = access_escape(out, size, room, request->target, request->target_size);
-    memcpy(out + size, version, (size_t)version_size);
-    access->request_size = size + (size_t)version_size;
+    memcpy(out + size, version, sizeof(version) - 1);
+    size += sizeof(version) - 1;
+    out[size++] = request->minor == 0 ? '0' : '1';
+    out[size++] = '"';
+    access->request_size = size;
     size = quote(access->behind, 0, ACCESS_TEXT_MAX / 2 - 2, asked->first[ASKED_REFERER]);
     access->behind[size++] = ' ';
     access->behind_size =
@@ -117,18 +170,37 @@ log_time(struct here *here)
     return here->log_time;
 }
 
+// At most 350 bytes and the two texts.
+static size_t
+write_line(struct visit *visit, const struct weir_http_ended *ended, char *line)
+{
+    const struct access *access = &visit->access;
+    const char *time = log_time(visit->here);
+    const char *how = ended->status == 0 ? "ok" : weir_origin_name(ended->origin);
+    char *at = put(line, access->peer, strlen(access->peer));
+
+    at = put(at, " - - [", 6);
+    at = put(at, time, strlen(time));
+    at = put(at, "] ", 2);
+    at = put(at, access->request, access->request_size);
+    at = put(at, ended->code < 100 ? " 00" : " ", ended->code < 100 ? 3 : 1);
+    at = put_number(at, ended->code);
+    *at++ = ' ';
+    at = put_number(at, visit->is_head ? 0 : ended->sent);
+    *at++ = ' ';
+    at = put(at, access->behind, access->behind_size);
+    *at++ = ' ';
+    at = put_number(at, (weir_now_ns() - visit->begun_ns) / 1000);
+    *at++ = ' ';
+    at = put(at, how, strlen(how));
+    return (size_t)(at - line);
+}
+
 void
 access_log(struct visit *visit, const struct weir_http_ended *ended)
 {
-    const struct access *access = &visit->access;
-    char line[3 * ACCESS_TEXT_MAX];
-    int size =
-        snprintf(line, sizeof(line), "%s - - [%s] %.*s %03u %" PRIu64 " %.*s %" PRIu64 " %s",
-                 access->peer, log_time(visit->here), (int)access->request_size, access->request,
-                 ended->code, visit->is_head ? 0 : ended->sent, (int)access->behind_size,
-                 access->behind, (weir_now_ns() - visit->begun_ns) / 1000,
-                 ended->status == 0 ? "ok" : weir_origin_name(ended->origin));
+    char line[2 * ACCESS_TEXT_MAX + 400];
+    size_t size = write_line(visit, ended, line);
 
-    log_line(visit->httpd->log, (unsigned)(visit->here - visit->httpd->loops), line,
-             (size_t)size < sizeof(line) ? (size_t)size : sizeof(line) - 1);
+    log_line(visit->httpd->log, (unsigned)(visit->here - visit->httpd->loops), line, size);
 }
