@@ -34,6 +34,7 @@ struct wi_net {
     struct wi_stream *later; // streams whose budget of this turn is used up
     struct wi_task later_task;
     bool later_posted;
+    uint64_t later_turn;   // when it was posted
     struct wi_pipe *pipes; // empty ones at rest; see pipe.h
     unsigned pipe_count;
     struct weir_result sent_whole; // what completions of plain writes share; the rest stays 0

@@ -413,6 +413,9 @@ wi_stream_read(struct wi_loop *loop, struct wi_stream *stream)
 {
     size_t budget = WI_NET_READ_MAX;
 
+    if (wi_unlikely(stream->extra != NULL && stream->extra->is_read_later)) {
+        return; // an edge, or a call, in between: it reads when its turn comes
+    }
     if (stream->input_size != 0 && (stream->events & WI_EVENT_AGAIN) && may_show(stream)) {
         stream->events &= (uint16_t)~WI_EVENT_AGAIN;
         deliver(loop, stream);
@@ -422,6 +425,9 @@ wi_stream_read(struct wi_loop *loop, struct wi_stream *stream)
 
         if (budget == 0) {
             wi_stream_needs_later(loop, stream);
+            if (stream->extra != NULL) {
+                stream->extra->is_read_later = true;
+            }
             return;
         }
         if (begins_to_rest(loop, stream)) {

@@ -144,6 +144,7 @@ struct wi_stream_extra {
     struct wi_zerocopy *zerocopy;
     struct wi_stream *next_later; // budget used up: in the loop's list for its next turn
     bool is_later;
+    bool is_read_later;        // its reading has used up the turn's budget
     uint64_t blocked_since_ns; // see blocked.h; 0: not
     uint64_t right_since_ns;
     size_t ideal_size;            // as told last

@@ -102,12 +102,16 @@ later_run(struct wi_loop *loop, struct wi_task *task)
 {
     struct wi_net *net = wi_net_of(loop);
 
-    (void)task;
+    if (net->later_turn == wi_load_relaxed(&loop->counters.turns)) {
+        wi_loop_post(loop, task); // the turn that used the budget up goes on still
+        return;
+    }
     while (net->later != NULL) {
         struct wi_stream *stream = net->later;
 
         net->later = stream->extra->next_later;
         stream->extra->is_later = false;
+        stream->extra->is_read_later = false;
         wi_stream_needs_work(loop, stream);
         wi_stream_event(loop, stream, WI_EVENT_READ);
     }
@@ -135,6 +139,7 @@ wi_stream_needs_later(struct wi_loop *loop, struct wi_stream *stream)
     net->later = stream;
     if (!net->later_posted) {
         net->later_posted = true;
+        net->later_turn = wi_load_relaxed(&loop->counters.turns);
         wi_loop_post(loop, &net->later_task);
     }
 }
@@ -152,4 +157,5 @@ wi_stream_forget_later(struct wi_loop *loop, struct wi_stream *stream)
     }
     *link = stream->extra->next_later;
     stream->extra->is_later = false;
+    stream->extra->is_read_later = false;
 }

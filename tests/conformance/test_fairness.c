@@ -31,6 +31,35 @@ a_turn_sends_no_more_than_the_budget_of_one_stream(void **state)
     recorder_wait(recorder, 1);
 }
 
+// Whatever tells the loop to read: an edge, what was left over from the turn before, or both.
+static void
+a_turn_reads_no_more_than_the_budget_of_one_stream(void **state)
+{
+    struct fixture *fixture = fixture_manual(state);
+    struct reader *flood = reader_make(fixture);
+    struct pair *hog =
+        reader_open(flood, &(struct pair_options){.stream = {.receive_buffer = 16 * MIB}});
+    size_t sent = peer_write_until_blocked(fixture, hog->peer, 4 * (size_t)MIB, 0);
+    uint64_t before = fixture_stats(fixture).bytes_received;
+    uint64_t most = 0;
+
+    for (unsigned turn = 0; turn < 20; turn++) {
+        uint64_t after;
+
+        fixture_turn(fixture);
+        after = fixture_stats(fixture).bytes_received;
+        most = after - before > most ? after - before : most;
+        before = after;
+        if (turn % 3 == 0) { // another edge
+            peer_write_pattern(fixture, hog->peer, 1000, sent, 0);
+            sent += 1000;
+        }
+    }
+    assert_true(most > 0);
+    assert_true(most <= BUDGET + SLACK);
+    reader_wait_consumed(flood, sent);
+}
+
 // A hog with much to send, and many with little: theirs leaves in the turn that sees it.
 static void
 small_writes_pass_beside_a_hog(void **state)
@@ -157,6 +186,7 @@ main(void)
 {
     static const struct test_case cases[] = {
         EACH(a_turn_sends_no_more_than_the_budget_of_one_stream),
+        EACH(a_turn_reads_no_more_than_the_budget_of_one_stream),
         EACH(small_writes_pass_beside_a_hog),
         EACH(small_messages_are_heard_beside_a_flood),
         EACH(posts_run_beside_a_hog),
