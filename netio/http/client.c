@@ -77,6 +77,19 @@ weir_http_client_create(struct weir_loop *loop, const struct weir_http_client_op
     return 0;
 }
 
+// One that is kept ends in good order: for the server a reset would be a failure.
+static void
+leave_connection(struct wi_http_conn *conn)
+{
+    if (wi_http_phase(wi_load_relaxed(&conn->word)) == WI_HTTP_IDLE &&
+        !(wi_http_flags(conn) & WI_HTTP_OVER)) {
+        wi_http_set(conn, WI_HTTP_OVER);
+        weir_close(conn->stream, WEIR_CLOSE_FLUSH, 0, 0);
+    } else {
+        wi_http_conn_abort(conn, -ECONNABORTED, WEIR_ORIGIN_LOCAL_CLOSE);
+    }
+}
+
 void
 weir_http_client_free(struct weir_http_client *client)
 {
@@ -87,7 +100,7 @@ weir_http_client_free(struct weir_http_client *client)
     client->refs++; // ended transactions must not take it away from under us
     wi_http_transact_end_all(client);
     if (client->conn != NULL && !(wi_http_flags(client->conn) & WI_HTTP_HIJACKED)) {
-        wi_http_conn_abort(client->conn, -ECONNABORTED, WEIR_ORIGIN_LOCAL_CLOSE);
+        leave_connection(client->conn);
     }
     client->refs--;
     wi_http_client_drop(client);

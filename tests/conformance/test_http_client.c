@@ -444,6 +444,23 @@ freeing_a_client_ends_what_it_has(void **state)
 }
 
 static void
+freeing_a_client_ends_a_kept_connection_in_good_order(void **state)
+{
+    struct agent *agent = agent_open(state, (struct weir_http_client_options){0});
+    int peer;
+
+    transact(agent, NULL, "/1", 1);
+    peer = transport_accept(agent->fixture, agent->listener);
+    expect(agent, peer, "GET /1 HTTP/1.1\r\nHost: example\r\n\r\n");
+    answer(agent, peer, "HTTP/1.1 204 No Content\r\n\r\n");
+    wait_answers(agent, 1);
+    assert_status(weir_post(agent->fixture->loop, free_client, agent->client), 0);
+    peer_expect_eof(agent->fixture, peer);
+    fixture_settle(agent->fixture);
+    agent->client = NULL;
+}
+
+static void
 a_request_body_is_written_in_pieces(void **state)
 {
     struct agent *agent = agent_open(state, (struct weir_http_client_options){0});
@@ -501,6 +518,7 @@ main(void)
         ONCE(redirects_are_followed_only_when_asked),
         EACH(a_refused_connection_is_told),
         EACH(freeing_a_client_ends_what_it_has),
+        EACH(freeing_a_client_ends_a_kept_connection_in_good_order),
         EACH(a_request_body_is_written_in_pieces),
         EACH(client_and_server_understand_each_other),
     };
