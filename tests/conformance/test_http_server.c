@@ -212,20 +212,37 @@ static const struct vector vectors[] = {
     {"POST / HTTP/1.1\r\n" HOST "Expect: something\r\nContent-Length: 1\r\n\r\n", "417"},
 };
 
+// The answer, nothing behind it, and the server's end, which does not wait for ours.
 static void
 expect_refused(struct site *site, int peer, const struct vector *vector)
 {
+    const char end[] = "\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
     char status[13] = {0};
-    char got[64] = {0};
+    char got[13] = {0};
+    char byte = 0;
+    unsigned at = 0;
 
     snprintf(status, sizeof(status), "HTTP/1.1 %s", vector->status);
     peer_read_exact(site->fixture, peer, got, 12);
     if (strcmp(got, status) != 0) {
         fixture_fail(site->fixture, "%s for %s", got, vector->bytes);
     }
+    while (byte != '\r' && at++ < 64) { // the reason
+        peer_read_exact(site->fixture, peer, &byte, 1);
+    }
+    for (at = 1; end[at] != '\0'; at++) {
+        peer_read_exact(site->fixture, peer, &byte, 1);
+        if (byte != end[at]) {
+            fixture_fail(site->fixture, "byte %u of the fields for %s", at, vector->bytes);
+        }
+    }
+    peer_expect_eof(site->fixture, peer);
     peer_finish(site->fixture, peer);
-    assert_int_equal(peer_read_to_end(site->fixture, peer, &(size_t){0}), 0);
+    site_wait_no_connection(site);
 }
+
+// What would be smuggled.
+static const char behind[] = "GET /behind HTTP/1.1\r\nHost: x\r\n\r\n";
 
 static void
 what_smuggles_is_refused_whole(void **state)
@@ -236,6 +253,7 @@ what_smuggles_is_refused_whole(void **state)
         int peer = site_connect(site);
 
         peer_write_text(site, peer, vectors[i].bytes);
+        peer_write_text(site, peer, behind);
         expect_refused(site, peer, &vectors[i]);
         fixture_close_fd(site->fixture, peer);
     }
@@ -251,6 +269,7 @@ what_smuggles_is_refused_byte_by_byte(void **state)
         int peer = site_connect(site);
 
         peer_write_slowly(site, peer, vectors[i].bytes);
+        peer_write_slowly(site, peer, behind);
         expect_refused(site, peer, &vectors[i]);
         fixture_close_fd(site->fixture, peer);
     }

@@ -213,6 +213,18 @@ site_wait_requests(struct site *site, unsigned count)
     fixture_turn_until(site->fixture, has_requests, arg);
 }
 
+static bool
+has_no_connection(void *arg)
+{
+    return weir_http_server_connections(((struct site *)arg)->server) == 0;
+}
+
+void
+site_wait_no_connection(struct site *site)
+{
+    fixture_turn_until(site->fixture, has_no_connection, site);
+}
+
 void
 site_read_done(weir_http http, struct weir_http_read_result *result, void *arg)
 {

@@ -58,6 +58,7 @@ int site_connect(struct site *site);
 int site_connect_small(struct site *site);
 void site_wait_ended(struct site *site, unsigned count);
 void site_wait_requests(struct site *site, unsigned count);
+void site_wait_no_connection(struct site *site);
 
 // A read's done function; its argument is the site.
 weir_http_read_fn site_read_done;
