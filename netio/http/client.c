@@ -16,30 +16,24 @@
 
 /* ---- its life ---- */
 
-static struct weir_http_client *
-client_of(struct wi_http_home *home)
-{
-    return (struct weir_http_client *)(void *)((char *)home -
-                                               offsetof(struct weir_http_client, home));
-}
-
 static void
-free_if_left(struct wi_http_home *home)
+free_if_left(struct wi_home *home)
 {
-    struct weir_http_client *client = client_of(home);
+    struct weir_http_client *client =
+        (struct weir_http_client *)(void *)((char *)home - offsetof(struct weir_http_client, home));
 
-    // ORDER(httphome) observe: its timers have let go.
-    if (client->refs == 0 && wi_load_acquire(&home->pending) == 0) {
-        wi_http_home_fini(home);
+    if (client->refs == 0 && wi_home_is_left(home)) {
+        wi_http_home_fini(&client->home);
         wi_heap_free(client);
     }
 }
+static_assert(offsetof(struct wi_http_home, base) == 0, "its home begins with the common part");
 
 void
 wi_http_client_drop(struct weir_http_client *client)
 {
     client->refs--;
-    free_if_left(&client->home);
+    free_if_left(&client->home.base);
 }
 
 int
@@ -72,7 +66,7 @@ weir_http_client_create(struct weir_loop *loop, const struct weir_http_client_op
     client->refs = 1;
     memcpy(client->host, options->host, host_size);
     wi_http_home_init(&client->home, loop);
-    client->home.left = free_if_left;
+    client->home.base.left = free_if_left;
     *ret_client = client;
     return 0;
 }
@@ -162,7 +156,7 @@ connect_client(struct weir_http_client *client)
     dial.stream.handlers = &wi_http_conn_handlers;
     dial.stream.user = conn;
     dial.stream.flags |= WEIR_STREAM_NODELAY;
-    result = weir_dial(client->home.loop, &dial, &stream);
+    result = weir_dial(client->home.base.loop, &dial, &stream);
     if (result < 0) {
         wi_http_live_end(conn);
         wi_http_conn_put(conn);
@@ -187,7 +181,7 @@ have_free_connection(struct weir_http_client *client)
     if (conn == NULL) {
         return connect_client(client);
     }
-    return wi_http_phase(wi_load_relaxed(&conn->word)) == WI_HTTP_IDLE ? 0 : -EBUSY;
+    return wi_http_phase(wi_load_relaxed(&conn->seat.word)) == WI_HTTP_IDLE ? 0 : -EBUSY;
 }
 
 int
@@ -268,7 +262,7 @@ weir_http_ask(struct weir_http_client *client, const struct weir_http_ask *ask,
     if (client == NULL || ask == NULL || ret_http == NULL) {
         return -EINVAL;
     }
-    if (weir_loop_current() != client->home.loop) {
+    if (weir_loop_current() != client->home.base.loop) {
         return -EXDEV;
     }
     host = ask->host != NULL ? ask->host : client->host;

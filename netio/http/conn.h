@@ -7,13 +7,13 @@
  * A connection that speaks HTTP, and the exchange that is open on it.
  *
  * Its loop owns it. Other threads come in by a handle: wi_http_enter() counts them in the word, and
- * the slot is not given to another connection while one is inside. Slots are never freed.
+ * the seat is not given to another connection while one is inside.
  */
 
 #include "mem/assert.h"
-#include "mem/atomic.h"
 #include "mem/plant.h"
 #include "netio/http/parser.h"
+#include "netio/seat.h"
 
 #include <assert.h>
 #include <stddef.h>
@@ -39,8 +39,6 @@ enum wi_http_phase {
 #define WI_HTTP_PHASE_SHIFT 20
 #define WI_HTTP_PHASE_MASK  (UINT64_C(7) << WI_HTTP_PHASE_SHIFT)
 #define WI_HTTP_HELD        (UINT64_C(1) << 23) // the loop's own, without contest
-#define WI_HTTP_GENERATION  (UINT64_C(1) << 24)
-#define WI_HTTP_SLOT_BITS   24
 
 /** How the sent body ends. */
 enum wi_http_mode {
@@ -82,12 +80,8 @@ struct wi_http_side {
 };
 
 struct wi_http_conn {
-    wi_atomic_u64 word;
-    wi_atomic_u64 stream; // its handle's bits; they and the loop are also looked at from outside
-    wi_atomic_ptr loop;
+    struct wi_seat seat;
     wi_atomic_u64 section; // the exchange in which another thread than the loop's produces; 0: none
-    wi_atomic_u32 free_next;
-    uint32_t index;
 
     wi_atomic_u64 left; // bytes the sent body still wants, with a length
 
@@ -105,12 +99,9 @@ struct wi_http_conn {
     struct wi_http_live *live; // NULL: a server's that is idle
     struct wi_http_side *side;
     struct wi_http_home *home;
-    struct wi_http_conn *previous;
-    struct wi_http_conn *next;
     void *user;
     struct weir_http_client *client;
 
-    uint64_t look_ns;   // when the sweep must look at it at the latest
     uint64_t idle_ns;   // since when it has had no exchange, or has waited for a response
     uint64_t head_ns;   // since when a head has been on its way; 0: none
     uint64_t sent_mark; // bytes sent and when, as of the sweep's last look; 0: nothing waited
@@ -142,20 +133,25 @@ wi_http_live_of(struct wi_http_parser *parser)
 }
 static_assert(offsetof(struct wi_http_live, parser) == 0, "the parser is what is live");
 
+static inline struct wi_http_conn *
+wi_http_conn_of(struct wi_seat *seat)
+{
+    return (struct wi_http_conn *)(void *)seat;
+}
+static_assert(offsetof(struct wi_http_conn, seat) == 0, "a connection begins with its seat");
+
 /** Who is inside, or on the loop. */
 static inline weir_stream
 wi_http_stream(const struct wi_http_conn *conn)
 {
-    return (weir_stream){.bits = wi_load_relaxed(&conn->stream)};
+    return wi_seat_stream(&conn->seat);
 }
 
 /** Any thread. Is this its loop's thread? */
 static inline bool
 wi_http_is_here(const struct wi_http_conn *conn)
 {
-    const struct weir_loop *current = weir_loop_current();
-
-    return current != NULL && wi_load_relaxed(&conn->loop) == (uintptr_t)current;
+    return wi_seat_is_here(&conn->seat);
 }
 
 /** Any thread inside reads; the loop's writes. */
@@ -188,13 +184,13 @@ wi_http_has_no_body(const struct wi_http_conn *conn, unsigned status)
 static inline weir_http
 wi_http_handle_of(const struct wi_http_conn *conn, uint64_t word)
 {
-    return (weir_http){.bits = (word >> WI_HTTP_SLOT_BITS << WI_HTTP_SLOT_BITS) | conn->index};
+    return (weir_http){.bits = wi_seat_handle(&conn->seat, word)};
 }
 
 static inline weir_http
 wi_http_handle(const struct wi_http_conn *conn)
 {
-    return wi_http_handle_of(conn, wi_load_relaxed(&conn->word));
+    return wi_http_handle_of(conn, wi_load_relaxed(&conn->seat.word));
 }
 
 static inline enum wi_http_phase
@@ -251,10 +247,10 @@ void wi_http_next_exchange_among(struct wi_http_conn *conn, enum wi_http_phase p
 static inline void
 wi_http_set_phase(struct wi_http_conn *conn, enum wi_http_phase phase)
 {
-    uint64_t word = wi_load_relaxed(&conn->word);
+    uint64_t word = wi_load_relaxed(&conn->seat.word);
 
     if (wi_likely((word & WI_HTTP_BEFORES) == 0)) {
-        wi_store_relaxed(&conn->word, wi_http_with_phase(word, phase));
+        wi_store_relaxed(&conn->seat.word, wi_http_with_phase(word, phase));
     } else {
         wi_http_set_phase_among(conn, phase);
     }
@@ -268,12 +264,12 @@ wi_http_set_phase(struct wi_http_conn *conn, enum wi_http_phase phase)
 static inline void
 wi_http_next_exchange(struct wi_http_conn *conn, enum wi_http_phase phase)
 {
-    uint64_t word = wi_load_relaxed(&conn->word);
+    uint64_t word = wi_load_relaxed(&conn->seat.word);
 
     if (wi_likely((word & (WI_HTTP_HELD | WI_HTTP_INFLIGHTS | WI_HTTP_BEFORES)) == WI_HTTP_HELD)) {
-        uint64_t generation = (word & ~(WI_HTTP_GENERATION - 1)) + WI_HTTP_GENERATION;
+        uint64_t generation = (word & ~(WI_SEAT_GENERATION - 1)) + WI_SEAT_GENERATION;
 
-        wi_store_relaxed(&conn->word,
+        wi_store_relaxed(&conn->seat.word,
                          generation | WI_HTTP_HELD | (uint64_t)phase << WI_HTTP_PHASE_SHIFT);
     } else {
         wi_http_next_exchange_among(conn, phase);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 // What is due by the clock: heads that do not come, idle connections, peers that hardly read or
-// send. One timer per loop looks (home.c).
+// send. One timer per loop looks (netio/home.c).
 
 #include "netio/http/live.h"
 #include "netio/http/serve.h"
@@ -28,7 +28,7 @@ sooner(uint64_t one, uint64_t other)
 static bool
 is_idle(const struct wi_http_conn *conn)
 {
-    return wi_http_phase(wi_load_relaxed(&conn->word)) == WI_HTTP_IDLE;
+    return wi_http_phase(wi_load_relaxed(&conn->seat.word)) == WI_HTTP_IDLE;
 }
 
 static bool
@@ -36,13 +36,13 @@ waits_for_response(const struct wi_http_conn *conn)
 {
     return (wi_http_flags(conn) & (WI_HTTP_CLIENT | WI_HTTP_FINAL)) == WI_HTTP_CLIENT &&
            ((wi_http_flags(conn) & WI_HTTP_ENDED) ||
-            wi_http_phase(wi_load_relaxed(&conn->word)) == WI_HTTP_DONE);
+            wi_http_phase(wi_load_relaxed(&conn->seat.word)) == WI_HTTP_DONE);
 }
 
 void
 wi_http_conn_touch(struct wi_http_conn *conn)
 {
-    uint64_t now = weir_loop_now_ns(conn->home->loop);
+    uint64_t now = weir_loop_now_ns(conn->home->base.loop);
     uint64_t look_ns = later(now, limits_of(conn)->grace_ns);
 
     if (is_idle(conn) && !(wi_http_flags(conn) & WI_HTTP_CLIENT)) {
@@ -60,7 +60,7 @@ wi_http_conn_touch(struct wi_http_conn *conn)
     } else {
         conn->head_ns = 0;
     }
-    wi_http_home_look_at(conn->home, conn, look_ns);
+    wi_home_look_at(&conn->home->base, &conn->seat, look_ns);
 }
 
 /* Progress between two looks. */
@@ -134,8 +134,9 @@ idle_due(struct wi_http_conn *conn, uint64_t now)
 }
 
 uint64_t
-wi_http_conn_due(struct wi_http_conn *conn, uint64_t now)
+wi_http_conn_due(struct wi_seat *seat, uint64_t now)
 {
+    struct wi_http_conn *conn = wi_http_conn_of(seat);
     uint64_t next_ns;
 
     if (wi_http_flags(conn) & WI_HTTP_OVER) {

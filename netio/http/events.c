@@ -14,7 +14,7 @@
 static bool
 has_exchange(const struct wi_http_conn *conn)
 {
-    return wi_http_phase(wi_load_relaxed(&conn->word)) != WI_HTTP_IDLE;
+    return wi_http_phase(wi_load_relaxed(&conn->seat.word)) != WI_HTTP_IDLE;
 }
 
 /* ---- the end ---- */
@@ -110,7 +110,7 @@ wi_http_refuse(struct wi_http_conn *conn, unsigned status)
         return;
     }
     say_over(conn, status_of(status), WEIR_ORIGIN_TRANSPORT);
-    if (wi_http_phase(wi_load_relaxed(&conn->word)) == WI_HTTP_DONE) {
+    if (wi_http_phase(wi_load_relaxed(&conn->seat.word)) == WI_HTTP_DONE) {
         wi_http_conn_close(conn); // answered before the rest of the request was looked at
         return;
     }
@@ -130,29 +130,13 @@ wi_http_refuse(struct wi_http_conn *conn, unsigned status)
     wi_http_conn_close(conn);
 }
 
-static void
-leave_home(struct wi_http_conn *conn)
-{
-    if (conn->previous != NULL) {
-        conn->previous->next = conn->next;
-    } else {
-        conn->home->conns = conn->next;
-    }
-    if (conn->next != NULL) {
-        conn->next->previous = conn->previous;
-    }
-    if (conn->home->conns == NULL) {
-        wi_http_home_rest(conn->home);
-    }
-}
-
 void
 wi_http_conn_gone(struct wi_http_conn *conn, int status)
 {
     struct wi_http_side *side = conn->side;
     bool is_client = (wi_http_flags(conn) & WI_HTTP_CLIENT) != 0;
 
-    leave_home(conn);
+    wi_home_remove(&conn->home->base, &conn->seat);
     wi_http_out_drop(conn);
     wi_http_live_end(conn);
     if (is_client) {
@@ -183,8 +167,8 @@ void
 wi_http_conn_sent(struct wi_http_conn *conn, weir_http http, weir_stream stream,
                   const struct wi_http_sent *sent)
 {
-    // ORDER(httpstream) observe: that the slot has another connection, maybe another loop's.
-    uint64_t word = wi_load_acquire(&conn->word);
+    // ORDER(seatstream) observe: that the slot has another connection, maybe another loop's.
+    uint64_t word = wi_load_acquire(&conn->seat.word);
 
     if (wi_http_phase(word) == WI_HTTP_FREED || wi_http_stream(conn).bits != stream.bits ||
         (wi_http_flags(conn) & WI_HTTP_HIJACKED)) {
@@ -194,7 +178,7 @@ wi_http_conn_sent(struct wi_http_conn *conn, weir_http http, weir_stream stream,
         wi_http_conn_abort(conn, sent->status, sent->origin);
         return;
     }
-    if (word >> WI_HTTP_SLOT_BITS != http.bits >> WI_HTTP_SLOT_BITS) {
+    if (!wi_seat_is_same(word, http.bits)) {
         return; // the exchange was over when its last byte was submitted
     }
     if (sent->give_back != 0) {

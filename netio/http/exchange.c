@@ -26,7 +26,7 @@ weir_http_defer(weir_http http, const struct weir_http_request **ret_request)
     if (conn->live == NULL) {
         return -WEIR_ESTALE;
     }
-    if (wi_load_relaxed(&conn->word) & WI_HTTP_HELD) {
+    if (wi_load_relaxed(&conn->seat.word) & WI_HTTP_HELD) {
         if (conn->home->current == NULL) {
             return -WEIR_ESTALE;
         }
@@ -115,9 +115,9 @@ weir_http_stream(weir_http http)
     weir_stream stream = {0};
 
     if (conn != NULL) {
-        // ORDER(httpstream) observe: with another connection's stream comes its generation.
-        stream.bits = wi_load_acquire(&conn->stream);
-        if (wi_load_relaxed(&conn->word) >> WI_HTTP_SLOT_BITS != http.bits >> WI_HTTP_SLOT_BITS) {
+        // ORDER(seatstream) observe: with another connection's stream comes its generation.
+        stream.bits = wi_load_acquire(&conn->seat.stream);
+        if (!wi_seat_is_same(wi_load_relaxed(&conn->seat.word), http.bits)) {
             stream.bits = 0;
         }
     }

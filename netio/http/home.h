@@ -4,9 +4,11 @@
 
 /**
  * @file
- * What the connections of one loop share: their list, one timer, and room to read a head in.
+ * What the connections of one loop share: room to read a head in, responses that leave together,
+ * what is remembered of heads.
  */
 
+#include "netio/home.h"
 #include "netio/http/conn.h"
 
 /** Complete responses that leave together at the end of the turn: of one connection at a time. */
@@ -20,14 +22,9 @@ struct wi_http_out {
 
 #define WI_HTTP_MEMOS 8u
 
-/** Of one loop. Its thread's only, but for `pending`. */
+/** Of one loop. Its thread's only. */
 struct wi_http_home {
-    struct weir_loop *loop;
-    struct wi_http_conn *conns;
-    uint64_t sweep_ns; // when the timer fires; WEIR_NEVER: there is none
-    weir_op sweep;
-    wi_atomic_u32 pending;                   // timers and posts that still hold the home
-    void (*left)(struct wi_http_home *home); // the last of them has let go; or NULL
+    struct wi_home base;
     const struct weir_http_request *current; // while its function runs
     char *joint;                             // a head that came in pieces, joined
     uint32_t joint_size;
@@ -44,14 +41,5 @@ void wi_http_home_fini(struct wi_http_home *home);
 
 /** Have it remember the heads of requests. 0 or -ENOMEM. */
 int wi_http_home_remember(struct wi_http_home *home);
-
-/** Loop thread. The connection wants to be looked at by then. */
-void wi_http_home_look_at(struct wi_http_home *home, struct wi_http_conn *conn, uint64_t look_ns);
-
-/** Loop thread. Something pending has ended. */
-void wi_http_home_leave(struct wi_http_home *home);
-
-/** Loop thread. No connection is left: nothing needs the timer. */
-void wi_http_home_rest(struct wi_http_home *home);
 
 #endif /* WI_HTTP_HOME_H */

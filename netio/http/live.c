@@ -40,7 +40,7 @@ wi_http_live_begin_at(struct wi_http_conn *conn)
     }
     live->conn = conn;
     live->parser.limits = &conn->side->limits;
-    live->parser.memo = home->memos != NULL ? &home->memos[conn->index % WI_HTTP_MEMOS] : NULL;
+    live->parser.memo = home->memos != NULL ? &home->memos[conn->seat.index % WI_HTTP_MEMOS] : NULL;
     conn->live = live;
     return 0;
 }

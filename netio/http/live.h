@@ -32,7 +32,7 @@ wi_http_live_rest(struct wi_http_conn *conn)
     const struct wi_http_live *live = conn->live;
 
     if (live != NULL && live->parser.in_head == 0 && !(wi_http_flags(conn) & WI_HTTP_CLIENT) &&
-        wi_http_phase(wi_load_relaxed(&conn->word)) == WI_HTTP_IDLE) {
+        wi_http_phase(wi_load_relaxed(&conn->seat.word)) == WI_HTTP_IDLE) {
         wi_http_live_put(conn);
     }
 }

@@ -287,11 +287,11 @@ check_response(const struct weir_http_head *head, const struct weir_write *body,
 static bool
 is_here_and_held(const struct wi_http_conn *conn, weir_http http)
 {
-    uint64_t word = conn != NULL ? wi_load_relaxed(&conn->word) : 0;
+    uint64_t word = conn != NULL ? wi_load_relaxed(&conn->seat.word) : 0;
 
     return (word & (WI_HTTP_HELD | WI_HTTP_INFLIGHTS)) == WI_HTTP_HELD &&
-           wi_http_phase(word) == WI_HTTP_OPEN &&
-           word >> WI_HTTP_SLOT_BITS == http.bits >> WI_HTTP_SLOT_BITS && wi_http_is_here(conn);
+           wi_http_phase(word) == WI_HTTP_OPEN && wi_seat_is_same(word, http.bits) &&
+           wi_http_is_here(conn);
 }
 
 static const char *
@@ -342,7 +342,7 @@ respond_usually(struct wi_http_conn *conn, const struct weir_http_head *head,
         return false;
     }
     at += wi_http_put(at, prepared->text, prepared->line_size);
-    at += wi_http_put(at, wi_http_date(weir_loop_now_ns(conn->home->loop)), WI_HTTP_DATE_SIZE);
+    at += wi_http_put(at, wi_http_date(weir_loop_now_ns(conn->home->base.loop)), WI_HTTP_DATE_SIZE);
     at += wi_http_put(at, "Content-Length: ", 16);
     at += wi_http_put_decimal(at, size);
     at += wi_http_put(at, "\r\n", 2);
@@ -366,7 +366,7 @@ respond_in_call(struct wi_http_conn *conn, const struct weir_http_head *head,
 {
     int result;
 
-    plan->framing.date = date_of(head, weir_loop_now_ns(conn->home->loop));
+    plan->framing.date = date_of(head, weir_loop_now_ns(conn->home->base.loop));
     result = plan_response(conn, head, body, plan);
     return result < 0 ? result : respond_short(conn, head, body, plan);
 }

@@ -202,7 +202,7 @@ call_request(struct wi_http_conn *conn, const struct weir_http_request *request)
     if (wi_http_flags(conn) & (WI_HTTP_HIJACKED | WI_HTTP_OVER)) {
         return;
     }
-    word = wi_load_relaxed(&conn->word);
+    word = wi_load_relaxed(&conn->seat.word);
     if (wi_http_phase(word) != WI_HTTP_DONE && (word & WI_HTTP_HELD)) {
         if (wi_http_keep_head(conn) < 0) {
             wi_http_conn_abort(conn, -ENOMEM, WEIR_ORIGIN_MEMORY);
@@ -470,7 +470,7 @@ settle_exchange(struct wi_http_conn *conn)
     // ORDER(http) observe: the framing of the response that someone has ended.
     enum wi_http_phase phase = wi_http_flags(conn) & WI_HTTP_ENDED
                                    ? WI_HTTP_DONE
-                                   : wi_http_phase(wi_load_acquire(&conn->word));
+                                   : wi_http_phase(wi_load_acquire(&conn->seat.word));
 
     if (wi_http_flags(conn) & WI_HTTP_CLIENT) {
         return settle_response(conn, phase);
@@ -494,7 +494,7 @@ settle_exchange(struct wi_http_conn *conn)
 static bool
 has_exchange(const struct wi_http_conn *conn)
 {
-    return wi_http_phase(wi_load_relaxed(&conn->word)) != WI_HTTP_IDLE;
+    return wi_http_phase(wi_load_relaxed(&conn->seat.word)) != WI_HTTP_IDLE;
 }
 
 // Client: the head of the response is still to come.
@@ -579,14 +579,7 @@ wi_http_conn_open(struct wi_http_conn *conn, struct wi_http_side *side, struct w
 {
     conn->side = side;
     conn->home = home;
-    wi_store_relaxed(&conn->loop, (uintptr_t)home->loop);
-    // ORDER(httpstream) publish: the slot has another generation than before.
-    wi_store_release(&conn->stream, stream.bits);
+    wi_home_add(&home->base, &conn->seat, stream);
     conn->user = side->user;
-    conn->next = home->conns;
-    if (conn->next != NULL) {
-        conn->next->previous = conn;
-    }
-    home->conns = conn;
     wi_http_conn_touch(conn);
 }

@@ -39,7 +39,7 @@ bool wi_http_conn_has_room(const struct wi_http_conn *conn);
 extern const struct weir_handlers wi_http_conn_handlers;
 
 /** Look at it by the clock; when to look again. */
-uint64_t wi_http_conn_due(struct wi_http_conn *conn, uint64_t now);
+uint64_t wi_http_conn_due(struct wi_seat *seat, uint64_t now);
 
 /** It has come to rest: by when it must be looked at. */
 void wi_http_conn_touch(struct wi_http_conn *conn);

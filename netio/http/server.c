@@ -58,7 +58,7 @@ static struct wi_http_home *
 home_of(struct weir_http_server *server, const struct weir_loop *loop)
 {
     for (unsigned i = 0; i < server->home_count; i++) {
-        if (server->homes[i].loop == loop) {
+        if (server->homes[i].base.loop == loop) {
             return &server->homes[i];
         }
     }
@@ -113,7 +113,7 @@ weir_http_server_prepare(struct weir_http_server *server, struct weir_listen *li
 void
 wi_http_server_left(struct wi_http_side *side)
 {
-    // ORDER(httphome) publish: the connection's last use of its home.
+    // ORDER(home) publish: the connection's last use of its home.
     wi_sub_acq_rel(&server_of(side)->connections, 1);
 }
 
@@ -126,12 +126,14 @@ wi_http_server_is_draining(const struct wi_http_side *side)
 static void
 drain_home(struct weir_loop *loop, void *arg)
 {
-    struct wi_http_home *home = arg;
+    struct wi_home *home = arg;
 
     (void)loop;
-    for (struct wi_http_conn *conn = home->conns, *next; conn != NULL; conn = next) {
-        next = conn->next;
-        if (wi_http_phase(wi_load_relaxed(&conn->word)) == WI_HTTP_IDLE) {
+    for (struct wi_seat *seat = home->first, *next; seat != NULL; seat = next) {
+        struct wi_http_conn *conn = wi_http_conn_of(seat);
+
+        next = seat->next;
+        if (wi_http_phase(wi_load_relaxed(&seat->word)) == WI_HTTP_IDLE) {
             if (!(wi_http_flags(conn) & WI_HTTP_OVER)) {
                 wi_http_conn_close(conn);
             }
@@ -139,27 +141,15 @@ drain_home(struct weir_loop *loop, void *arg)
             wi_http_set(conn, WI_HTTP_LAST);
         }
     }
-    wi_http_home_leave(home);
+    wi_home_leave(home);
 }
 
 int
 weir_http_server_drain(struct weir_http_server *server)
 {
-    int result = 0;
-
     wi_store_relaxed(&server->is_draining, 1);
-    for (unsigned i = 0; i < server->home_count; i++) {
-        struct wi_http_home *home = &server->homes[i];
-        int status;
-
-        wi_add_relaxed(&home->pending, 1);
-        status = weir_post(home->loop, drain_home, home);
-        if (status < 0) {
-            wi_sub_relaxed(&home->pending, 1);
-            result = status == -WEIR_EENDED ? result : status; // a stopping loop drains by itself
-        }
-    }
-    return result;
+    return wi_homes_post(&server->homes[0].base, server->home_count, sizeof(server->homes[0]),
+                         drain_home);
 }
 
 unsigned
@@ -174,12 +164,12 @@ weir_http_server_free(struct weir_http_server *server)
     if (server == NULL) {
         return 0;
     }
-    // ORDER(httphome) observe: who used a home has left it.
+    // ORDER(home) observe: the last use of their homes.
     if (wi_load_acquire(&server->connections) != 0) {
         return -EBUSY;
     }
     for (unsigned i = 0; i < server->home_count; i++) {
-        if (wi_load_acquire(&server->homes[i].pending) != 0) {
+        if (!wi_home_is_left(&server->homes[i].base)) {
             return -EBUSY;
         }
     }

@@ -182,7 +182,7 @@ start_timer(struct wi_http_transact *transact, uint64_t deadline_ns)
     if (deadline_ns == 0 || deadline_ns == WEIR_NEVER) {
         return 0;
     }
-    result = weir_timer_start(transact->client->home.loop, &timer, &transact->timer);
+    result = weir_timer_start(transact->client->home.base.loop, &timer, &transact->timer);
     transact->has_timer = result == 0;
     return result;
 }
@@ -416,7 +416,7 @@ check_transact(const struct weir_http_client *client, const struct weir_http_tra
         (request->body == NULL && request->body_size != 0)) {
         return -EINVAL;
     }
-    if (weir_loop_current() != client->home.loop) {
+    if (weir_loop_current() != client->home.base.loop) {
         return -EXDEV;
     }
     if (client->is_freed || wi_http_check_ask(request->ask) < 0) {
@@ -438,7 +438,7 @@ weir_http_transact(struct weir_http_client *client, const struct weir_http_trans
     if (transact == NULL) {
         return -ENOMEM;
     }
-    result = weir_post(client->home.loop, post_pump, client);
+    result = weir_post(client->home.base.loop, post_pump, client);
     if (result < 0) {
         transact_free(transact);
         return result;
