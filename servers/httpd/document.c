@@ -15,10 +15,13 @@
 #include <time.h>
 #include <unistd.h>
 
-// Longer than a tick of the clock by which file systems note changes.
-#define SETTLED_NS INT64_C(20000000)
-#define READS_MAX  4u
-#define AHEAD_MAX  (UINT64_C(2) << 20) // of a large file, read ahead when it is opened
+// A change is near if the next one might have the same time: nearer than a tick of the clock by
+// which file systems note it, or a little ahead of ours, as of a file server's.
+#define TICK_NS  INT64_C(20000000)
+#define AHEAD_NS INT64_C(2000000000)
+
+#define READS_MAX 4u
+#define AHEAD_MAX (UINT64_C(2) << 20) // of a large file, read ahead when it is opened
 
 /* ---- a file ---- */
 
@@ -26,11 +29,16 @@ static bool
 has_settled(const struct stat *stat)
 {
     struct timespec now;
+    int64_t age_s;
+    int64_t age_ns;
 
     clock_gettime(CLOCK_REALTIME, &now);
-    return (now.tv_sec - stat->st_mtim.tv_sec) * INT64_C(1000000000) +
-               (now.tv_nsec - stat->st_mtim.tv_nsec) >
-           SETTLED_NS;
+    age_s = now.tv_sec - stat->st_mtim.tv_sec;
+    if (age_s > 1 || age_s < -AHEAD_NS / 1000000000) { // no product of this can be too large
+        return true;
+    }
+    age_ns = age_s * 1000000000 + (now.tv_nsec - stat->st_mtim.tv_nsec);
+    return age_ns > TICK_NS || age_ns < -AHEAD_NS;
 }
 
 static void
@@ -240,7 +248,7 @@ list_folder(struct document *document, const char *folder, bool may_block)
         close(fd);
         return -ENOENT;
     }
-    variant->content = listing_make(fd, document->path, document->host->shows_hidden, &size);
+    variant->content = listing_make(document->host, fd, document->path, &size);
     variant->size = size;
     document->kind = DOCUMENT_LISTING;
     document->type = "text/html; charset=utf-8";

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "listing.h"
 
+#include "docroot.h"
 #include "target.h"
 
 #include <dirent.h>
@@ -55,19 +56,47 @@ add(struct items *items, const char *name, const struct stat *stat)
     return items->all[items->count++].name != NULL;
 }
 
-// What could be asked for: files and folders. Symbolic links are shown as themselves would be.
+// What a symbolic link leads to, if that is below the root: nothing is told of what is not.
 static bool
-read_items(DIR *folder, bool shows_hidden, struct items *items)
+look_behind_link(const struct host *host, const char *folder, const char *name,
+                 struct stat *ret_stat)
+{
+    char path[TARGET_PATH_MAX + NAME_MAX + 1];
+    int fd;
+
+    snprintf(path, sizeof(path), "%s%s", folder + 1, name); // a target's path, without its slash
+    fd = docroot_open(host->root_fd, path, true, ret_stat);
+    if (fd >= 0) {
+        close(fd);
+    }
+    return fd >= 0;
+}
+
+// Could it be asked for? Files and folders can.
+static bool
+is_listed(const struct host *host, DIR *folder, const char *path, const char *name,
+          struct stat *ret_stat)
+{
+    if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0 ||
+        (name[0] == '.' && !host->shows_hidden) ||
+        fstatat(dirfd(folder), name, ret_stat, AT_SYMLINK_NOFOLLOW) != 0) {
+        return false;
+    }
+    if (S_ISLNK(ret_stat->st_mode) && !look_behind_link(host, path, name, ret_stat)) {
+        return false;
+    }
+    return S_ISREG(ret_stat->st_mode) || S_ISDIR(ret_stat->st_mode);
+}
+
+static bool
+read_items(const struct host *host, DIR *folder, const char *path, struct items *items)
 {
     struct dirent *entry;
 
     while ((entry = readdir(folder)) != NULL) {
         struct stat stat;
 
-        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0 ||
-            (entry->d_name[0] == '.' && !shows_hidden) ||
-            fstatat(dirfd(folder), entry->d_name, &stat, 0) != 0 ||
-            !(S_ISREG(stat.st_mode) || S_ISDIR(stat.st_mode))) {
+        if (!is_listed(host, folder, path, entry->d_name, &stat)) {
             continue;
         }
         if (items->count == NAMES_MAX) {
@@ -188,7 +217,7 @@ make_page(const char *path, const struct items *items, size_t *ret_size)
 }
 
 char *
-listing_make(int folder_fd, const char *path, bool shows_hidden, size_t *ret_size)
+listing_make(const struct host *host, int folder_fd, const char *path, size_t *ret_size)
 {
     DIR *folder = fdopendir(folder_fd);
     struct items items = {0};
@@ -198,7 +227,7 @@ listing_make(int folder_fd, const char *path, bool shows_hidden, size_t *ret_siz
         close(folder_fd);
         return NULL;
     }
-    if (read_items(folder, shows_hidden, &items)) {
+    if (read_items(host, folder, path, &items)) {
         if (items.count != 0) {
             qsort(items.all, items.count, sizeof(items.all[0]), compare);
         }

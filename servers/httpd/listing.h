@@ -2,11 +2,12 @@
 #ifndef HTTPD_LISTING_H
 #define HTTPD_LISTING_H
 
-#include <stdbool.h>
+#include "host.h"
+
 #include <stddef.h>
 
 // A page with what is in a folder. Takes the descriptor. Blocks. Memory to be freed; NULL: it ran
 // out. @p path is a target's.
-char *listing_make(int folder_fd, const char *path, bool shows_hidden, size_t *ret_size);
+char *listing_make(const struct host *host, int folder_fd, const char *path, size_t *ret_size);
 
 #endif /* HTTPD_LISTING_H */

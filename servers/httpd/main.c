@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #define NS_PER_S UINT64_C(1000000000)
 
@@ -41,7 +42,8 @@ on_accepted(weir_listener listener, weir_stream stream, void *arg)
     struct httpd *httpd = arg;
 
     (void)listener;
-    if (weir_http_server_connections(httpd->server) >= httpd->options->connections) {
+    if (weir_http_server_connections(httpd->server) + sockets_count(httpd) >=
+        httpd->options->connections) {
         count(&httpd_here(httpd)->counts.turned_away, 1);
         weir_close(stream, WEIR_CLOSE_FLUSH, 0, 0);
     } else if (weir_http_attach(httpd->server, stream) < 0) {
@@ -151,10 +153,24 @@ serve(struct httpd *httpd)
 
 /* ---- beginning ---- */
 
+// Files that are kept open leave three quarters of the descriptors to connections.
+static unsigned
+cache_size(const struct httpd *httpd)
+{
+    unsigned wanted = httpd->options->cache_entries;
+    struct rlimit limit;
+    rlim_t share;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) {
+        return wanted;
+    }
+    share = limit.rlim_cur / 4 / httpd->loop_count;
+    return share < wanted ? (unsigned)share : wanted;
+}
+
 static int
 make_loops(struct httpd *httpd)
 {
-    const struct options *options = httpd->options;
     size_t size;
 
     httpd->loop_count = weir_runtime_loop_count(httpd->runtime);
@@ -165,7 +181,7 @@ make_loops(struct httpd *httpd)
     }
     memset(httpd->loops, 0, size);
     for (unsigned i = 0; i < httpd->loop_count; i++) {
-        httpd->loops[i].cache = cache_create(options->cache_entries, options->cache_valid_ns);
+        httpd->loops[i].cache = cache_create(cache_size(httpd), httpd->options->cache_valid_ns);
         if (httpd->loops[i].cache == NULL) {
             return -ENOMEM;
         }

@@ -262,6 +262,12 @@ folders_want_a_slash_and_an_index(void **state)
     assert_int_equal(document->kind, DOCUMENT_LISTING);
     assert_non_null(strstr(document->variants[CODING_IDENTITY].content, "\"./b\""));
     document_unref(document);
+    document = load(folder, "/");
+    assert_non_null(strstr(document->variants[CODING_IDENTITY].content, "\"./in\""));
+    assert_null(strstr(document->variants[CODING_IDENTITY].content, "out"));
+    assert_null(strstr(document->variants[CODING_IDENTITY].content, "up"));
+    assert_null(strstr(document->variants[CODING_IDENTITY].content, "fifo"));
+    document_unref(document);
     write_file(folder, "sub/index.html", "index");
     document = load(folder, "/sub/");
     assert_int_equal(document->kind, DOCUMENT_FILE);
@@ -304,6 +310,22 @@ a_file_that_has_just_changed_has_a_weak_tag_and_is_not_kept(void **state)
     assert_null(cache_find(cache, &folder->host, "/a", 2, 1));
     document_unref(document);
     cache_free(cache);
+}
+
+// A new change would have another time.
+static void
+a_time_far_ahead_is_as_good_as_one_long_ago(void **state)
+{
+    struct folder *folder = *state;
+    struct timespec ahead[2] = {{.tv_sec = 7000000000}, {.tv_sec = 7000000000}};
+    struct document *document;
+    char path[256];
+
+    snprintf(path, sizeof(path), "%s/a", folder->path);
+    assert_int_equal(utimensat(AT_FDCWD, path, ahead, 0), 0);
+    document = load(folder, "/a");
+    assert_false(document->variants[CODING_IDENTITY].is_weak);
+    document_unref(document);
 }
 
 static void
@@ -371,6 +393,7 @@ main(void)
         CASE(folders_want_a_slash_and_an_index),
         CASE(what_is_no_file_is_not_found),
         CASE(a_file_that_has_just_changed_has_a_weak_tag_and_is_not_kept),
+        CASE(a_time_far_ahead_is_as_good_as_one_long_ago),
         CASE(a_document_is_kept_for_its_time_and_the_oldest_goes_first),
         CASE(an_open_file_that_changes_is_seen_at_once),
     };
