@@ -278,7 +278,7 @@ struct weir_ws_connect {
  * Memory:  borrows @p request until return, but for the handlers.
  * Calls:   `opened` once, then `closed` once, both later, iff this returns 0.
  * @return 0, -EXDEV (another thread), -EINVAL, -ENOTSUP (deflate in a build without it), -ENOMEM,
- *   or as weir_dial().
+ *   or as weir_dial(), -ECONNREFUSED and the like of a Unix socket, too.
  */
 WEIR_API WEIR_NODISCARD int weir_ws_connect(struct weir_loop *loop,
                                             const struct weir_ws_connect *request, weir_ws *ret_ws);
