@@ -78,7 +78,7 @@ leave_connection(struct wi_http_conn *conn)
     if (wi_http_phase(wi_load_relaxed(&conn->word)) == WI_HTTP_IDLE &&
         !(wi_http_flags(conn) & WI_HTTP_OVER)) {
         wi_http_set(conn, WI_HTTP_OVER);
-        weir_close(conn->stream, WEIR_CLOSE_FLUSH, 0, 0);
+        weir_close(wi_http_stream(conn), WEIR_CLOSE_FLUSH, 0, 0);
     } else {
         wi_http_conn_abort(conn, -ECONNABORTED, WEIR_ORIGIN_LOCAL_CLOSE);
     }
