@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 // A client on weir::http for servers that no one here wrote: http-client PORT [REDIRECTS]
 //
-// Each line of its input is a request: METHOD TARGET [SIZE [PIECE [expect] [close]]]. A body of SIZE
-// bytes has a length, or with a PIECE goes in chunks of so many. For each a line is printed:
+// Each line of its input is a request: METHOD TARGET [SIZE [PIECE [expect] [close]]]. A body of
+// SIZE bytes has a length, or with a PIECE goes in chunks of so many. For each a line is printed:
 //
 //     status=200 end=0 size=5 crc=3610a686 interim=0 trailers=0 connection=1
 //
