@@ -75,7 +75,7 @@ weir_http_client_create(struct weir_loop *loop, const struct weir_http_client_op
 static void
 leave_connection(struct wi_http_conn *conn)
 {
-    if (wi_http_phase(wi_load_relaxed(&conn->word)) == WI_HTTP_IDLE &&
+    if (wi_http_phase(wi_load_relaxed(&conn->seat.word)) == WI_HTTP_IDLE &&
         !(wi_http_flags(conn) & WI_HTTP_OVER)) {
         wi_http_set(conn, WI_HTTP_OVER);
         weir_close(wi_http_stream(conn), WEIR_CLOSE_FLUSH, 0, 0);

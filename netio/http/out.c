@@ -123,7 +123,7 @@ wi_http_out_abort(struct wi_http_conn *conn)
         weir_close(wi_http_stream(conn), WEIR_CLOSE_ABORT, 0, 0);
         return;
     }
-    write.deadline_ns = weir_loop_now_ns(conn->home->loop) + LAST_NS;
+    write.deadline_ns = weir_loop_now_ns(conn->home->base.loop) + LAST_NS;
     result = weir_write(wi_http_stream(conn), &write, NULL);
     if (result < 0) {
         not_submitted(conn, result);
