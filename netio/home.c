@@ -98,8 +98,7 @@ wi_home_add(struct wi_home *home, struct wi_seat *seat, weir_stream stream)
     }
     home->first = seat;
     wi_store_relaxed(&seat->loop, (uintptr_t)home->loop);
-    // ORDER(seatstream) publish: the seat has another generation than before.
-    wi_store_release(&seat->stream, stream.bits);
+    wi_seat_set_stream(seat, stream);
 }
 
 void

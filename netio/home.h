@@ -25,7 +25,7 @@ struct wi_home {
 WI_SHARED void wi_home_init(struct wi_home *home, struct weir_loop *loop,
                             uint64_t (*due)(struct wi_seat *seat, uint64_t now));
 
-/** Loop thread. Its stream is published with it. */
+/** Loop thread. The seat is one of this loop's now, of this stream if there is one yet. */
 WI_SHARED void wi_home_add(struct wi_home *home, struct wi_seat *seat, weir_stream stream);
 WI_SHARED void wi_home_remove(struct wi_home *home, struct wi_seat *seat);
 

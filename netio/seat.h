@@ -104,6 +104,14 @@ wi_seat_stream(const struct wi_seat *seat)
     return (weir_stream){.bits = wi_load_relaxed(&seat->stream)};
 }
 
+/** Loop thread. From now on it is this one's. */
+static inline void
+wi_seat_set_stream(struct wi_seat *seat, weir_stream stream)
+{
+    // ORDER(seatstream) publish: the seat has another generation than before.
+    wi_store_release(&seat->stream, stream.bits);
+}
+
 /** Any thread. Is this the thread of the seat's loop? */
 static inline bool
 wi_seat_is_here(const struct wi_seat *seat)

@@ -101,7 +101,7 @@ make_conn(struct weir_ws_server *server, const struct weir_ws_accept *accept)
 
 // From here an answer is 101, or the request is as it was.
 static int
-upgrade(struct weir_ws_server *server, struct wi_ws_home *home, weir_http http,
+upgrade(struct weir_ws_server *server, struct wi_home *home, weir_http http,
         struct wi_ws_conn *conn, struct answer *answer, const struct weir_ws_accept *accept)
 {
     struct weir_http_head head = {.status = 101};
@@ -128,7 +128,8 @@ upgrade(struct weir_ws_server *server, struct wi_ws_home *home, weir_http http,
     }
     if (result == 0) {
         wi_add_relaxed(&server->connections, 1);
-        wi_ws_home_add(home, conn);
+        conn->home = home;
+        wi_home_add(home, &conn->seat, (weir_stream){0});
         wi_ws_conn_begin(conn, home, stream);
     }
     return result;
@@ -136,7 +137,7 @@ upgrade(struct weir_ws_server *server, struct wi_ws_home *home, weir_http http,
 
 // The request is a handshake, and welcome.
 static int
-accept_request(struct weir_ws_server *server, struct wi_ws_home *home, weir_http http,
+accept_request(struct weir_ws_server *server, struct wi_home *home, weir_http http,
                const struct weir_http_request *request, const struct weir_ws_accept *accept,
                const struct wi_ws_text *key, weir_ws *ret_ws)
 {
@@ -184,7 +185,7 @@ weir_ws_accept(struct weir_ws_server *server, weir_http http,
                weir_ws *ret_ws)
 {
     static const struct weir_ws_accept nothing;
-    struct wi_ws_home *home;
+    struct wi_home *home;
     struct wi_ws_text key;
     unsigned code;
     int result;

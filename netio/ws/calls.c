@@ -14,8 +14,8 @@ weir_ws_pause(weir_ws ws)
 
     if (conn != NULL && !(conn->flags & WI_WS_PAUSED)) {
         conn->flags |= WI_WS_PAUSED;
-        if (conn->stream.bits != 0) {
-            weir_pause(conn->stream);
+        if (wi_ws_stream(conn).bits != 0) {
+            weir_pause(wi_ws_stream(conn));
         }
     }
     return result;
@@ -29,8 +29,8 @@ weir_ws_resume(weir_ws ws)
 
     if (conn != NULL && (conn->flags & WI_WS_PAUSED)) {
         conn->flags &= ~(uint32_t)WI_WS_PAUSED;
-        if (conn->stream.bits != 0) {
-            weir_resume(conn->stream);
+        if (wi_ws_stream(conn).bits != 0) {
+            weir_resume(wi_ws_stream(conn));
         }
     }
     return result;
@@ -64,7 +64,7 @@ weir_ws_stream(weir_ws ws)
     struct wi_ws_conn *conn;
 
     if (wi_ws_enter_to_look(ws, &conn)) {
-        stream = conn->stream;
+        stream = wi_ws_stream(conn);
         wi_ws_leave(conn);
     }
     return stream;
@@ -77,7 +77,7 @@ weir_ws_abort(weir_ws ws)
     int result = 0;
 
     if (wi_ws_enter_to_look(ws, &conn)) {
-        result = weir_close(conn->stream, WEIR_CLOSE_ABORT, 0, 0);
+        result = weir_close(wi_ws_stream(conn), WEIR_CLOSE_ABORT, 0, 0);
         wi_ws_leave(conn);
         return result;
     }

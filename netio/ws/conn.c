@@ -9,100 +9,24 @@
 #include <errno.h>
 #include <string.h>
 
-#define SEGMENT_SIZE 128u
-#define SEGMENTS_MAX ((1u << WI_WS_SLOT_BITS) / SEGMENT_SIZE)
-
-typedef _Atomic(struct wi_ws_conn *) segment_pointer;
-
-// Slots are in segments that are never freed, so a stale handle reads a word of the right type.
-static segment_pointer segments[SEGMENTS_MAX];
-static wi_atomic_u32 segment_count;
-// | tag 32 | index of the first free slot + 1, 32 |
-static wi_atomic_u64 free_slots;
-
-/* ---- slots ---- */
+static struct wi_seats seats = WI_SEATS(struct wi_ws_conn, WI_WS_FREED);
 
 struct wi_ws_conn *
 wi_ws_conn_at(weir_ws ws)
 {
-    uint32_t index = (uint32_t)(ws.bits & ((1u << WI_WS_SLOT_BITS) - 1));
-    // ORDER(wsslots) observe: the slots of the segment are set up.
-    struct wi_ws_conn *segment = wi_load_acquire(&segments[index / SEGMENT_SIZE]);
-
-    return segment == NULL || ws.bits == 0 ? NULL : &segment[index % SEGMENT_SIZE];
-}
-
-static void
-push_free(struct wi_ws_conn *conn)
-{
-    uint64_t head = wi_load_relaxed(&free_slots);
-    uint64_t next;
-
-    do {
-        wi_store_relaxed(&conn->free_next, (uint32_t)head);
-        next = ((head >> 32) + 1) << 32 | (conn->index + 1u);
-        // ORDER(wsfree) publish: the last user's writes to the slot.
-    } while (!wi_cas_acq_rel(&free_slots, &head, next));
-}
-
-static struct wi_ws_conn *
-pop_free(void)
-{
-    // ORDER(wsfree) observe: what the last user wrote, and the link of a pushed slot.
-    uint64_t head = wi_load_acquire(&free_slots);
-
-    while ((uint32_t)head != 0) {
-        weir_ws handle = {.bits = ((uint32_t)head - 1u) | WI_WS_GENERATION};
-        struct wi_ws_conn *conn = wi_ws_conn_at(handle);
-        uint64_t next = ((head >> 32) + 1) << 32 | wi_load_relaxed(&conn->free_next);
-
-        if (wi_cas_acq_rel(&free_slots, &head, next)) {
-            return conn;
-        }
-    }
-    return NULL;
-}
-
-// One more segment: its first slot for the caller, the others free. Two threads may make one each.
-static struct wi_ws_conn *
-grow(void)
-{
-    struct wi_ws_conn *segment = wi_heap_zalloc(SEGMENT_SIZE * sizeof(*segment));
-    uint32_t number;
-
-    if (segment == NULL) {
-        return NULL;
-    }
-    number = wi_add_relaxed(&segment_count, 1);
-    if (number >= SEGMENTS_MAX) {
-        wi_sub_relaxed(&segment_count, 1);
-        wi_heap_free(segment);
-        return NULL;
-    }
-    for (uint32_t i = 0; i < SEGMENT_SIZE; i++) {
-        segment[i].index = number * SEGMENT_SIZE + i;
-        wi_store_relaxed(&segment[i].word, WI_WS_GENERATION | WI_WS_FREED);
-    }
-    // ORDER(wsslots) publish: the slots.
-    wi_store_release(&segments[number], segment);
-    for (uint32_t i = SEGMENT_SIZE - 1; i > 0; i--) {
-        push_free(&segment[i]);
-    }
-    return &segment[0];
+    return wi_ws_conn_of(wi_seat_at(&seats, ws.bits));
 }
 
 struct wi_ws_conn *
 wi_ws_conn_take(void)
 {
-    struct wi_ws_conn *conn = pop_free();
+    struct wi_ws_conn *conn = wi_ws_conn_of(wi_seat_take(&seats));
 
-    if (conn == NULL) {
-        conn = grow();
-    }
     if (conn != NULL) {
         // All but what stale handles look at.
-        memset(&conn->stream, 0, sizeof(*conn) - offsetof(struct wi_ws_conn, stream));
-        wi_store_relaxed(&conn->word, wi_load_relaxed(&conn->word) & ~(WI_WS_GENERATION - 1));
+        memset((char *)conn + sizeof(conn->seat), 0, sizeof(*conn) - sizeof(conn->seat));
+        wi_store_relaxed(&conn->seat.stream, 0);
+        wi_store_relaxed(&conn->seat.word, wi_seat_word(&conn->seat, 0));
     }
     return conn;
 }
@@ -113,20 +37,20 @@ recycle(struct wi_ws_conn *conn)
 {
     wi_ws_packer_free(conn->packer);
     conn->packer = NULL;
-    push_free(conn);
+    wi_seat_free(&seats, &conn->seat);
 }
 
 void
 wi_ws_conn_put(struct wi_ws_conn *conn)
 {
-    uint64_t word = wi_load_relaxed(&conn->word);
+    uint64_t word = wi_load_relaxed(&conn->seat.word);
     uint64_t freed;
 
     do {
-        freed = ((word & ~(WI_WS_GENERATION - 1)) + WI_WS_GENERATION) | (word & WI_WS_INSIDES) |
+        freed = ((word & ~(WI_SEAT_GENERATION - 1)) + WI_SEAT_GENERATION) | (word & WI_WS_INSIDES) |
                 WI_WS_FREED;
         // ORDER(ws) observe: what those inside did before they left.
-    } while (!wi_cas_acq_rel(&conn->word, &word, freed));
+    } while (!wi_cas_acq_rel(&conn->seat.word, &word, freed));
     if ((freed & WI_WS_INSIDES) == 0) {
         recycle(conn);
     }
@@ -135,10 +59,10 @@ wi_ws_conn_put(struct wi_ws_conn *conn)
 void
 wi_ws_conn_open(struct wi_ws_conn *conn)
 {
-    uint64_t word = wi_load_relaxed(&conn->word);
+    uint64_t word = wi_load_relaxed(&conn->seat.word);
 
     // ORDER(ws) publish: the stream and what was agreed on.
-    while (!wi_cas_acq_rel(&conn->word, &word, word | WI_WS_OPEN)) {
+    while (!wi_cas_acq_rel(&conn->seat.word, &word, word | WI_WS_OPEN)) {
     }
 }
 
@@ -147,22 +71,21 @@ wi_ws_conn_open(struct wi_ws_conn *conn)
 static bool
 is_named(uint64_t word, weir_ws ws)
 {
-    return word >> WI_WS_SLOT_BITS == ws.bits >> WI_WS_SLOT_BITS && !(word & WI_WS_FREED);
+    return wi_seat_is_same(word, ws.bits) && !(word & WI_WS_FREED);
 }
 
 struct wi_ws_conn *
 wi_ws_conn_here(weir_ws ws, int *ret_status)
 {
     struct wi_ws_conn *conn = wi_ws_conn_at(ws);
-    const struct weir_loop *loop = weir_loop_current();
 
     // ORDER(ws) observe: the home. A stale handle's slot may be another loop's by now; one that is
     // not stale cannot become so while this is its loop.
-    if (conn == NULL || !is_named(wi_load_acquire(&conn->word), ws)) {
+    if (conn == NULL || !is_named(wi_load_acquire(&conn->seat.word), ws)) {
         *ret_status = -WEIR_ESTALE;
         return NULL;
     }
-    if (loop == NULL || wi_load_relaxed(&conn->loop) != (uintptr_t)loop) {
+    if (!wi_seat_is_here(&conn->seat)) {
         *ret_status = -EXDEV;
         return NULL;
     }
@@ -195,14 +118,14 @@ enter(weir_ws ws, uint64_t set, struct wi_ws_conn **ret_conn)
     if (conn == NULL) {
         return -WEIR_ESTALE;
     }
-    word = wi_load_relaxed(&conn->word);
+    word = wi_load_relaxed(&conn->seat.word);
     do {
         refusal = refusal_of(word, ws);
         if (refusal < 0 && (refusal != -EBUSY || set == 0)) { // for Close there is always room
             return refusal;
         }
         // ORDER(ws) observe: the stream and what was agreed on.
-    } while (!wi_cas_acq_rel(&conn->word, &word, (word + WI_WS_INSIDE) | set));
+    } while (!wi_cas_acq_rel(&conn->seat.word, &word, (word + WI_WS_INSIDE) | set));
     *ret_conn = conn;
     return 0;
 }
@@ -228,14 +151,14 @@ wi_ws_enter_to_look(weir_ws ws, struct wi_ws_conn **ret_conn)
     if (conn == NULL) {
         return false;
     }
-    word = wi_load_relaxed(&conn->word);
+    word = wi_load_relaxed(&conn->seat.word);
     do {
         if (!is_named(word, ws) || !(word & WI_WS_OPEN) ||
             (word & WI_WS_INSIDES) == WI_WS_INSIDES) {
             return false;
         }
         // ORDER(ws) observe: the stream.
-    } while (!wi_cas_acq_rel(&conn->word, &word, word + WI_WS_INSIDE));
+    } while (!wi_cas_acq_rel(&conn->seat.word, &word, word + WI_WS_INSIDE));
     *ret_conn = conn;
     return true;
 }
@@ -273,7 +196,7 @@ wi_ws_enter_message(weir_ws ws, unsigned flags, struct wi_ws_conn **ret_conn)
     if (conn == NULL) {
         return -WEIR_ESTALE;
     }
-    word = wi_load_relaxed(&conn->word);
+    word = wi_load_relaxed(&conn->seat.word);
     do {
         refusal = refusal_of(word, ws);
         refusal = refusal < 0 ? refusal : message_refusal(word, flags);
@@ -281,7 +204,7 @@ wi_ws_enter_message(weir_ws ws, unsigned flags, struct wi_ws_conn **ret_conn)
             return refusal;
         }
         // ORDER(ws) observe: the stream and what was agreed on; what the last part left.
-    } while (!wi_cas_acq_rel(&conn->word, &word, (word + WI_WS_INSIDE + WI_WS_WRITER) | set));
+    } while (!wi_cas_acq_rel(&conn->seat.word, &word, (word + WI_WS_INSIDE + WI_WS_WRITER) | set));
     *ret_conn = conn;
     return 0;
 }
@@ -291,19 +214,19 @@ wi_ws_enter_message(weir_ws ws, unsigned flags, struct wi_ws_conn **ret_conn)
 static void
 leave(struct wi_ws_conn *conn, uint64_t subtract, uint64_t clear, uint64_t set)
 {
-    uint64_t word = wi_load_acquire(&conn->word); // ORDER(ws) observe: what Close says
+    uint64_t word = wi_load_acquire(&conn->seat.word); // ORDER(ws) observe: what Close says
     uint64_t left;
 
     do {
         if ((word & WI_WS_INSIDES) == WI_WS_INSIDE && (word & WI_WS_CLOSING) &&
             !(word & WI_WS_FREED) && conn->has_closing) {
             wi_ws_submit_close(conn); // alone, and nobody comes in: Close is behind everything
-            word = wi_load_relaxed(&conn->word);
+            word = wi_load_relaxed(&conn->seat.word);
         }
         // Of a connection that has gone only those inside are still counted.
         left = word & WI_WS_FREED ? word - WI_WS_INSIDE : ((word - subtract) & ~clear) | set;
         // ORDER(ws) publish: what was done inside.
-    } while (!wi_cas_acq_rel(&conn->word, &word, left));
+    } while (!wi_cas_acq_rel(&conn->seat.word, &word, left));
     if ((left & WI_WS_FREED) && (left & WI_WS_INSIDES) == 0) {
         recycle(conn);
     }
@@ -334,12 +257,12 @@ bool
 wi_ws_take_packer(struct wi_ws_conn *conn)
 {
     // ORDER(wspacker) observe: what the last message left in the context.
-    return (wi_or_acq_rel(&conn->word, WI_WS_PACKING) & WI_WS_PACKING) == 0;
+    return (wi_or_acq_rel(&conn->seat.word, WI_WS_PACKING) & WI_WS_PACKING) == 0;
 }
 
 void
 wi_ws_give_packer(struct wi_ws_conn *conn)
 {
     // ORDER(wspacker) publish: what this message left in it.
-    wi_and_acq_rel(&conn->word, ~WI_WS_PACKING);
+    wi_and_acq_rel(&conn->seat.word, ~WI_WS_PACKING);
 }

@@ -7,30 +7,28 @@
  * A WebSocket connection.
  *
  * Its loop owns it. Other threads come in by a handle: wi_ws_enter() counts them in the word, and
- * the slot is not given to another connection while one is inside. Slots are never freed.
+ * the seat is not given to another connection while one is inside.
  *
  * The word also keeps frames in an order that the protocol allows: a message in parts begins when
  * no other message is on its way, and Close is submitted by the last of those who were inside when
  * it was said, for nobody comes in after that.
  */
 
-#include "mem/atomic.h"
+#include "netio/seat.h"
 #include "netio/ws/receiver.h"
 #include "weir/ws.h"
 
 /* The word: | generation 40 | flags 8 | of them with a message 8 | inside 8 | */
-#define WI_WS_INSIDE     UINT64_C(1)
-#define WI_WS_INSIDES    UINT64_C(0xff)
-#define WI_WS_WRITER     (UINT64_C(1) << 8)
-#define WI_WS_WRITERS    (UINT64_C(0xff) << 8)
-#define WI_WS_OPEN       (UINT64_C(1) << 16) // the handshake is over
-#define WI_WS_CLOSING    (UINT64_C(1) << 17) // Close was said: nobody comes in
-#define WI_WS_PART       (UINT64_C(1) << 18) // a message in parts is open
-#define WI_WS_PARTING    (UINT64_C(1) << 19) // someone sends a part
-#define WI_WS_PACKING    (UINT64_C(1) << 20) // someone has the compressing context
-#define WI_WS_FREED      (UINT64_C(1) << 21) // no connection; the last one out gives the slot back
-#define WI_WS_GENERATION (UINT64_C(1) << 24)
-#define WI_WS_SLOT_BITS  24
+#define WI_WS_INSIDE  UINT64_C(1)
+#define WI_WS_INSIDES UINT64_C(0xff)
+#define WI_WS_WRITER  (UINT64_C(1) << 8)
+#define WI_WS_WRITERS (UINT64_C(0xff) << 8)
+#define WI_WS_OPEN    (UINT64_C(1) << 16) // the handshake is over
+#define WI_WS_CLOSING (UINT64_C(1) << 17) // Close was said: nobody comes in
+#define WI_WS_PART    (UINT64_C(1) << 18) // a message in parts is open
+#define WI_WS_PARTING (UINT64_C(1) << 19) // someone sends a part
+#define WI_WS_PACKING (UINT64_C(1) << 20) // someone has the compressing context
+#define WI_WS_FREED   (UINT64_C(1) << 21) // no connection; the last one out gives the slot back
 
 /** The loop's. */
 enum wi_ws_conn_flag {
@@ -44,7 +42,7 @@ enum wi_ws_conn_flag {
     WI_WS_STREAM_ENDS = 1 << 7, // the stream was told to close
 };
 
-struct wi_ws_home;
+struct wi_home;
 struct wi_ws_client;
 struct wi_ws_packer;
 
@@ -66,15 +64,11 @@ struct wi_ws_control {
 };
 
 struct wi_ws_conn {
-    wi_atomic_u64 word;
-    wi_atomic_u32 free_next;
-    uint32_t index;
-    wi_atomic_ptr loop; // whose it is, or was last
+    struct wi_seat seat; // with its stream from OPEN on
 
     // Written before OPEN.
-    weir_stream stream;
     struct wi_ws_side *side;
-    struct wi_ws_home *home;
+    struct wi_home *home;
     struct wi_ws_client *client; // NULL: a server's
     const char *protocol;
     // Of the side, which other threads must not look at: a client's goes with its connection.
@@ -102,23 +96,34 @@ struct wi_ws_conn {
     uint64_t controls_ns;
     void *user;
     struct wi_ws_control *pong; // that waits
-    struct wi_ws_conn *previous;
-    struct wi_ws_conn *next;
-    uint64_t look_ns;          // when the sweep must look at it at the latest
-    uint64_t heard_ns;         // when something came
-    uint64_t asked_ns;         // when a ping was sent that nothing has answered; 0: none
-    size_t queued;             // what waited to be sent at the last look
-    uint64_t ending_ns;        // since when the peer's Close or end is waited for; 0: it is not
-    struct weir_chain message; // that is not complete
+    uint64_t heard_ns;          // when something came
+    uint64_t asked_ns;          // when a ping was sent that nothing has answered; 0: none
+    size_t queued;              // what waited to be sent at the last look
+    uint64_t ending_ns;         // since when the peer's Close or end is waited for; 0: it is not
+    struct weir_chain message;  // that is not complete
     struct wi_ws_receiver receiver;
 };
+
+static inline struct wi_ws_conn *
+wi_ws_conn_of(struct wi_seat *seat)
+{
+    return (struct wi_ws_conn *)(void *)seat;
+}
+static_assert(offsetof(struct wi_ws_conn, seat) == 0, "a connection begins with its seat");
+
+/** Who is inside, or on the loop. */
+static inline weir_stream
+wi_ws_stream(const struct wi_ws_conn *conn)
+{
+    return wi_seat_stream(&conn->seat);
+}
 
 static inline weir_ws
 wi_ws_handle(const struct wi_ws_conn *conn)
 {
-    uint64_t word = wi_load_relaxed(&conn->word);
+    uint64_t word = wi_load_relaxed(&conn->seat.word);
 
-    return (weir_ws){.bits = (word >> WI_WS_SLOT_BITS << WI_WS_SLOT_BITS) | conn->index};
+    return (weir_ws){.bits = wi_seat_handle(&conn->seat, word)};
 }
 
 /** Any thread. A slot for a connection, zero but for its word; NULL: memory ran out. */

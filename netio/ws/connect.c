@@ -15,12 +15,11 @@
 /* ---- its life ---- */
 
 static void
-free_if_left(struct wi_ws_home *home)
+free_if_left(struct wi_home *home)
 {
     struct wi_ws_client *client = wi_container_of(home, struct wi_ws_client, home);
 
-    // ORDER(wshome) observe: its timers have let go.
-    if (client->is_over && wi_load_acquire(&home->pending) == 0) {
+    if (client->is_over && wi_home_is_left(home)) {
         wi_ws_side_fini(&client->side);
         wi_heap_free(client);
     }
@@ -81,7 +80,7 @@ on_timer(struct weir_loop *loop, int status, void *arg)
     if (status == 0) {
         wi_ws_client_give_up(client, -ETIMEDOUT, WEIR_ORIGIN_DEADLINE);
     }
-    wi_ws_home_leave(&client->home);
+    wi_home_leave(&client->home);
 }
 
 /* ---- the answer ---- */
@@ -167,7 +166,7 @@ on_ended(weir_http http, const struct weir_http_ended *ended, void *user)
     struct weir_ws_closed closed = {0};
 
     (void)http;
-    if (client->conn->stream.bits != 0 || (client->was_told && ended->status == 0)) {
+    if (wi_ws_stream(client->conn).bits != 0 || (client->was_told && ended->status == 0)) {
         return; // it led to an open connection
     }
     wi_ws_note(client->conn, ended->status != 0 ? ended->status : -EPROTO, ended->origin);
@@ -333,13 +332,14 @@ make_client(struct weir_loop *loop, const struct weir_ws_connect *request, int *
         *ret_status = -ENOMEM;
         return NULL;
     }
-    wi_ws_home_init(&client->home, loop);
+    wi_home_init(&client->home, loop, wi_ws_conn_due);
     client->home.left = free_if_left;
     client->conn->side = &client->side;
     client->conn->client = client;
     client->conn->user = client->side.user;
     wi_ws_receiver_init(&client->conn->receiver, false, &client->side.limits, NULL);
-    wi_ws_home_add(&client->home, client->conn);
+    client->conn->home = &client->home;
+    wi_home_add(&client->home, &client->conn->seat, (weir_stream){0});
     return client;
 }
 
@@ -366,7 +366,7 @@ weir_ws_connect(struct weir_loop *loop, const struct weir_ws_connect *request, w
             client->was_told = true;
             leave_http(client);
         }
-        wi_ws_home_remove(&client->home, client->conn);
+        wi_home_remove(&client->home, &client->conn->seat);
         wi_ws_conn_put(client->conn);
         wi_ws_client_left(client);
         return result;

@@ -7,13 +7,13 @@
  * A client: what its one connection has besides, and the way there. Loop thread.
  */
 
-#include "netio/ws/home.h"
+#include "netio/home.h"
 #include "netio/ws/key.h"
 #include "netio/ws/side.h"
 
 struct wi_ws_client {
     struct wi_ws_side side;
-    struct wi_ws_home home;
+    struct wi_home home;
     struct wi_ws_conn *conn;
     struct weir_http_client *http; // NULL: the connection is open, or never will be
     weir_op timer;                 // of the handshake

@@ -45,7 +45,7 @@ wi_ws_send_control(struct wi_ws_conn *conn, enum wi_ws_opcode opcode, const void
     write->iov_count = 1;
     write->flags = WEIR_COPY;
     write->tear = WEIR_TEAR_FINISH;
-    result = weir_write(conn->stream, write, NULL);
+    result = weir_write(wi_ws_stream(conn), write, NULL);
     write->iov = NULL;
     return result;
 }
@@ -55,7 +55,7 @@ wi_ws_send_control(struct wi_ws_conn *conn, enum wi_ws_opcode opcode, const void
 static void
 abort_stream(struct wi_ws_conn *conn)
 {
-    weir_close(conn->stream, WEIR_CLOSE_ABORT, 0, 0);
+    weir_close(wi_ws_stream(conn), WEIR_CLOSE_ABORT, 0, 0);
 }
 
 void
@@ -64,10 +64,10 @@ wi_ws_end_stream(struct wi_ws_conn *conn)
     if (!(conn->flags & WI_WS_STREAM_ENDS)) {
         conn->flags |= WI_WS_STREAM_ENDS | WI_WS_DEAF;
         if (conn->flags & WI_WS_PAUSED) { // the peer's end waits behind what is held back
-            weir_resume(conn->stream);
+            weir_resume(wi_ws_stream(conn));
         }
-        weir_close(conn->stream, WEIR_CLOSE_DRAIN, weir_deadline_after(conn->side->limits.close_ns),
-                   0);
+        weir_close(wi_ws_stream(conn), WEIR_CLOSE_DRAIN,
+                   weir_deadline_after(conn->side->limits.close_ns), 0);
     }
 }
 
@@ -79,7 +79,7 @@ closes_met(struct wi_ws_conn *conn)
         wi_ws_end_stream(conn);
     } else {
         conn->ending_ns = weir_loop_now_ns(conn->home->loop);
-        wi_ws_home_look_at(conn->home, conn, conn->ending_ns + conn->side->limits.close_ns);
+        wi_home_look_at(conn->home, &conn->seat, conn->ending_ns + conn->side->limits.close_ns);
     }
 }
 
@@ -101,7 +101,7 @@ on_close_left(weir_stream stream, const struct weir_result *result, void *arg)
         closes_met(conn);
     } else {
         conn->ending_ns = weir_loop_now_ns(conn->home->loop);
-        wi_ws_home_look_at(conn->home, conn, conn->ending_ns + conn->side->limits.close_ns);
+        wi_home_look_at(conn->home, &conn->seat, conn->ending_ns + conn->side->limits.close_ns);
     }
 }
 
@@ -119,7 +119,7 @@ retry_close(struct weir_loop *loop, void *arg)
 static bool
 wait_for_room(struct wi_ws_conn *conn)
 {
-    struct weir_loop *loop = (struct weir_loop *)wi_load_relaxed(&conn->loop);
+    struct weir_loop *loop = (struct weir_loop *)wi_load_relaxed(&conn->seat.loop);
 
     return loop == weir_loop_current() ||
            weir_post(loop, retry_close, (void *)(uintptr_t)wi_ws_handle(conn).bits) == 0;

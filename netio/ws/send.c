@@ -162,7 +162,7 @@ send_copied(struct outgoing *out, struct iovec *iov)
     unsigned char head[WI_WS_FRAME_MAX];
 
     fill(iov, head, wi_ws_frame_write(head, &out->frame), out->request);
-    return weir_write(out->conn->stream, &out->write, out->ret_op);
+    return weir_write(wi_ws_stream(out->conn), &out->write, out->ret_op);
 }
 
 static int
@@ -180,7 +180,7 @@ send_recorded(struct outgoing *out, struct iovec *iov)
     if (!(out->write.flags & WEIR_COPY)) {
         wi_carry_take(&record->carry, out->request, &out->write);
     }
-    result = weir_write(out->conn->stream, &out->write, out->ret_op);
+    result = weir_write(wi_ws_stream(out->conn), &out->write, out->ret_op);
     wi_carry_settle(&record->carry, out->request, result);
     return result;
 }
@@ -230,7 +230,7 @@ send_chain(struct outgoing *out, struct weir_chain *chain)
     }
     out->write.chain = chain;
     out->write.flags &= ~FLAGS_OF_MEMORY;
-    result = weir_write(out->conn->stream, &out->write, out->ret_op);
+    result = weir_write(wi_ws_stream(out->conn), &out->write, out->ret_op);
     if (record != NULL && result != 0) {
         wi_heap_free(record);
     }

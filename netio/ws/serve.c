@@ -244,15 +244,15 @@ wi_ws_conn_agree(struct wi_ws_conn *conn, const struct wi_ws_agreed *agreed)
 }
 
 void
-wi_ws_conn_begin(struct wi_ws_conn *conn, struct wi_ws_home *home, weir_stream stream)
+wi_ws_conn_begin(struct wi_ws_conn *conn, struct wi_home *home, weir_stream stream)
 {
     uint64_t now = weir_loop_now_ns(home->loop);
     uint64_t ping_ns = conn->side->limits.ping_ns;
 
-    conn->stream = stream;
+    wi_seat_set_stream(&conn->seat, stream);
     conn->heard_ns = now;
     wi_ws_conn_open(conn);
-    wi_ws_home_look_at(home, conn, ping_ns == WEIR_NEVER ? WEIR_NEVER : now + ping_ns);
+    wi_home_look_at(home, &conn->seat, ping_ns == WEIR_NEVER ? WEIR_NEVER : now + ping_ns);
 }
 
 void
@@ -273,7 +273,7 @@ wi_ws_conn_gone(struct wi_ws_conn *conn, struct weir_ws_closed *closed)
     if (side->handlers->closed != NULL) {
         side->handlers->closed(wi_ws_handle(conn), closed, conn->user);
     }
-    wi_ws_home_remove(conn->home, conn);
+    wi_home_remove(conn->home, &conn->seat);
     weir_chain_return(&conn->message);
     wi_heap_free(conn->pong);
     wi_ws_unpacker_free(conn->receiver.unpacker);
@@ -312,13 +312,14 @@ is_taking(struct wi_ws_conn *conn)
 {
     size_t before = conn->queued;
 
-    conn->queued = weir_queued(conn->stream);
+    conn->queued = weir_queued(wi_ws_stream(conn));
     return conn->queued != 0 && conn->queued != before;
 }
 
 uint64_t
-wi_ws_conn_due(struct wi_ws_conn *conn, uint64_t now)
+wi_ws_conn_due(struct wi_seat *seat, uint64_t now)
 {
+    struct wi_ws_conn *conn = wi_ws_conn_of(seat);
     const struct weir_ws_limits *limits = &conn->side->limits;
 
     if (conn->ending_ns != 0 || (conn->flags & WI_WS_STREAM_ENDS)) {
@@ -341,7 +342,7 @@ wi_ws_conn_due(struct wi_ws_conn *conn, uint64_t now)
         }
         wi_ws_note(conn, -ETIMEDOUT, WEIR_ORIGIN_DEADLINE);
         conn->flags |= WI_WS_STREAM_ENDS | WI_WS_DEAF;
-        weir_close(conn->stream, WEIR_CLOSE_ABORT, 0, 0);
+        weir_close(wi_ws_stream(conn), WEIR_CLOSE_ABORT, 0, 0);
         return WEIR_NEVER;
     }
     if (now < conn->heard_ns + limits->ping_ns) {

@@ -7,8 +7,9 @@
  * A connection's life on its loop. Loop thread.
  */
 
+#include "netio/home.h"
+#include "netio/ws/conn.h"
 #include "netio/ws/extension.h"
-#include "netio/ws/home.h"
 
 extern const struct weir_handlers wi_ws_stream_handlers;
 
@@ -16,10 +17,10 @@ extern const struct weir_handlers wi_ws_stream_handlers;
 int wi_ws_conn_agree(struct wi_ws_conn *conn, const struct wi_ws_agreed *agreed);
 
 /** The handshake is over: the stream is ours. */
-void wi_ws_conn_begin(struct wi_ws_conn *conn, struct wi_ws_home *home, weir_stream stream);
+void wi_ws_conn_begin(struct wi_ws_conn *conn, struct wi_home *home, weir_stream stream);
 
 /** Look at what takes too long. @return when to look again. */
-uint64_t wi_ws_conn_due(struct wi_ws_conn *conn, uint64_t now);
+uint64_t wi_ws_conn_due(struct wi_seat *seat, uint64_t now);
 
 /** Note why it ends, unless something else was noted before. */
 void wi_ws_note(struct wi_ws_conn *conn, int status, enum weir_origin origin);

@@ -35,13 +35,13 @@ weir_ws_server_create(struct weir_runtime *runtime, const struct weir_ws_server_
     server->origin = options->origin;
     server->home_count = loops;
     for (unsigned i = 0; i < loops; i++) {
-        wi_ws_home_init(&server->homes[i], weir_runtime_loop(runtime, i));
+        wi_home_init(&server->homes[i], weir_runtime_loop(runtime, i), wi_ws_conn_due);
     }
     *ret_server = server;
     return 0;
 }
 
-struct wi_ws_home *
+struct wi_home *
 wi_ws_server_home(struct weir_ws_server *server)
 {
     const struct weir_loop *loop = weir_loop_current();
@@ -59,40 +59,27 @@ wi_ws_server_left(struct wi_ws_side *side)
 {
     struct weir_ws_server *server = (struct weir_ws_server *)(void *)side;
 
-    // ORDER(wshome) publish: the connection's last use of its home.
+    // ORDER(home) publish: the connection's last use of its home.
     wi_sub_acq_rel(&server->connections, 1);
 }
 
 static void
 drain_home(struct weir_loop *loop, void *arg)
 {
-    struct wi_ws_home *home = arg;
+    struct wi_home *home = arg;
 
     (void)loop;
-    for (struct wi_ws_conn *conn = home->conns; conn != NULL; conn = conn->next) {
-        (void)wi_ws_say_close(wi_ws_handle(conn), WEIR_WS_GOING_AWAY, NULL, 0);
+    for (struct wi_seat *seat = home->first; seat != NULL; seat = seat->next) {
+        (void)wi_ws_say_close(wi_ws_handle(wi_ws_conn_of(seat)), WEIR_WS_GOING_AWAY, NULL, 0);
     }
-    wi_ws_home_leave(home);
+    wi_home_leave(home);
 }
 
 int
 weir_ws_server_drain(struct weir_ws_server *server)
 {
-    int result = 0;
-
     wi_store_relaxed(&server->is_draining, true);
-    for (unsigned i = 0; i < server->home_count; i++) {
-        struct wi_ws_home *home = &server->homes[i];
-        int status;
-
-        wi_add_relaxed(&home->pending, 1);
-        status = weir_post(home->loop, drain_home, home);
-        if (status < 0) {
-            wi_sub_relaxed(&home->pending, 1);
-            result = status == -WEIR_EENDED ? result : status; // a stopping loop drains by itself
-        }
-    }
-    return result;
+    return wi_homes_post(server->homes, server->home_count, sizeof(server->homes[0]), drain_home);
 }
 
 unsigned
@@ -107,12 +94,12 @@ weir_ws_server_free(struct weir_ws_server *server)
     if (server == NULL) {
         return 0;
     }
-    // ORDER(wshome) observe: who used a home has left it.
+    // ORDER(home) observe: the last use of their homes.
     if (wi_load_acquire(&server->connections) != 0) {
         return -EBUSY;
     }
     for (unsigned i = 0; i < server->home_count; i++) {
-        if (wi_load_acquire(&server->homes[i].pending) != 0) {
+        if (!wi_home_is_left(&server->homes[i])) {
             return -EBUSY;
         }
     }

@@ -7,7 +7,7 @@
  * What accepted connections have in common.
  */
 
-#include "netio/ws/home.h"
+#include "netio/home.h"
 #include "netio/ws/side.h"
 
 struct weir_ws_server {
@@ -16,10 +16,10 @@ struct weir_ws_server {
     wi_atomic_u32 connections;
     wi_atomic_bool is_draining;
     unsigned home_count;
-    struct wi_ws_home homes[];
+    struct wi_home homes[];
 };
 
 /** Of the loop that this runs on; NULL: it is none of the server's. */
-struct wi_ws_home *wi_ws_server_home(struct weir_ws_server *server);
+struct wi_home *wi_ws_server_home(struct weir_ws_server *server);
 
 #endif /* WI_WS_SERVER_H */
