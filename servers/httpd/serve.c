@@ -164,10 +164,10 @@ serve_admin_request(struct visit *visit, const struct weir_http_request *request
 /* ---- events ---- */
 
 static void
-begin(weir_http http, const struct weir_http_request *request, struct httpd *httpd,
+begin(weir_http http, const struct weir_http_request *request, struct httpd *httpd, bool is_public,
       void (*serve)(struct visit *visit, const struct weir_http_request *request))
 {
-    struct visit *visit = visit_begin(httpd, http, request);
+    struct visit *visit = visit_begin(httpd, http, request, is_public);
 
     if (visit == NULL) {
         weir_http_set_user(http, NULL);
@@ -182,13 +182,13 @@ begin(weir_http http, const struct weir_http_request *request, struct httpd *htt
 static void
 on_request(weir_http http, const struct weir_http_request *request, void *user)
 {
-    begin(http, request, user, serve_request);
+    begin(http, request, user, true, serve_request);
 }
 
 static void
 on_admin_request(weir_http http, const struct weir_http_request *request, void *user)
 {
-    begin(http, request, user, serve_admin_request);
+    begin(http, request, user, false, serve_admin_request);
 }
 
 static void

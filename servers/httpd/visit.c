@@ -23,13 +23,14 @@ note_request(struct visit *visit, const struct weir_http_request *request)
     visit->is_get =
         visit->is_head || (request->method_size == 3 && memcmp(request->method, "GET", 3) == 0);
     asked_collect(&visit->asked, request->fields, request->field_count);
-    if (visit->httpd->log != NULL) {
+    if (visit->httpd->log != NULL && visit->is_public) {
         access_note(&visit->access, weir_http_stream(visit->http), request, &visit->asked);
     }
 }
 
 struct visit *
-visit_begin(struct httpd *httpd, weir_http http, const struct weir_http_request *request)
+visit_begin(struct httpd *httpd, weir_http http, const struct weir_http_request *request,
+            bool is_public)
 {
     struct here *here = httpd_here(httpd);
     struct visit *visit = take(here, httpd->log != NULL);
@@ -45,7 +46,8 @@ visit_begin(struct httpd *httpd, weir_http http, const struct weir_http_request 
     visit->is_over = false;
     visit->has_begun = false;
     visit->begun_ns = httpd->log != NULL ? weir_now_ns() : 0;
-    count(&here->counts.requests, 1);
+    visit->is_public = is_public;
+    count(&here->counts.requests, is_public);
     note_request(visit, request);
     weir_http_set_user(http, visit);
     return visit;
@@ -57,6 +59,10 @@ visit_ended(struct visit *visit, const struct weir_http_ended *ended)
     struct counts *counts = &visit->here->counts;
 
     visit->is_over = true;
+    if (!visit->is_public) {
+        visit_drop(visit);
+        return;
+    }
     if (ended->code >= 100 && ended->code < 600) {
         count(&counts->answers[ended->code / 100 - 1], 1);
     }

@@ -15,6 +15,7 @@ struct visit {
     const struct host *host; // NULL: none was found yet
     unsigned holders;        // the exchange, and who works for it elsewhere
     bool is_over;            // the exchange is
+    bool is_public;          // else the admin's, which is neither counted nor logged
     bool is_head;
     bool is_get;    // or HEAD
     bool has_begun; // to answer, in pieces
@@ -26,7 +27,7 @@ struct visit {
 
 // On a loop, inside `request`; NULL: memory ran out.
 struct visit *visit_begin(struct httpd *httpd, weir_http http,
-                          const struct weir_http_request *request);
+                          const struct weir_http_request *request, bool is_public);
 
 // The exchange is over: count, log, let go.
 void visit_ended(struct visit *visit, const struct weir_http_ended *ended);
