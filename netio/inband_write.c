@@ -11,7 +11,8 @@
 #include "netio/inband.h"
 
 #include "mem/assert.h"
-#include "mem/heap.h"
+#include "netio/carry.h"
+#include "netio/pieces.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -91,40 +92,12 @@ take_end_back(struct weir_inband *inband)
 /* ---- one write ---- */
 
 struct record {
+    struct wi_carry carry; // first: see wi_carry
     struct weir_inband *inband;
     uint64_t size;
-    weir_done_fn *done;
-    void *arg;
-    weir_release_fn *release;
-    void *release_arg;
-    struct weir_chain chain;
-    struct weir_shared *shared;
-    unsigned holders; // the completion, and the release of given memory
-    bool ends;        // the mark for the end is behind it
+    bool ends; // the mark for the end is behind it
     uint8_t last_header[WI_INBAND_HEADER];
 };
-
-static void
-drop(struct record *record)
-{
-    if (--record->holders == 0) {
-        wi_heap_free(record);
-    }
-}
-
-// The stream below refers to the bytes, and to the header in front of the last ones, no more.
-static void
-on_release(void *arg)
-{
-    struct record *record = arg;
-
-    weir_chain_return(&record->chain);
-    weir_shared_unref(record->shared);
-    if (record->release != NULL) {
-        record->release(record->release_arg);
-    }
-    drop(record);
-}
 
 // The write that ends the write side is over.
 static void
@@ -149,41 +122,31 @@ on_done(weir_stream stream, const struct weir_result *result, void *arg)
     own.sent = wi_inband_payload(result->sent, record->size);
     own.acked = wi_inband_payload(result->acked, record->size);
     wi_add_relaxed(&inband->sent, own.sent);
-    if (record->done != NULL) {
-        record->done(stream, &own, record->arg);
+    if (record->carry.done != NULL) {
+        record->carry.done(stream, &own, record->carry.arg);
     }
     if (record->ends) {
         after_end(inband, result);
     }
-    drop(record);
+    wi_carry_drop(&record->carry);
 }
 
 /* ---- laying a write out ---- */
 
 // The caller's bytes, piece by piece.
 struct source {
-    const struct iovec *iov;
-    unsigned iov_count;
-    struct weir_iter at, end; // of a chain
-    struct iovec rest;        // of the piece under way
+    struct wi_pieces pieces;
+    struct iovec rest; // of the piece under way
 };
 
 static struct iovec
 take_piece(struct source *source, size_t most)
 {
-    struct weir_segment segment;
     struct iovec piece;
 
-    while (source->rest.iov_len == 0) {
-        if (source->iov_count > 0) {
-            source->rest = *source->iov++;
-            source->iov_count--;
-        } else if (weir_iter_segment(&source->at, source->end, &segment)) {
-            source->rest = (struct iovec){(void *)(uintptr_t)segment.data, segment.size};
-        } else {
-            wi_assert(false); // the sizes were added up from the same pieces
-            return (struct iovec){NULL, most};
-        }
+    if (source->rest.iov_len == 0 && !wi_pieces_next(&source->pieces, &source->rest)) {
+        wi_assert(false); // the sizes were added up from the same pieces
+        return (struct iovec){NULL, most};
     }
     piece.iov_base = source->rest.iov_base;
     piece.iov_len = source->rest.iov_len < most ? source->rest.iov_len : most;
@@ -254,35 +217,22 @@ check(const struct weir_write *request)
 static int
 measure(const struct weir_write *request, uint64_t *ret_size, uint64_t *ret_pieces)
 {
-    uint64_t size = 0;
-    struct weir_segment segment;
+    int result = wi_pieces_size_of_array(request, ret_size);
 
-    *ret_pieces = request->iov_count;
-    for (unsigned index = 0; index < request->iov_count; index++) {
-        if ((request->iov[index].iov_base == NULL && request->iov[index].iov_len > 0) ||
-            request->iov[index].iov_len > SSIZE_MAX - size) {
-            return -EINVAL;
-        }
-        size += request->iov[index].iov_len;
+    if (result < 0) {
+        return result;
     }
     if (request->chain != NULL) {
-        struct weir_iter at = weir_chain_begin(request->chain);
-
-        while (weir_iter_segment(&at, weir_chain_end(request->chain), &segment)) {
-            size += segment.size;
-            ++*ret_pieces;
-        }
+        *ret_size = weir_chain_size(request->chain);
+    } else if (request->shared != NULL) {
+        *ret_size = weir_shared_size(request->shared);
     }
-    if (request->shared != NULL) {
-        size = weir_shared_size(request->shared);
-        *ret_pieces = 1;
-    }
-    *ret_size = size;
-    return *ret_pieces + 2 * wi_inband_frames(size) + 1 > UINT_MAX ? -EINVAL : 0;
+    *ret_pieces = wi_pieces_count(request);
+    return *ret_pieces + 2 * wi_inband_frames(*ret_size) + 1 > UINT_MAX ? -EINVAL : 0;
 }
 
-// What the stream below is asked for. The caller's chain is the record's from here on, and it has a
-// reference of its own to a shared payload.
+// What the stream below is asked for. What is given goes with the record; what is lent stays the
+// caller's, and complete when it is.
 static struct weir_write
 translate(struct record *record, const struct weir_write *request)
 {
@@ -290,30 +240,19 @@ translate(struct record *record, const struct weir_write *request)
 
     own.flags &= ~(unsigned)WEIR_FIN;
     own.chain = NULL;
+    own.shared = NULL;
     own.done = on_done;
     own.arg = record;
     if (own.tear == WEIR_TEAR_STOP) {
         own.tear = WEIR_TEAR_FINISH; // a frame is never cut
     }
-    if (request->chain != NULL) {
-        own.flags |= WEIR_GIVE;
-        record->chain = *request->chain;
-        *request->chain = (struct weir_chain){NULL, NULL};
-    }
-    own.shared = NULL;
-    if (request->shared != NULL) {
-        own.flags |= WEIR_GIVE;
-        record->shared = weir_shared_ref(request->shared);
-    }
-    if (own.flags & WEIR_GIVE) {
-        own.release = on_release;
-        own.release_arg = record;
-        record->holders = 2;
+    if (request->chain != NULL || request->shared != NULL || (request->flags & WEIR_GIVE)) {
+        wi_carry_take(&record->carry, request, &own);
     }
     return own;
 }
 
-// Inside the gate. The result is weir_write()'s.
+// Inside the gate. The result is weir_write()'s; the record goes with it.
 static int
 submit(struct record *record, const struct weir_write *request, uint64_t pieces, weir_op *ret_op)
 {
@@ -321,19 +260,14 @@ submit(struct record *record, const struct weir_write *request, uint64_t pieces,
     struct weir_inband *inband = record->inband;
     uint64_t room = pieces + 2 * wi_inband_frames(record->size) + 1;
     struct iovec *iov = room <= PIECES_INSIDE ? inside : wi_heap_alloc(room * sizeof(*iov));
-    struct source source = {.iov = request->iov, .iov_count = request->iov_count};
+    struct source source = {.pieces = wi_pieces_of(request)};
     uint64_t size = record->size;
     struct weir_write own;
     int result;
 
     if (iov == NULL) {
+        wi_heap_free(record);
         return -ENOMEM;
-    }
-    if (request->chain != NULL) {
-        source.at = weir_chain_begin(request->chain);
-        source.end = weir_chain_end(request->chain);
-    } else if (request->shared != NULL) {
-        source.rest = (struct iovec){weir_shared_data(request->shared), size};
     }
     own = translate(record, request);
     own.iov = iov;
@@ -342,14 +276,10 @@ submit(struct record *record, const struct weir_write *request, uint64_t pieces,
     result = weir_write(inband->stream, &own, ret_op); // 0: the record may be gone already
     if (result < 0) {
         wi_sub_relaxed(&inband->accepted, size);
-        weir_shared_unref(record->shared);
-        if (request->chain != NULL) {
-            *request->chain = record->chain;
-        }
     } else if (result == 1) {
         wi_add_relaxed(&inband->sent, size);
-        drop(record);
     }
+    wi_carry_settle(&record->carry, request, result);
     if (iov != inside) {
         wi_heap_free(iov);
     }
@@ -374,17 +304,9 @@ write_inside(struct weir_inband *inband, const struct weir_write *request, weir_
     }
     record->inband = inband;
     record->size = size;
-    record->done = request->done;
-    record->arg = request->arg;
-    record->release = request->release;
-    record->release_arg = request->release_arg;
-    record->holders = 1;
     record->ends = ends;
-    result = submit(record, request, pieces, ret_op);
-    if (result < 0) {
-        wi_heap_free(record);
-    }
-    return result;
+    wi_carry_init(&record->carry, request);
+    return submit(record, request, pieces, ret_op);
 }
 
 int

@@ -6,6 +6,7 @@
 #include "mem/heap.h"
 #include "mem/shared.h"
 #include "netio/net.h"
+#include "netio/pieces.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -15,27 +16,6 @@
 #define FLAGS_WITH_FIN_BARRED (WEIR_MORE | WEIR_SOME | WEIR_NOWAIT | WEIR_PRIORITY)
 
 /* ---- is the request sound? ---- */
-
-static int
-size_of_pieces(const struct weir_write *request, uint64_t *ret_size)
-{
-    uint64_t size = 0;
-
-    if (request->iov == NULL && request->iov_count != 0) {
-        return -EINVAL;
-    }
-    for (unsigned i = 0; i < request->iov_count; i++) {
-        const struct iovec *piece = &request->iov[i];
-
-        if (piece->iov_len > (uint64_t)SSIZE_MAX - size ||
-            (piece->iov_base == NULL && piece->iov_len != 0)) {
-            return -EINVAL;
-        }
-        size += piece->iov_len;
-    }
-    *ret_size = size;
-    return 0;
-}
 
 static int
 size_of_chain(const struct weir_chain *chain, uint64_t *ret_size)
@@ -86,7 +66,7 @@ size_of_request(const struct weir_write *request, uint64_t *ret_size)
                    ? -EINVAL
                    : 0;
     }
-    return size_of_pieces(request, ret_size);
+    return wi_pieces_size_of_array(request, ret_size);
 }
 
 static int

@@ -2,8 +2,9 @@
 
 #include "netio/http/frame.h"
 
-#include "mem/heap.h"
+#include "netio/carry.h"
 #include "netio/http/serve.h"
+#include "netio/pieces.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -16,17 +17,11 @@
 
 /* One operation's memory above the stream's: what its framing and its completion need. */
 struct piece {
+    struct wi_carry carry; // first: see wi_carry
     weir_http http;
     struct wi_http_conn *conn;
-    weir_done_fn *done;
-    void *arg;
-    weir_release_fn *release;
-    void *release_arg;
-    struct weir_chain chain;
-    struct weir_shared *shared;
     uint64_t payload;
     size_t prefix_size;
-    unsigned refs; // by the completion, and by the release where there is one: both on one thread
     bool is_end;
     bool is_needed;
     bool is_counted;
@@ -35,25 +30,6 @@ struct piece {
 };
 
 /* ---- is the request sound? ---- */
-
-static int
-size_of_pieces(const struct weir_write *request, uint64_t *ret_size)
-{
-    uint64_t size = 0;
-
-    if (request->iov == NULL && request->iov_count != 0) {
-        return -EINVAL;
-    }
-    for (unsigned i = 0; i < request->iov_count; i++) {
-        if (request->iov[i].iov_len > (uint64_t)SSIZE_MAX - size ||
-            (request->iov[i].iov_base == NULL && request->iov[i].iov_len != 0)) {
-            return -EINVAL;
-        }
-        size += request->iov[i].iov_len;
-    }
-    *ret_size = size;
-    return 0;
-}
 
 int
 wi_http_check_body(const struct weir_write *request, uint64_t *ret_size)
@@ -82,7 +58,7 @@ wi_http_check_body(const struct weir_write *request, uint64_t *ret_size)
     if ((request->flags & WEIR_GIVE) && request->release == NULL) {
         return -EINVAL;
     }
-    return size_of_pieces(request, ret_size);
+    return wi_pieces_size_of_array(request, ret_size);
 }
 
 /* ---- a piece's life ---- */
@@ -99,18 +75,14 @@ piece_make(struct wi_http_conn *conn, uint64_t entered, const struct wi_http_fra
     *piece = (struct piece){
         .http = wi_http_handle_of(conn, entered),
         .conn = conn,
-        .done = request->done,
-        .arg = request->arg,
-        .release = request->flags & WEIR_GIVE ? request->release : NULL,
-        .release_arg = request->release_arg,
         .payload = frame->payload,
         .prefix_size = frame->prefix_size,
-        .refs = 1,
         .is_end = frame->is_end,
         .is_needed = frame->is_needed,
         .is_counted = frame->is_counted,
         .is_dropped = frame->is_dropped,
     };
+    wi_carry_init(&piece->carry, request);
     if (frame->prefix_size != 0) {
         memcpy(piece->bytes, frame->prefix, frame->prefix_size);
     }
@@ -118,27 +90,6 @@ piece_make(struct wi_http_conn *conn, uint64_t entered, const struct wi_http_fra
         memcpy(piece->bytes + frame->prefix_size, frame->suffix, frame->suffix_size);
     }
     return piece;
-}
-
-static void
-piece_drop(struct piece *piece)
-{
-    if (--piece->refs == 0) {
-        wi_heap_free(piece);
-    }
-}
-
-static void
-piece_release(void *arg)
-{
-    struct piece *piece = arg;
-
-    weir_chain_return(&piece->chain);
-    weir_shared_unref(piece->shared);
-    if (piece->release != NULL) {
-        piece->release(piece->release_arg);
-    }
-    piece_drop(piece);
 }
 
 // Of a count of the stream's, the caller's bytes.
@@ -169,11 +120,11 @@ piece_done(weir_stream stream, const struct weir_result *result, void *arg)
     if (piece->is_counted && told.sent < piece->payload) {
         sent.give_back = piece->payload - told.sent;
     }
-    if (piece->done != NULL) {
-        piece->done(stream, &told, piece->arg);
+    if (piece->carry.done != NULL) {
+        piece->carry.done(stream, &told, piece->carry.arg);
     }
     wi_http_conn_sent(piece->conn, piece->http, stream, &sent);
-    piece_drop(piece);
+    wi_carry_drop(&piece->carry);
 }
 
 /* ---- sending ---- */
@@ -203,48 +154,18 @@ stream_request(const struct wi_http_frame *frame, const struct weir_write *reque
     return write;
 }
 
-static unsigned
-chain_pieces(const struct weir_chain *chain, struct iovec *iov, unsigned room)
-{
-    struct weir_iter at = weir_chain_begin(chain);
-    struct weir_iter end = weir_chain_end(chain);
-    struct weir_segment segment;
-    unsigned count = 0;
-
-    while (chain->head != NULL && weir_iter_segment(&at, end, &segment)) {
-        if (count < room) {
-            iov[count] = (struct iovec){(void *)(uintptr_t)segment.data, segment.size};
-        }
-        count++;
-    }
-    return count;
-}
-
-static unsigned
-count_pieces(const struct wi_http_frame *frame, const struct weir_write *request)
-{
-    if (frame->is_dropped) {
-        return 0;
-    }
-    return request->chain != NULL    ? chain_pieces(request->chain, NULL, 0)
-           : request->shared != NULL ? 1
-                                     : request->iov_count;
-}
-
 static void
-fill_pieces(struct iovec *iov, unsigned count, const struct piece *piece,
-            const struct wi_http_frame *frame, const struct weir_write *request)
+fill_pieces(struct iovec *iov, const struct piece *piece, const struct wi_http_frame *frame,
+            const struct weir_write *request)
 {
-    iov[0] = (struct iovec){(void *)(uintptr_t)piece->bytes, frame->prefix_size};
-    if (count != 0 && request->chain != NULL) {
-        chain_pieces(request->chain, iov + 1, count);
-    } else if (count != 0 && request->shared != NULL) {
-        iov[1] =
-            (struct iovec){weir_shared_data(request->shared), weir_shared_size(request->shared)};
-    } else if (count != 0) {
-        memcpy(iov + 1, request->iov, count * sizeof(iov[0]));
+    struct wi_pieces pieces = wi_pieces_of(request);
+    struct iovec bytes;
+
+    *iov++ = (struct iovec){(void *)(uintptr_t)piece->bytes, frame->prefix_size};
+    while (!frame->is_dropped && wi_pieces_next(&pieces, &bytes)) {
+        *iov++ = bytes;
     }
-    iov[count + 1] =
+    *iov =
         (struct iovec){(void *)(uintptr_t)(piece->bytes + frame->prefix_size), frame->suffix_size};
 }
 
@@ -258,30 +179,10 @@ submit(struct wi_http_conn *conn, struct piece *piece, const struct weir_write *
     write->done = piece_done;
     write->arg = piece;
     if (!(write->flags & WEIR_COPY)) {
-        write->flags |= WEIR_GIVE;
-        write->release = piece_release;
-        write->release_arg = piece;
-        piece->refs = 2;
-        if (request->chain != NULL) {
-            piece->chain = *request->chain;
-        } else if (request->shared != NULL) {
-            piece->shared = weir_shared_ref(request->shared);
-        }
+        wi_carry_take(&piece->carry, request, write);
     }
     result = weir_write(wi_http_stream(conn), write, ret_op);
-    if (result < 0) {
-        if (request->shared != NULL && piece->refs == 2) {
-            weir_shared_unref(piece->shared);
-        }
-        wi_heap_free(piece);
-        return result;
-    }
-    if (request->chain != NULL) {
-        *request->chain = (struct weir_chain){NULL, NULL};
-    }
-    if (result == 1) { // done inside: no completion; the release has been
-        piece_drop(piece);
-    }
+    wi_carry_settle(&piece->carry, request, result);
     return result;
 }
 
@@ -290,7 +191,7 @@ send_memory(struct wi_http_conn *conn, uint64_t entered, const struct wi_http_fr
             const struct weir_write *request, weir_op *ret_op)
 {
     struct weir_write write = stream_request(frame, request);
-    unsigned count = count_pieces(frame, request);
+    unsigned count = frame->is_dropped ? 0 : wi_pieces_count(request);
     struct piece *piece = piece_make(conn, entered, frame, request);
     struct iovec few[PIECES_MAX];
     struct iovec *iov = few;
@@ -306,7 +207,7 @@ send_memory(struct wi_http_conn *conn, uint64_t entered, const struct wi_http_fr
         wi_heap_free(piece);
         return -ENOMEM;
     }
-    fill_pieces(iov, count, piece, frame, request);
+    fill_pieces(iov, piece, frame, request);
     write.iov = iov;
     write.iov_count = count + 2;
     if (count == 0 && frame->prefix_size + frame->suffix_size == 0) {
@@ -351,7 +252,7 @@ send_middle(struct wi_http_conn *conn, uint64_t entered, const struct wi_http_fr
     if (piece == NULL) {
         return -ENOMEM;
     }
-    piece->release = NULL; // the stream's operation carries the caller's own
+    piece->carry.release = NULL; // the stream's operation carries the caller's own
     write.tear = bare.is_needed ? WEIR_TEAR_NEEDED : write.tear;
     write.flags &= ~(unsigned)WEIR_INLINE_OK;
     write.flags |= frame->suffix_size != 0 ? (unsigned)WEIR_MORE : 0;
