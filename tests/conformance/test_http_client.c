@@ -326,6 +326,70 @@ head_and_304_have_no_body_whatever_they_say(void **state)
     }
 }
 
+// nng's tests of its chunk parser (N-T15), each whole and byte by byte.
+static void
+chunks_of_each_form_are_decoded_and_bad_ones_are_errors(void **state)
+{
+    static const struct {
+        const char *text;
+        int status;
+        const char *body;
+    } chunks[] = {
+        {"5\r\nhello\r\n0\r\n\r\n", 0, "hello"},
+        {"0\r\n\r\n", 0, ""},
+        {"A\r\n0123456789\r\n0\r\n\r\n", 0, "0123456789"}, // hex of either case
+        {"00000a\r\n0123456789\r\n0\r\n\r\n", 0, "0123456789"},
+        {"2;name=value\r\nab\r\n1;x\r\nc\r\n0;y=\"z\"\r\n\r\n", 0, "abc"}, // extensions
+        {"2\r\nab\r\n0\r\nX-One: 1\r\nX-Two: 2\r\n\r\n", 0, "ab"},         // trailers
+        {"5\r\nhelloX\r\n0\r\n\r\n", -EPROTO, NULL},                       // no end of the data
+        {"5\r\nhell\r\n0\r\n\r\n", -EPROTO, NULL},
+        {"2\nab\r\n0\r\n\r\n", -EPROTO, NULL}, // a line feed alone
+        {"2;a\nab\r\n0\r\n\r\n", -EPROTO, NULL},
+        {"zz\r\nab\r\n0\r\n\r\n", -EPROTO, NULL},
+        {"\r\nab\r\n0\r\n\r\n", -EPROTO, NULL}, // no length
+        {"-2\r\nab\r\n0\r\n\r\n", -EPROTO, NULL},
+        {"2\r\nab\r\n0\r\nX One: 1\r\n\r\n", -EPROTO, NULL}, // a trailer's name
+        {"2\r\nab\r\n0\r\nX-One\r\n\r\n", -EPROTO, NULL},
+        {"10000000000000000\r\nab", -EPROTO, NULL}, // more than a number holds
+        {"ffffffffffffffff\r\nab", -EMSGSIZE, NULL},
+        {"65\r\n", -EMSGSIZE, NULL}, // above the bound
+        {"64\r\n0123456789", -ENODATA, NULL},
+    };
+    struct agent *agent =
+        agent_open(state, (struct weir_http_client_options){.limits = {.body_max = 100}});
+
+    for (unsigned i = 0; i < 2 * sizeof(chunks) / sizeof(chunks[0]); i++) {
+        const char *text = chunks[i / 2].text;
+        int peer;
+
+        agent->answer_count = 0;
+        memset(agent->answers, 0, sizeof(agent->answers));
+        transact(agent, NULL, "/1", 1);
+        peer = transport_accept(agent->fixture, agent->listener);
+        expect(agent, peer, "GET /1 HTTP/1.1\r\nHost: example\r\n\r\n");
+        answer(agent, peer,
+               "HTTP/1.1 200 OK\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n");
+        if (i % 2 == 0) {
+            answer(agent, peer, text);
+        }
+        for (; i % 2 != 0 && *text != '\0' && agent->answer_count == 0; text++) {
+            peer_write(agent->fixture, peer, text, 1);
+            fixture_settle(agent->fixture);
+        }
+        if (chunks[i / 2].status == -ENODATA) {
+            peer_finish(agent->fixture, peer);
+        }
+        wait_answers(agent, 1);
+        if (agent->answers[0].status != chunks[i / 2].status) {
+            fixture_fail(agent->fixture, "%d for %s", agent->answers[0].status, chunks[i / 2].text);
+        }
+        if (chunks[i / 2].body != NULL) {
+            assert_string_equal(agent->answers[0].body, chunks[i / 2].body);
+        }
+        fixture_close_fd(agent->fixture, peer);
+    }
+}
+
 static void
 bad_answers_are_errors(void **state)
 {
@@ -513,6 +577,7 @@ main(void)
         EACH(chunks_are_decoded_and_a_body_may_end_with_the_connection),
         ONCE(head_and_304_have_no_body_whatever_they_say),
         EACH(bad_answers_are_errors),
+        ONCE(chunks_of_each_form_are_decoded_and_bad_ones_are_errors),
         ONCE(a_deadline_spans_all_of_it),
         ONCE(a_response_that_does_not_come_is_given_up),
         ONCE(redirects_are_followed_only_when_asked),
