@@ -424,10 +424,7 @@ wi_stream_read(struct wi_loop *loop, struct wi_stream *stream)
         ssize_t size;
 
         if (budget == 0) {
-            wi_stream_needs_later(loop, stream);
-            if (stream->extra != NULL) {
-                stream->extra->is_read_later = true;
-            }
+            wi_stream_reads_later(loop, stream);
             return;
         }
         if (begins_to_rest(loop, stream)) {

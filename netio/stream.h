@@ -258,6 +258,8 @@ struct wi_stream_extra *wi_stream_need_extra(struct wi_stream *stream);
 
 /** Loop thread. Its budget of this turn is used up: work and reading go on in the next one. */
 void wi_stream_needs_later(struct wi_loop *loop, struct wi_stream *stream);
+/** Likewise, by reading: until then nothing is read, whatever asks for it. */
+void wi_stream_reads_later(struct wi_loop *loop, struct wi_stream *stream);
 
 /** Loop thread. The stream goes: it must not be found in that list. */
 void wi_stream_forget_later(struct wi_loop *loop, struct wi_stream *stream);

@@ -145,6 +145,15 @@ wi_stream_needs_later(struct wi_loop *loop, struct wi_stream *stream)
 }
 
 void
+wi_stream_reads_later(struct wi_loop *loop, struct wi_stream *stream)
+{
+    wi_stream_needs_later(loop, stream);
+    if (stream->extra != NULL) {
+        stream->extra->is_read_later = true;
+    }
+}
+
+void
 wi_stream_forget_later(struct wi_loop *loop, struct wi_stream *stream)
 {
     struct wi_stream **link = &wi_net_of(loop)->later;
