@@ -5,7 +5,9 @@
 #include "tests/lib/fixture.h"
 #include "tests/lib/http.h"
 
+#include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 
 enum { KIB = 1024, MIB = 1024 * 1024 };
 
@@ -206,6 +208,330 @@ a_swallowing_connection_reports_success(void **state) // C-mode: K24 to K26
     assert_true(site->ended.status < 0); // the reason stays readable
 }
 
+// ---- sends (K-T8, K-T9) ------------------------------------------------------------------------
+
+// In place of three writes under way: a turn sends so much of one connection, whoever wrote it.
+static void
+a_turn_sends_no_more_of_a_response_than_its_budget(void **state)
+{
+    enum { BUDGET = 256 * KIB, SLACK = 128 * KIB };
+    struct site *site =
+        site_open(state, &(struct site_options){.request = defer, .stream.send_buffer = 16 * MIB});
+    int peer = site_connect(site);
+    struct recorder *recorder = recorder_make(site->fixture);
+    struct weir_http_head head = site_head();
+    struct weir_write nothing = {0};
+    uint64_t before;
+    uint64_t most = 0;
+
+    peer_write_text(site, peer, "GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+    site_wait_requests(site, 1);
+    fixture_settle(site->fixture);
+    assert_status(weir_http_respond(site->http, &head, &nothing, NULL), 0);
+    for (unsigned tag = 1; tag <= 4; tag++) {
+        assert_status(write_at(site, 2 * MIB, WEIR_SENT, (weir_token){0}, recorder, tag), 0);
+    }
+    before = fixture_stats(site->fixture).bytes_sent;
+    for (unsigned turn = 0; turn < 20; turn++) {
+        uint64_t after;
+
+        fixture_turn(site->fixture);
+        after = fixture_stats(site->fixture).bytes_sent;
+        most = after - before > most ? after - before : most;
+        before = after;
+    }
+    assert_true(most > 0 && most <= BUDGET + SLACK);
+    peer_expect_text(site, peer, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+    for (unsigned tag = 1; tag <= 4; tag++) {
+        read_chunk(site, peer, "200000\r\n", 2 * MIB);
+    }
+    recorder_wait(recorder, 4);
+}
+
+static void
+writes_are_aggregated(void **state)
+{
+    struct site *site = site_open(state, &(struct site_options){.request = defer});
+    int peer = site_connect(site);
+    struct recorder *recorder = recorder_make(site->fixture);
+    struct weir_http_head head = site_head();
+    struct weir_write nothing = {0};
+    uint64_t before;
+
+    peer_write_text(site, peer, "GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+    site_wait_requests(site, 1);
+    fixture_settle(site->fixture);
+    before = fixture_stats(site->fixture).system_sends;
+    assert_status(weir_http_respond(site->http, &head, &nothing, NULL), 0);
+    for (unsigned tag = 1; tag <= 5; tag++) {
+        assert_status(write_at(site, 10, WEIR_SENT, (weir_token){0}, recorder, tag), 0);
+    }
+    assert_status(weir_http_end(site->http, NULL, 0, NULL, NULL), 0);
+    recorder_wait(recorder, 5);
+    assert_int_equal(fixture_stats(site->fixture).system_sends - before, 1);
+    peer_expect_text(site, peer, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+    for (unsigned tag = 1; tag <= 5; tag++) {
+        read_chunk(site, peer, "a\r\n", 10);
+    }
+    peer_expect_text(site, peer, "0\r\n\r\n");
+}
+
+// ---- more of the budget (K-T3, K-T6) -----------------------------------------------------------
+
+static void
+writes_dont_complete_immediately_including_non_immediate(void **state)
+{
+    struct recorder *recorder;
+    struct site *site;
+    int peer = open_blocked(state, (struct site_options){0}, &site, &recorder);
+    struct weir_iter iter;
+
+    assert_status(write_at(site, 2 * MIB, WEIR_SENT, (weir_token){0}, recorder, 1), 0);
+    assert_status(weir_http_produce(site->http, &iter), 0);
+    assert_status(weir_iter_append(&iter, fixture_memory(site->fixture, 40 * KIB), 40 * KIB), 0);
+    assert_status(weir_http_commit(site->http, iter,
+                                   &(struct weir_write){.level = WEIR_ACCEPTED,
+                                                        .done = recorder_done,
+                                                        .arg = recorder_tag(recorder, 2)},
+                                   NULL),
+                  0);
+    assert_status(write_at(site, 40 * KIB, WEIR_ACCEPTED, (weir_token){0}, recorder, 3), 0);
+    fixture_settle(site->fixture);
+    assert_true(recorder_has(recorder, 2));
+    assert_false(recorder_has(recorder, 3)); // what was produced counts
+    read_chunk(site, peer, "200000\r\n", 2 * MIB);
+    read_chunk(site, peer, "a000\r\n", 40 * KIB);
+    read_chunk(site, peer, "a000\r\n", 40 * KIB);
+    recorder_wait(recorder, 3);
+}
+
+static void
+writes_dont_get_completed_too_quickly(void **state)
+{
+    struct recorder *recorder;
+    struct site *site;
+    int peer = open_blocked(state, (struct site_options){0}, &site, &recorder);
+
+    assert_status(write_at(site, 2 * MIB, WEIR_SENT, (weir_token){0}, recorder, 1), 0);
+    assert_status(write_at(site, 40 * KIB, WEIR_ACCEPTED, (weir_token){0}, recorder, 2), 0);
+    assert_status(write_at(site, 500 * KIB, WEIR_ACCEPTED, (weir_token){0}, recorder, 3), 0);
+    assert_status(write_at(site, 10 * KIB, WEIR_ACCEPTED, (weir_token){0}, recorder, 4), 0);
+    fixture_settle(site->fixture);
+    assert_true(recorder_has(recorder, 2));
+    assert_false(recorder_has(recorder, 3));
+    read_chunk(site, peer, "200000\r\n", 2 * MIB);
+    read_chunk(site, peer, "a000\r\n", 40 * KIB);
+    fixture_settle(site->fixture);
+    assert_false(recorder_has(recorder, 3)); // larger than the budget: when it is out itself
+    assert_false(recorder_has(recorder, 4));
+    read_chunk(site, peer, "7d000\r\n", 500 * KIB);
+    recorder_wait(recorder, 4);
+    read_chunk(site, peer, "2800\r\n", 10 * KIB);
+}
+
+// ---- bodies over many blocks (K-T13) -----------------------------------------------------------
+
+enum { FRAGMENTS = 67 };
+
+struct fragments {
+    size_t size;
+    uint8_t bytes[512];
+    struct weir_chain chain;
+    bool has_come;
+};
+
+static size_t
+fragment_size(unsigned index)
+{
+    static const size_t first[] = {34, 25, 197};
+
+    return index < 3 ? first[index] : 4;
+}
+
+static void
+on_fragments(weir_http http, struct weir_http_read_result *result, void *arg)
+{
+    struct fragments *fragments = arg;
+
+    (void)http;
+    fragments->chain = result->chain;
+    fragments->has_come = result->status == 0;
+}
+
+static bool
+fragments_came(void *arg)
+{
+    return ((struct fragments *)arg)->has_come;
+}
+
+// Every byte value, in pieces, each a chunk of its own and shown to the loop alone; then iterators
+// over what was read find, measure and copy as over one piece of memory.
+static void
+a_body_in_fragments_is_one_body(void **state)
+{
+    struct site *site = site_open(state, &(struct site_options){.request = defer, .pulls = true});
+    int peer = site_connect(site);
+    struct fragments *fragments = fixture_memory(site->fixture, sizeof(*fragments));
+    struct weir_http_read read = {
+        .size = 512, .size_min = 512, .done = on_fragments, .arg = fragments};
+    struct weir_iter begin, end;
+    uint8_t copy[512];
+    size_t length;
+
+    for (unsigned i = 0; i < sizeof(fragments->bytes); i++) {
+        fragments->bytes[i] = (uint8_t)i;
+    }
+    peer_write_text(site, peer, "PUT / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n");
+    site_wait_requests(site, 1);
+    fixture_settle(site->fixture);
+    assert_status(weir_http_read(site->http, &read, NULL), 0);
+    for (unsigned i = 0; i < FRAGMENTS; i++) {
+        char line[8];
+
+        snprintf(line, sizeof(line), "%zx\r\n", fragment_size(i));
+        peer_write_text(site, peer, line);
+        peer_write(site->fixture, peer, fragments->bytes + fragments->size, fragment_size(i));
+        peer_write_text(site, peer, "\r\n");
+        fragments->size += fragment_size(i);
+        fixture_settle(site->fixture);
+    }
+    assert_int_equal(fragments->size, 512);
+    peer_write_text(site, peer, "0\r\n\r\n");
+    fixture_turn_until(site->fixture, fragments_came, fragments);
+    begin = weir_chain_begin(&fragments->chain);
+    end = weir_chain_end(&fragments->chain);
+    assert_status(weir_iter_length(begin, end, &length), 0);
+    assert_int_equal(length, 512);
+    for (unsigned value = 0; value < 256; value++) {
+        struct weir_iter at = begin;
+        size_t before;
+
+        assert_int_equal(weir_iter_seek(&at, (uint8_t)value, (uint8_t)value, (uint8_t)value),
+                         value);
+        assert_status(weir_iter_length(begin, at, &before), 0);
+        assert_int_equal(before, value); // the first of the two
+    }
+    assert_int_equal(weir_iter_copy_out(&begin, copy, sizeof(copy)), 512);
+    assert_memory_equal(copy, fragments->bytes, 512);
+    weir_chain_return(&fragments->chain);
+    assert_status(site_answer(site->http, 200, "ok"), 0);
+    peer_expect_text(site, peer, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+}
+
+// ---- methods and versions (K-T14) --------------------------------------------------------------
+
+static void
+gets_known_method(void **state)
+{
+    static const char *const methods[] = {
+        "GET",       "HEAD",  "POST", "PUT",  "DELETE", "OPTIONS", "TRACE",  "PATCH", "PROPFIND",
+        "PROPPATCH", "MKCOL", "COPY", "MOVE", "LOCK",   "UNLOCK",  "REPORT", "MERGE", "M-SEARCH"};
+    static const char *const unknown[] = {"get", "GETT", "GE", "FOO", "Post", "HEADER"};
+    struct site *site = site_open(state, &(struct site_options){0});
+    int peer = site_connect(site);
+    char text[96];
+
+    for (unsigned i = 0; i < sizeof(methods) / sizeof(methods[0]); i++) {
+        snprintf(text, sizeof(text), "%s / HTTP/1.1\r\nHost: x\r\n\r\n", methods[i]);
+        peer_write_text(site, peer, text);
+        peer_expect_text(site, peer, "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nX-Path: /\r\n\r\n");
+        if (strcmp(methods[i], "HEAD") != 0) {
+            peer_expect_text(site, peer, "/");
+        }
+        assert_string_equal(site->method, methods[i]);
+    }
+    for (unsigned i = 0; i < sizeof(unknown) / sizeof(unknown[0]); i++) {
+        int other = site_connect(site);
+
+        snprintf(text, sizeof(text), "%s / HTTP/1.1\r\nHost: x\r\n\r\n", unknown[i]);
+        peer_write_text(site, other, text);
+        peer_expect_text(site, other, "HTTP/1.1 400 ");
+    }
+}
+
+static void
+gets_known_version(void **state)
+{
+    static const struct {
+        const char *version;
+        const char *answer;
+    } versions[] = {
+        {"HTTP/1.1", "HTTP/1.1 200 "}, {"HTTP/1.0", "HTTP/1.1 200 "}, {"HTTP/0.9", "HTTP/1.1 505 "},
+        {"HTTP/2.0", "HTTP/1.1 505 "}, {"HTTP/1.2", "HTTP/1.1 505 "}, {"HTTP/3.0", "HTTP/1.1 505 "},
+        {"http/1.1", "HTTP/1.1 400 "}, {"HTTP/1,1", "HTTP/1.1 "},     {"HTTP1.1", "HTTP/1.1 400 "},
+    };
+    struct site *site = site_open(state, &(struct site_options){0});
+
+    for (unsigned i = 0; i < sizeof(versions) / sizeof(versions[0]); i++) {
+        int peer = site_connect(site);
+        char text[64];
+
+        snprintf(text, sizeof(text), "GET / %s\r\nHost: x\r\n\r\n", versions[i].version);
+        peer_write_text(site, peer, text);
+        peer_expect_text(site, peer, versions[i].answer);
+    }
+    assert_int_equal(site->requests, 2);
+}
+
+// ---- harmless (K-T17, K-T18) -------------------------------------------------------------------
+
+static void
+pause_and_resume_twice(struct site *site, weir_http http, const struct weir_http_request *request)
+{
+    int *results = site->arg;
+
+    (void)request;
+    for (unsigned i = 0; i < 2; i++) {
+        results[i] = weir_http_pause(http);
+        results[2 + i] = i == 1 ? weir_http_resume(http) : 0;
+    }
+    results[4] = weir_http_resume(http);
+}
+
+static void
+read_stop_is_idempotent(void **state)
+{
+    struct site *site = site_open(state, &(struct site_options){.request = pause_and_resume_twice});
+    int peer = site_connect(site);
+    int results[5] = {1, 1, 1, 1, 1};
+
+    site->arg = results;
+    peer_write_text(site, peer, "PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nhello");
+    site_wait_requests(site, 1);
+    fixture_settle(site->fixture);
+    for (unsigned i = 0; i < 5; i++) {
+        assert_status(results[i], 0);
+    }
+    assert_int_equal(site->body_size, 5);
+    assert_int_equal(site->body_ends, 1);
+    assert_status(site_answer(site->http, 200, "ok"), 0);
+    peer_expect_text(site, peer, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+}
+
+static void
+does_not_throw_for_null_buffers(void **state)
+{
+    struct recorder *recorder;
+    struct site *site;
+    int peer = open_blocked(state, (struct site_options){0}, &site, &recorder);
+    struct iovec empty = {NULL, 0};
+    struct iovec missing = {NULL, 1};
+    struct weir_write write = {.iov = &empty, .iov_count = 1};
+
+    assert_status(weir_http_write(site->http, NULL, NULL), -EINVAL);
+    assert_status(weir_http_write(site->http, &(struct weir_write){0}, NULL), 0);
+    assert_status(weir_http_write(site->http, &write, NULL), 0);
+    write.iov = &missing;
+    assert_status(weir_http_write(site->http, &write, NULL), -EINVAL);
+    write.iov = NULL;
+    assert_status(weir_http_write(site->http, &write, NULL), -EINVAL);
+    assert_status(weir_http_read(site->http, NULL, NULL), -EINVAL);
+    assert_status(write_at(site, 3, WEIR_SENT, (weir_token){0}, recorder, 1), 0);
+    read_chunk(site, peer, "3\r\n", 3); // and nothing came of the others
+    assert_status(weir_http_end(site->http, NULL, 0, NULL, NULL), 0);
+    peer_expect_text(site, peer, "0\r\n\r\n");
+}
+
 // ---- peers that hardly read (K-T21) ------------------------------------------------------------
 
 static void
@@ -220,6 +546,35 @@ connection_closed_when_response_does_not_satisfy_minimum_data_rate(void **state)
     recorder_wait(recorder, 1);
     assert_true(recorder_of(recorder, 1).status < 0);
     assert_true(recorder_of(recorder, 1).sent < 2 * MIB);
+    site_wait_ended(site, 1);
+    assert_status(site->ended.status, -ETIMEDOUT);
+    peer_expect_reset(site->fixture, peer);
+}
+
+// The peer sends all it can and reads nothing; the program waits for its write before it reads on.
+static void
+connection_closed_when_both_request_and_response_experience_back_pressure(void **state)
+{
+    struct site *site = site_open(state, &(struct site_options){.request = defer,
+                                                                .pulls = true,
+                                                                .small = true,
+                                                                .limits = {.grace_ns = MS(200)}});
+    int peer = site_connect_small(site);
+    struct recorder *recorder = recorder_make(site->fixture);
+    struct weir_http_head head = site_head();
+    struct weir_write nothing = {0};
+    static const char block[16 * KIB];
+
+    peer_write_text(site, peer, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 33000000\r\n\r\n");
+    site_wait_requests(site, 1);
+    fixture_settle(site->fixture);
+    assert_status(weir_http_respond(site->http, &head, &nothing, NULL), 0);
+    assert_status(write_at(site, 2 * MIB, WEIR_SENT, (weir_token){0}, recorder, 1), 0);
+    while (send(peer, block, sizeof(block), MSG_DONTWAIT | MSG_NOSIGNAL) > 0) {
+        fixture_settle(site->fixture);
+    }
+    recorder_wait(recorder, 1);
+    assert_true(recorder_of(recorder, 1).status < 0);
     site_wait_ended(site, 1);
     assert_status(site->ended.status, -ETIMEDOUT);
     peer_expect_reset(site->fixture, peer);
@@ -292,6 +647,16 @@ main(void)
         EACH(only_writes_requesting_cancellation_are_errored_on_cancellation),
         EACH(failed_write_completes_or_cancels_all_pending_tasks),
         ONCE(a_swallowing_connection_reports_success),
+        EACH(a_turn_sends_no_more_of_a_response_than_its_budget),
+        EACH(writes_are_aggregated),
+        EACH(writes_dont_complete_immediately_including_non_immediate),
+        EACH(writes_dont_get_completed_too_quickly),
+        EACH(a_body_in_fragments_is_one_body),
+        ONCE(gets_known_method),
+        ONCE(gets_known_version),
+        ONCE(read_stop_is_idempotent),
+        ONCE(does_not_throw_for_null_buffers),
+        ONCE(connection_closed_when_both_request_and_response_experience_back_pressure),
         ONCE(connection_closed_when_response_does_not_satisfy_minimum_data_rate),
         ONCE(connection_stays_when_the_peer_reads_fast_enough),
         EACH(connection_closes_when_fin_received_after_the_answer),
