@@ -22,7 +22,8 @@ escape_byte(char *out, unsigned char c)
 {
     static const char digits[] = "0123456789abcdef";
 
-    memcpy(out, "\\x", 2);
+    out[0] = '\\';
+    out[1] = 'x';
     out[2] = digits[c >> 4];
     out[3] = digits[c & 15];
     return 4;

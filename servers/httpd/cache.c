@@ -23,7 +23,7 @@ cache_create(unsigned room, uint64_t valid_ns)
     while (buckets < room) {
         buckets *= 2;
     }
-    cache = calloc(1, sizeof(*cache) + buckets * sizeof(cache->buckets[0]));
+    cache = calloc(1, sizeof(*cache) + buckets * sizeof(struct document *));
     if (cache != NULL) {
         cache->room = room;
         cache->valid_ns = valid_ns;

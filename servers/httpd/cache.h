@@ -9,8 +9,8 @@
 
 struct cache;
 
-// At most @p count documents, each for @p valid_ns. NULL: memory ran out.
-struct cache *cache_create(unsigned count, uint64_t valid_ns);
+// At most @p room documents, each for @p valid_ns. NULL: memory ran out.
+struct cache *cache_create(unsigned room, uint64_t valid_ns);
 void cache_free(struct cache *cache);
 
 // With a reference for the caller; NULL: it is not there, is too old, or its open file has changed.

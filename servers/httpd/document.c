@@ -66,12 +66,12 @@ is_same(const struct variant *variant, const struct stat *stat)
 
 // All of it, or -errno; -EAGAIN: it is not in memory, or was changed meanwhile.
 static int
-read_all(int fd, char *content, size_t size, bool may_block)
+read_all(int fd, void *content, size_t size, bool may_block)
 {
     size_t have = 0;
 
     while (have < size) {
-        struct iovec piece = {content + have, size - have};
+        struct iovec piece = {(char *)content + have, size - have};
         ssize_t got = preadv2(fd, &piece, 1, (off_t)have, may_block ? 0 : RWF_NOWAIT);
 
         if (got < 0 && errno == EOPNOTSUPP) {

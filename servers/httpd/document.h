@@ -65,6 +65,6 @@ int document_load(const struct host *host, const struct media *media, const char
 bool document_is_current(const struct document *document);
 
 void document_ref(struct document *document);
-void document_unref(void *document); // as a release function
+void document_unref(void *arg); // the document: a release function
 
 #endif /* HTTPD_DOCUMENT_H */

@@ -33,7 +33,7 @@ struct hosts {
 struct host *hosts_add(struct hosts *hosts);
 
 // Give it a name. 0, -EINVAL: no name of a host, -EEXIST: another one's, -ENOMEM.
-int hosts_name(struct hosts *hosts, struct host *host, const char *name);
+int hosts_name(struct hosts *hosts, struct host *host, const char *text);
 
 // Behind the last name: make ready for hosts_find(). 0, -ENOMEM.
 int hosts_sort(struct hosts *hosts);

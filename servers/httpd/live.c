@@ -41,38 +41,33 @@ live_serve(struct visit *visit)
 
 /* ---- the numbers ---- */
 
-struct writer {
-    char *text;
-    size_t size;
-};
-
-static void put(struct writer *writer, const char *format, ...)
+static void put(struct live_text *text, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
 static void
-put(struct writer *writer, const char *format, ...)
+put(struct live_text *text, const char *format, ...)
 {
     va_list arguments;
     int size;
 
     va_start(arguments, format);
-    size = vsnprintf(writer->text + writer->size, LIVE_TEXT_MAX - writer->size, format, arguments);
+    size = vsnprintf(text->bytes + text->size, LIVE_TEXT_MAX - text->size, format, arguments);
     va_end(arguments);
     if (size > 0) {
-        writer->size += (size_t)size;
+        text->size += (size_t)size;
     }
 }
 
 #define SUM(field) metrics_sum(httpd, offsetof(struct counts, field))
 
 static void
-put_loop(struct writer *writer, const struct httpd *httpd, unsigned index)
+put_loop(struct live_text *text, const struct httpd *httpd, unsigned index)
 {
     const struct counts *counts = &httpd->loops[index].counts;
     struct weir_stats stats = {0};
 
     weir_loop_stats(weir_runtime_loop(httpd->runtime, index), &stats);
-    put(writer,
+    put(text,
         "%s{\"requests\":%" PRIu64 ",\"streams\":%" PRIu64 ",\"sent\":%" PRIu64
         ",\"received\":%" PRIu64 ",\"turns\":%" PRIu64 "}",
         index == 0 ? "" : ",", atomic_load_explicit(&counts->requests, memory_order_relaxed),
@@ -80,37 +75,36 @@ put_loop(struct writer *writer, const struct httpd *httpd, unsigned index)
 }
 
 static void
-put_answers(struct writer *writer, const struct httpd *httpd)
+put_answers(struct live_text *text, const struct httpd *httpd)
 {
-    put(writer, "\"answers\":[");
+    put(text, "\"answers\":[");
     for (unsigned i = 0; i < STATUS_CLASSES; i++) {
-        put(writer, "%s%" PRIu64, i == 0 ? "" : ",",
+        put(text, "%s%" PRIu64, i == 0 ? "" : ",",
             metrics_sum(httpd, offsetof(struct counts, answers) + i * sizeof(uint64_t)));
     }
-    put(writer, "],");
+    put(text, "],");
 }
 
-size_t
-live_write(const struct httpd *httpd, char text[LIVE_TEXT_MAX])
+void
+live_write(const struct httpd *httpd, struct live_text *text)
 {
-    struct writer writer = {.text = text};
     uint64_t now = weir_now_ns();
     struct weir_stats stats = {0};
 
+    text->size = 0;
     weir_stats(httpd->runtime, &stats);
-    put(&writer,
+    put(text,
         "{\"ns\":%" PRIu64 ",\"uptime\":%.1f,\"connections\":%u,\"websockets\":%u,"
         "\"requests\":%" PRIu64 ",\"sent\":%" PRIu64 ",\"received\":%" PRIu64 ",",
         now - httpd->begun_ns, (double)(now - httpd->begun_ns) / 1e9,
         weir_http_server_connections(httpd->server), sockets_count(httpd), SUM(requests),
         stats.bytes_sent, stats.bytes_received);
-    put(&writer, "\"failed\":%" PRIu64 ",\"hits\":%" PRIu64 ",\"misses\":%" PRIu64 ",", SUM(failed),
+    put(text, "\"failed\":%" PRIu64 ",\"hits\":%" PRIu64 ",\"misses\":%" PRIu64 ",", SUM(failed),
         SUM(cache_hits), SUM(cache_misses));
-    put_answers(&writer, httpd);
-    put(&writer, "\"loops\":[");
+    put_answers(text, httpd);
+    put(text, "\"loops\":[");
     for (unsigned i = 0; i < httpd->loop_count; i++) { // at most 256 of at most 150 bytes
-        put_loop(&writer, httpd, i);
+        put_loop(text, httpd, i);
     }
-    put(&writer, "]}");
-    return writer.size;
+    put(text, "]}");
 }

@@ -9,7 +9,13 @@
 // The page that shows live counters, from memory.
 void live_serve(struct visit *visit);
 
-// What it is told, as JSON: all counters now. The text's size.
-size_t live_write(const struct httpd *httpd, char text[LIVE_TEXT_MAX]);
+// What it is told, as JSON.
+struct live_text {
+    size_t size;
+    char bytes[LIVE_TEXT_MAX];
+};
+
+// All counters as they are now.
+void live_write(const struct httpd *httpd, struct live_text *ret_text);
 
 #endif /* HTTPD_LIVE_H */

@@ -130,7 +130,7 @@ drain(struct httpd *httpd, const weir_listener *listeners)
 static bool
 serve(struct httpd *httpd)
 {
-    weir_listener listeners[OPTIONS_LISTEN_MAX];
+    weir_listener listeners[OPTIONS_LISTEN_MAX] = {{0}};
     bool serves = false;
     int status = ending_begin(httpd->runtime, on_hangup, httpd);
 

@@ -74,44 +74,60 @@ take_unit(struct reader *reader)
     return true;
 }
 
+// What has been read so far.
+struct found {
+    struct range *ranges;
+    unsigned count;
+    uint64_t length;
+    uint64_t total;
+    bool is_wrong;
+    bool is_any; // one at least was a range, though perhaps behind the end
+};
+
+// One element of the list, which may be empty. False: the list is to be ignored.
+static bool
+take_element(struct reader *reader, struct found *found)
+{
+    struct range range;
+
+    skip_blanks(reader);
+    if (reader->at == reader->end || *reader->at == ',') {
+        return true;
+    }
+    if (!take_range(reader, found->length, &range)) {
+        found->is_wrong = true;
+        return false;
+    }
+    found->is_any = true;
+    if (range.size != 0) {
+        if (found->count == RANGES_MAX || range.size > found->length - found->total) {
+            found->is_wrong = true; // to send all of it once is less
+            return false;
+        }
+        found->total += range.size;
+        found->ranges[found->count++] = range;
+    }
+    skip_blanks(reader);
+    return true;
+}
+
 enum ranges_answer
 ranges_parse(const char *text, size_t size, uint64_t length, struct range ret_ranges[RANGES_MAX],
              unsigned *ret_count)
 {
     struct reader reader = {text, text + size};
-    uint64_t total = 0;
-    unsigned count = 0;
-    bool is_any = false;
+    struct found found = {.ranges = ret_ranges, .length = length};
 
     *ret_count = 0;
     if (!take_unit(&reader)) {
         return RANGES_IGNORED;
     }
-    for (;;) {
-        struct range range;
-
-        skip_blanks(&reader);
-        if (reader.at < reader.end && *reader.at != ',') {
-            if (!take_range(&reader, length, &range)) {
-                return RANGES_IGNORED;
-            }
-            is_any = true;
-            if (range.size != 0) {
-                if (count == RANGES_MAX || range.size > length - total) {
-                    return RANGES_IGNORED; // to send all of it once is less
-                }
-                total += range.size;
-                ret_ranges[count++] = range;
-            }
-            skip_blanks(&reader);
-        }
-        if (reader.at == reader.end) {
-            break;
-        }
-        if (*reader.at++ != ',') {
-            return RANGES_IGNORED;
-        }
+    while (take_element(&reader, &found) && reader.at < reader.end && *reader.at == ',') {
+        reader.at++;
     }
-    *ret_count = count;
-    return count != 0 ? RANGES_SOME : is_any ? RANGES_UNSATISFIABLE : RANGES_IGNORED;
+    if (reader.at != reader.end || found.is_wrong) {
+        return RANGES_IGNORED;
+    }
+    *ret_count = found.count;
+    return found.count != 0 ? RANGES_SOME : found.is_any ? RANGES_UNSATISFIABLE : RANGES_IGNORED;
 }

@@ -85,14 +85,14 @@ start_tick(struct httpd *httpd, struct here *here)
 }
 
 static void
-tell(struct here *here, const char *text, size_t size)
+tell(struct here *here, const struct live_text *text)
 {
     struct socket *next;
 
     for (struct socket *socket = here->live; socket != NULL; socket = next) {
         next = socket->next;
         if (weir_queued(weir_ws_stream(socket->ws)) <= LIVE_HIGH &&
-            weir_ws_send(socket->ws, WEIR_WS_TEXT, text, size) == -ENOMEM) {
+            weir_ws_send(socket->ws, WEIR_WS_TEXT, text->bytes, text->size) == -ENOMEM) {
             weir_ws_abort(socket->ws);
         }
     }
@@ -103,14 +103,15 @@ on_tick(struct weir_loop *loop, int status, void *arg)
 {
     struct httpd *httpd = arg;
     struct here *here = httpd_here(httpd);
-    char text[LIVE_TEXT_MAX];
+    struct live_text text;
 
     (void)loop;
     here->ticks = false;
     if (status != 0 || here->live == NULL) {
         return;
     }
-    tell(here, text, live_write(httpd, text));
+    live_write(httpd, &text);
+    tell(here, &text);
     start_tick(httpd, here);
 }
 
@@ -128,7 +129,7 @@ static void
 list_live(struct socket *socket)
 {
     struct here *here = socket->here;
-    char text[LIVE_TEXT_MAX];
+    struct live_text text;
 
     socket->is_live = true;
     socket->next = here->live;
@@ -136,7 +137,8 @@ list_live(struct socket *socket)
         here->live->prev = socket;
     }
     here->live = socket;
-    if (weir_ws_send(socket->ws, WEIR_WS_TEXT, text, live_write(socket->httpd, text)) < 0 ||
+    live_write(socket->httpd, &text);
+    if (weir_ws_send(socket->ws, WEIR_WS_TEXT, text.bytes, text.size) < 0 ||
         (!here->ticks && !start_tick(socket->httpd, here))) {
         weir_ws_close(socket->ws, WEIR_WS_TRY_AGAIN, NULL, 0);
     }

@@ -93,7 +93,7 @@ take_path(struct target *target, const char *at, const char *end)
     target->path[0] = '/';
     target->path_size = 1;
     while (at < end) {
-        size_t step;
+        size_t step = 1;
         int byte = *at == '/' ? '/' : take_byte(at, end, &step);
 
         if (byte < 0) {
@@ -123,10 +123,10 @@ take_path(struct target *target, const char *at, const char *end)
 
 /* ---- the whole ---- */
 
-// scheme://authority: only http, for that is what is spoken here, and https for a proxy that has
-// taken it off.
+// What is behind the scheme; NULL: it is none. Only http, for that is what is spoken here, and
+// https for a proxy that has taken it off.
 static const char *
-take_authority(struct target *target, const char *text, const char *end)
+skip_scheme(const char *text, const char *end)
 {
     static const char *const schemes[] = {"http://", "https://"};
 
@@ -134,20 +134,27 @@ take_authority(struct target *target, const char *text, const char *end)
         size_t size = strlen(schemes[i]);
 
         if ((size_t)(end - text) > size && strncasecmp(text, schemes[i], size) == 0) {
-            const char *at = text + size;
-
-            target->authority = at;
-            while (at < end && *at != '/' && *at != '?') {
-                if (*at == '@') {
-                    return NULL;
-                }
-                at++;
-            }
-            target->authority_size = (size_t)(at - target->authority);
-            return target->authority_size != 0 ? at : NULL;
+            return text + size;
         }
     }
     return NULL;
+}
+
+// scheme://authority. What is behind it; NULL: it is not the absolute form.
+static const char *
+take_authority(struct target *target, const char *text, const char *end)
+{
+    const char *at = skip_scheme(text, end);
+
+    target->authority = at;
+    while (at != NULL && at < end && *at != '/' && *at != '?') {
+        if (*at == '@') {
+            return NULL;
+        }
+        at++;
+    }
+    target->authority_size = at != NULL ? (size_t)(at - target->authority) : 0;
+    return target->authority_size != 0 ? at : NULL;
 }
 
 static bool
