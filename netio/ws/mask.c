@@ -4,8 +4,19 @@
 
 #include <string.h>
 
-// Four words at once; where the processor has no such registers the compiler takes smaller ones.
-typedef uint64_t words __attribute__((vector_size(32)));
+// Two words at once, as many as the registers hold that every x86-64 and every AArch64 has: larger
+// ones the compiler takes apart by way of the stack.
+typedef uint64_t words __attribute__((vector_size(16)));
+
+static inline void
+mask_words(unsigned char *ret_to, const unsigned char *from, words mask)
+{
+    words piece;
+
+    memcpy(&piece, from, sizeof(piece));
+    piece ^= mask;
+    memcpy(ret_to, &piece, sizeof(piece));
+}
 
 void
 wi_ws_mask(unsigned char *ret_to, const unsigned char *from, size_t size,
@@ -14,34 +25,28 @@ wi_ws_mask(unsigned char *ret_to, const unsigned char *from, size_t size,
     unsigned char turned[8];
     uint64_t word;
     words mask;
+    size_t at = 0;
 
-    for (size_t i = 0; i < sizeof(turned); i++) {
-        turned[i] = key[(position + i) % 4];
+    for (size_t i = 0; i < 4; i++) {
+        turned[i] = turned[4 + i] = key[(position + i) % 4];
     }
     memcpy(&word, turned, sizeof(word));
-    mask = (words){word, word, word, word};
-    while (size >= sizeof(words)) {
-        words piece;
-
-        memcpy(&piece, from, sizeof(piece));
-        piece ^= mask;
-        memcpy(ret_to, &piece, sizeof(piece));
-        from += sizeof(piece);
-        ret_to += sizeof(piece);
-        size -= sizeof(piece);
+    mask = (words){word, word};
+    for (; size - at >= 4 * sizeof(words); at += 4 * sizeof(words)) {
+        mask_words(ret_to + at, from + at, mask);
+        mask_words(ret_to + at + sizeof(words), from + at + sizeof(words), mask);
+        mask_words(ret_to + at + 2 * sizeof(words), from + at + 2 * sizeof(words), mask);
+        mask_words(ret_to + at + 3 * sizeof(words), from + at + 3 * sizeof(words), mask);
     }
     // A whole number of keys has gone, so the turn is the same.
-    while (size >= sizeof(word)) {
+    for (; size - at >= sizeof(word); at += sizeof(word)) {
         uint64_t piece;
 
-        memcpy(&piece, from, sizeof(piece));
+        memcpy(&piece, from + at, sizeof(piece));
         piece ^= word;
-        memcpy(ret_to, &piece, sizeof(piece));
-        from += sizeof(piece);
-        ret_to += sizeof(piece);
-        size -= sizeof(piece);
+        memcpy(ret_to + at, &piece, sizeof(piece));
     }
-    for (size_t i = 0; i < size; i++) {
-        ret_to[i] = from[i] ^ turned[i % 4];
+    for (; at < size; at++) {
+        ret_to[at] = from[at] ^ turned[at % 4];
     }
 }

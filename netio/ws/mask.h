@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 /**
- * Mask or unmask: it is its own inverse. 32 bytes a step, at any alignment.
+ * Mask or unmask: it is its own inverse. 64 bytes a step, at any alignment.
  *
  * @param ret_to   may be @p from itself; must not overlap it otherwise.
  * @param position of the first byte in its frame's payload.
