@@ -33,50 +33,11 @@ else()
 endif()
 
 weir_sources(weir_http_sources "netio/http/*.c")
-add_library(weir_http_objects OBJECT ${weir_http_sources})
-target_include_directories(weir_http_objects PRIVATE ${PROJECT_SOURCE_DIR}
-                           ${PROJECT_SOURCE_DIR}/include)
-target_link_libraries(weir_http_objects PRIVATE weir_llhttp)
-set_target_properties(weir_http_objects PROPERTIES POSITION_INDEPENDENT_CODE ON
-                      C_VISIBILITY_PRESET hidden)
+weir_component_objects(http SOURCES ${weir_http_sources} LINK weir_llhttp)
 list(APPEND WEIR_HTTP_PARTS weir_http_objects)
-
-set(weir_http_all)
-foreach(part IN LISTS WEIR_HTTP_PARTS)
-    list(APPEND weir_http_all $<TARGET_OBJECTS:${part}>)
-endforeach()
-add_library(weir_http_static STATIC ${weir_http_all})
-add_library(weir_http_shared SHARED ${weir_http_all})
-add_library(weir::http_static ALIAS weir_http_static)
-add_library(weir::http ALIAS weir_http_shared)
-target_link_libraries(weir_http_static PUBLIC weir_static)
-target_link_libraries(weir_http_shared PUBLIC weir_shared)
-foreach(library IN ITEMS weir_http_static weir_http_shared)
-    set_target_properties(${library} PROPERTIES OUTPUT_NAME weir_http LINKER_LANGUAGE C)
-    if(LLHTTP_FOUND)
-        target_link_libraries(${library} PRIVATE ${LLHTTP_LINK_LIBRARIES})
-    endif()
-endforeach()
-set_target_properties(weir_http_static PROPERTIES EXPORT_NAME http_static)
-set_target_properties(weir_http_shared PROPERTIES EXPORT_NAME http
-                      VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR}
-                      LINK_DEPENDS ${PROJECT_SOURCE_DIR}/cmake/weir.map)
-target_link_options(weir_http_shared PRIVATE
-                    -Wl,--version-script=${PROJECT_SOURCE_DIR}/cmake/weir.map)
-
-# --- install: find_package(weir COMPONENTS http), weir_http.pc ---------------------------------
-
-install(TARGETS weir_http_static weir_http_shared EXPORT weir-http
-        ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}
-        LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
-install(EXPORT weir-http NAMESPACE weir:: FILE weir-http-targets.cmake
-        DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/weir)
-install(FILES ${PROJECT_SOURCE_DIR}/include/weir/http.h
-        DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/weir)
-set(weir_http_pc_private)
+set(weir_http_needs)
 if(LLHTTP_FOUND)
-    set(weir_http_pc_private libllhttp)
+    set(weir_http_needs libllhttp)
 endif()
-file(RELATIVE_PATH weir_pc_to_prefix /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
-configure_file(${PROJECT_SOURCE_DIR}/cmake/weir_http.pc.in ${PROJECT_BINARY_DIR}/weir_http.pc @ONLY)
-install(FILES ${PROJECT_BINARY_DIR}/weir_http.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+weir_component(http DESCRIPTION "HTTP/1.1 on weir" PARTS ${WEIR_HTTP_PARTS}
+               LINK ${LLHTTP_LINK_LIBRARIES} NEEDS ${weir_http_needs})
