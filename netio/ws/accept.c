@@ -99,11 +99,21 @@ make_conn(struct weir_ws_server *server, const struct weir_ws_accept *accept)
     return conn;
 }
 
+// A request that is to become a WebSocket.
+struct asked {
+    struct weir_ws_server *server;
+    struct wi_home *home;
+    weir_http http;
+    const struct weir_http_request *request;
+    const struct weir_ws_accept *accept;
+    struct wi_ws_text key;
+};
+
 // From here an answer is 101, or the request is as it was.
 static int
-upgrade(struct weir_ws_server *server, struct wi_home *home, weir_http http,
-        struct wi_ws_conn *conn, struct answer *answer, const struct weir_ws_accept *accept)
+upgrade(const struct asked *asked, struct wi_ws_conn *conn, struct answer *answer)
 {
+    const struct weir_ws_accept *accept = asked->accept;
     struct weir_http_head head = {.status = 101};
     unsigned count = answer->count + accept->field_count;
     struct weir_http_field *fields = answer->fields;
@@ -122,58 +132,64 @@ upgrade(struct weir_ws_server *server, struct wi_home *home, weir_http http,
     }
     head.fields = fields;
     head.field_count = count;
-    result = weir_http_hijack(http, &head, &wi_ws_stream_handlers, conn, &stream);
+    result = weir_http_hijack(asked->http, &head, &wi_ws_stream_handlers, conn, &stream);
     if (fields != answer->fields) {
         wi_heap_free(fields);
     }
     if (result == 0) {
-        wi_add_relaxed(&server->connections, 1);
-        conn->home = home;
-        wi_home_add(home, &conn->seat, (weir_stream){0});
-        wi_ws_conn_begin(conn, home, stream);
+        wi_add_relaxed(&asked->server->connections, 1);
+        conn->home = asked->home;
+        wi_home_add(asked->home, &conn->seat, (weir_stream){0});
+        wi_ws_conn_begin(conn, asked->home, stream);
     }
     return result;
 }
 
+static void
+put_answer(const struct asked *asked, const char *protocol, struct answer *answer)
+{
+    const struct weir_http_request *request = asked->request;
+
+    wi_ws_key_accept(asked->key.data, asked->key.size, answer->accept);
+    put_field(answer, "Upgrade", "websocket");
+    put_field(answer, "Connection", "Upgrade");
+    put_field(answer, "Sec-WebSocket-Accept", answer->accept);
+    if (*protocol != '\0') {
+        put_field(answer, "Sec-WebSocket-Protocol", protocol);
+    }
+    wi_ws_extension_answer(&asked->server->side.deflate, request->fields, request->field_count,
+                           &answer->agreed);
+    if (answer->agreed.is_on) {
+        put_field(answer, "Sec-WebSocket-Extensions", answer->agreed.text);
+    }
+}
+
 // The request is a handshake, and welcome.
 static int
-accept_request(struct weir_ws_server *server, struct wi_home *home, weir_http http,
-               const struct weir_http_request *request, const struct weir_ws_accept *accept,
-               const struct wi_ws_text *key, weir_ws *ret_ws)
+accept_request(const struct asked *asked, weir_ws *ret_ws)
 {
     struct answer answer = {.count = 0};
     const char *protocol;
     struct wi_ws_conn *conn;
-    int result = choose_protocol(server, request, accept, &protocol);
+    int result = choose_protocol(asked->server, asked->request, asked->accept, &protocol);
 
     if (result < 0) {
-        return result == -EPROTO ? refuse(http, 400, -EPROTO) : result;
+        return result == -EPROTO ? refuse(asked->http, 400, -EPROTO) : result;
     }
-    conn = make_conn(server, accept);
+    conn = make_conn(asked->server, asked->accept);
     if (conn == NULL) {
-        return refuse(http, 503, -ENOMEM);
+        return refuse(asked->http, 503, -ENOMEM);
     }
     conn->protocol = protocol;
-    wi_ws_key_accept(key->data, key->size, answer.accept);
-    put_field(&answer, "Upgrade", "websocket");
-    put_field(&answer, "Connection", "Upgrade");
-    put_field(&answer, "Sec-WebSocket-Accept", answer.accept);
-    if (*protocol != '\0') {
-        put_field(&answer, "Sec-WebSocket-Protocol", protocol);
-    }
-    wi_ws_extension_answer(&server->side.deflate, request->fields, request->field_count,
-                           &answer.agreed);
-    if (answer.agreed.is_on) {
-        put_field(&answer, "Sec-WebSocket-Extensions", answer.agreed.text);
-    }
+    put_answer(asked, protocol, &answer);
     result = wi_ws_conn_agree(conn, &answer.agreed);
     if (result == 0) {
-        result = upgrade(server, home, http, conn, &answer, accept);
+        result = upgrade(asked, conn, &answer);
     }
     if (result < 0) {
         wi_ws_unpacker_free(conn->receiver.unpacker);
         wi_ws_conn_put(conn);
-        return result == -ENOMEM ? refuse(http, 503, -ENOMEM) : result;
+        return result == -ENOMEM ? refuse(asked->http, 503, -ENOMEM) : result;
     }
     *ret_ws = wi_ws_handle(conn);
     return 0;
@@ -185,30 +201,30 @@ weir_ws_accept(struct weir_ws_server *server, weir_http http,
                weir_ws *ret_ws)
 {
     static const struct weir_ws_accept nothing;
-    struct wi_home *home;
-    struct wi_ws_text key;
+    struct asked asked = {
+        .server = server,
+        .http = http,
+        .request = request,
+        .accept = accept != NULL ? accept : &nothing,
+    };
     unsigned code;
     int result;
 
     if (server == NULL || request == NULL || ret_ws == NULL ||
-        (accept != NULL && accept->fields == NULL && accept->field_count != 0)) {
+        (asked.accept->fields == NULL && asked.accept->field_count != 0)) {
         return -EINVAL;
     }
-    home = wi_ws_server_home(server);
-    if (home == NULL) {
+    asked.home = wi_ws_server_home(server);
+    if (asked.home == NULL) {
         return -EXDEV;
     }
     if (wi_load_relaxed(&server->is_draining)) {
         return refuse(http, 503, -WEIR_EENDED);
     }
-    result = wi_ws_check_request(request, &key);
+    result = wi_ws_check_request(request, &asked.key);
     if (result < 0) {
         return refuse(http, result == -EPROTO && weir_ws_is_asked(request) ? 400 : 426, result);
     }
     code = judge_origin(server, request);
-    if (code != 0) {
-        return refuse(http, code, -EACCES);
-    }
-    return accept_request(server, home, http, request, accept != NULL ? accept : &nothing, &key,
-                          ret_ws);
+    return code != 0 ? refuse(http, code, -EACCES) : accept_request(&asked, ret_ws);
 }

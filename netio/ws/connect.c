@@ -131,7 +131,7 @@ on_response(weir_http http, const struct weir_http_response *response, void *use
 {
     struct wi_ws_client *client = user;
     struct wi_ws_conn *conn = client->conn;
-    weir_stream stream;
+    weir_stream stream = {0};
     int result;
 
     if (client->http == NULL || (response->status < 200 && response->status != 101)) {

@@ -146,11 +146,12 @@ record_make(const struct outgoing *out)
 }
 
 static void
-fill(struct iovec *iov, unsigned char *head, size_t head_size, const struct weir_write *request)
+fill(struct iovec *iov, const unsigned char *head, size_t head_size,
+     const struct weir_write *request)
 {
     struct wi_pieces pieces = wi_pieces_of(request);
 
-    *iov = (struct iovec){head, head_size};
+    *iov = (struct iovec){(void *)(uintptr_t)head, head_size};
     while (wi_pieces_next(&pieces, ++iov)) {
     }
 }
@@ -204,6 +205,7 @@ send_as_it_is(struct outgoing *out)
     } else {
         result = send_recorded(out, iov);
     }
+    out->write.iov = NULL;
     if (iov != few) {
         wi_heap_free(iov);
     }
