@@ -17,6 +17,7 @@ import time
 import zlib
 
 SKIPPED = 77
+LONG = os.environ.get("WEIR_INTEROP") == "all"  # ./dev interop: larger and longer
 PATIENCE = float(os.environ.get("WEIR_INTEROP_PATIENCE", "30"))  # seconds; nothing should come near
 
 
@@ -249,6 +250,31 @@ class WsServer:
 def ask_ws(work, port, *words):
     """A client on weir::ws has a conversation with that server's echo."""
     work.run(os.path.join(work.build, "tests", "weir-interop-ws-peer"), "ask", port, *words)
+
+
+class Httpd:
+    """A running weir-httpd that serves this folder."""
+
+    def __init__(self, work, root, *words):
+        work.count += 1
+        program = os.path.join(work.build, "servers", "weir-httpd")
+        if not os.access(program, os.X_OK):
+            skip(f"{program} has not been built")
+        port_file = work.path(f"port.{work.count}")
+        self.process = work.start(program, "--root", root, "--listen", "tcp://127.0.0.1:0",
+                                  "--port-file", port_file, "--loops", 2, *words)
+        wait_for(lambda: self.process.poll() is not None or os.path.exists(port_file),
+                 "weir-httpd listens")
+        if self.process.poll() is not None:
+            raise Failed(f"weir-httpd: {self.process.stderr.read().decode()}")
+        with open(port_file, encoding="ascii") as file:
+            self.port = int(file.readline())
+
+    def url(self, path="/"):
+        return f"http://127.0.0.1:{self.port}{path}"
+
+    def stop(self):
+        stop_in_order(self.process, "weir-httpd")
 
 
 def pattern(size):
