@@ -59,5 +59,6 @@ const char help_text[] =
     "\n"
     "A TIME is a number and ms, s, m or h; without a unit, seconds. BYTES may end in k, m or g.\n"
     "SIGTERM or SIGINT: stop listening, let exchanges end, at most for the time of\n"
-    "--drain-timeout; once more: end now. SIGHUP: open the log anew. Exit status 0, 1 when it\n"
-    "cannot listen or stop, 2 on wrong usage.\n";
+    "--drain-timeout; once more: end now. SIGHUP: open the log and the roots anew. Exit status 0, "
+    "1\n"
+    "when it cannot listen or stop, 2 on wrong usage.\n";

@@ -2,8 +2,12 @@
 #include "host.h"
 
 #include "coding.h"
+#include "docroot.h"
+
+#include "common/program.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -137,6 +141,32 @@ hosts_find(const struct hosts *hosts, const char *authority, size_t size)
     }
     found = bsearch(&wanted, hosts->by_name, hosts->name_count, sizeof(wanted), compare);
     return found != NULL ? &hosts->all[found->host] : NULL;
+}
+
+// The descriptor keeps its number: who uses it meanwhile has the one folder or the other.
+static int
+reopen(const struct host *host)
+{
+    int fd = docroot_begin(host->root);
+    int result = fd < 0 ? fd : 0;
+
+    if (fd >= 0) {
+        result = dup3(fd, host->root_fd, O_CLOEXEC) < 0 ? -errno : 0;
+        close(fd);
+    }
+    return result;
+}
+
+void
+hosts_reopen(const struct hosts *hosts)
+{
+    for (unsigned i = 0; i < hosts->count; i++) {
+        int result = hosts->all[i].root != NULL ? reopen(&hosts->all[i]) : 0;
+
+        if (result < 0) {
+            complain("cannot open %s again: %s", hosts->all[i].root, strerror(-result));
+        }
+    }
 }
 
 static void

@@ -42,6 +42,10 @@ int hosts_sort(struct hosts *hosts);
 // nobody's.
 const struct host *hosts_find(const struct hosts *hosts, const char *authority, size_t size);
 
+// Any thread. Open the roots anew, for another folder may be at their paths now. What cannot be
+// opened stays as it is, and is said.
+void hosts_reopen(const struct hosts *hosts);
+
 void hosts_free(struct hosts *hosts);
 
 #endif /* HTTPD_HOST_H */

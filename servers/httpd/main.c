@@ -28,6 +28,7 @@ on_hangup(void *arg)
 {
     struct httpd *httpd = arg;
 
+    hosts_reopen(&httpd->options->hosts);
     if (httpd->log != NULL) {
         log_reopen(httpd->log);
     }
