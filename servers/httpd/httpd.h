@@ -41,6 +41,8 @@ struct httpd {
     struct sockets *sockets;
     struct here *loops;
     unsigned loop_count;
+    unsigned connections_max; // 0: no limit
+    unsigned cache_entries;   // of each loop
     uint64_t begun_ns;
     atomic_bool is_draining;
 };

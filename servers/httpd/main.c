@@ -14,6 +14,7 @@
 #include "weir/weir.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,7 +45,7 @@ on_accepted(weir_listener listener, weir_stream stream, void *arg)
 
     (void)listener;
     if (weir_http_server_connections(httpd->server) + sockets_count(httpd) >=
-        httpd->options->connections) {
+        httpd->connections_max) {
         count(&httpd_here(httpd)->counts.turned_away, 1);
         weir_close(stream, WEIR_CLOSE_FLUSH, 0, 0);
     } else if (weir_http_attach(httpd->server, stream) < 0) {
@@ -61,7 +62,7 @@ open_one(struct httpd *httpd, struct weir_http_server *server, const struct plac
     char text[WEIR_ENDPOINT_TEXT_SIZE];
 
     weir_http_server_prepare(server, &request);
-    if (server == httpd->server && httpd->options->connections != 0) {
+    if (server == httpd->server && httpd->connections_max != 0) {
         request.accepted = on_accepted;
         request.arg = httpd;
     }
@@ -154,19 +155,26 @@ serve(struct httpd *httpd)
 
 /* ---- beginning ---- */
 
-// Files that are kept open leave three quarters of the descriptors to connections.
-static unsigned
-cache_size(const struct httpd *httpd)
+// Of the descriptors three quarters are for connections, and one for files: else connections alone
+// could take them all, and every answer would be 503.
+static void
+share_descriptors(struct httpd *httpd)
 {
-    unsigned wanted = httpd->options->cache_entries;
     struct rlimit limit;
-    rlim_t share;
+    rlim_t files;
 
+    httpd->connections_max = httpd->options->connections;
+    httpd->cache_entries = httpd->options->cache_entries;
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) {
-        return wanted;
+        return;
     }
-    share = limit.rlim_cur / 4 / httpd->loop_count;
-    return share < wanted ? (unsigned)share : wanted;
+    files = limit.rlim_cur / 4;
+    if (files / httpd->loop_count < httpd->cache_entries) {
+        httpd->cache_entries = (unsigned)(files / httpd->loop_count);
+    }
+    if (httpd->connections_max == 0 && limit.rlim_cur - files < UINT_MAX) {
+        httpd->connections_max = (unsigned)(limit.rlim_cur - files);
+    }
 }
 
 static int
@@ -175,6 +183,7 @@ make_loops(struct httpd *httpd)
     size_t size;
 
     httpd->loop_count = weir_runtime_loop_count(httpd->runtime);
+    share_descriptors(httpd);
     size = httpd->loop_count * sizeof(httpd->loops[0]);
     httpd->loops = aligned_alloc(_Alignof(struct here), size);
     if (httpd->loops == NULL) {
@@ -182,7 +191,7 @@ make_loops(struct httpd *httpd)
     }
     memset(httpd->loops, 0, size);
     for (unsigned i = 0; i < httpd->loop_count; i++) {
-        httpd->loops[i].cache = cache_create(cache_size(httpd), httpd->options->cache_valid_ns);
+        httpd->loops[i].cache = cache_create(httpd->cache_entries, httpd->options->cache_valid_ns);
         if (httpd->loops[i].cache == NULL) {
             return -ENOMEM;
         }

@@ -29,7 +29,7 @@ struct options {
     char *metrics;
 
     struct weir_http_limits limits;
-    unsigned connections; // 0: no limit
+    unsigned connections; // 0: three quarters of the descriptors
     uint64_t drain_ns;
     unsigned cache_entries;
     uint64_t cache_valid_ns;
