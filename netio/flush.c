@@ -347,6 +347,9 @@ send_gathered(struct wi_loop *loop, struct wi_stream *stream, const struct wi_ga
     if (gather->wants_ack) {
         return wi_os_send_marked(stream->fd, gather->iov, gather->iov_count, true, false);
     }
+    if (wi_unlikely(gather->goes_on)) { // a head, and its file: they share packets
+        return wi_os_send_more(stream->fd, gather->iov, gather->iov_count);
+    }
     if (gather->iov_count == 1) {
         return wi_os_send(stream->fd, gather->iov[0].iov_base, gather->iov[0].iov_len);
     }
@@ -379,7 +382,7 @@ send_from_file(struct wi_loop *loop, struct wi_stream *stream, const struct wi_g
 
 // One send. Bytes that went; 0: nothing more can go now.
 static uint64_t
-send_once(struct wi_loop *loop, struct wi_stream *stream, uint64_t size_max)
+send_once(struct wi_loop *loop, struct wi_stream *stream, uint64_t size_max, bool *ret_goes_on)
 {
     struct wi_net *net = wi_net_of(loop);
     struct wi_gather gather = {
@@ -394,8 +397,12 @@ send_once(struct wi_loop *loop, struct wi_stream *stream, uint64_t size_max)
     wi_probe_flush(wi_gate_of(stream), stream->fd);
     wi_sendq_gather(&stream->queue, &gather);
     if (wi_unlikely(gather.file != NULL)) {
-        return send_from_file(loop, stream, &gather);
+        uint64_t size = send_from_file(loop, stream, &gather);
+
+        *ret_goes_on &= size == 0;
+        return size;
     }
+    *ret_goes_on = gather.goes_on || (*ret_goes_on && gather.size == 0);
     if (gather.size != 0) {
         sent = send_gathered(loop, stream, &gather);
         wi_probe_send(stream->fd, gather.size, sent);
@@ -505,10 +512,11 @@ static void
 flush(struct wi_loop *loop, struct wi_stream *stream)
 {
     uint64_t budget = WI_NET_SEND_MAX;
+    bool goes_on = false; // the kernel may keep the last bytes for what is next
 
     if (may_send(loop, stream)) {
         while (!wi_sendq_is_empty(&stream->queue) && budget != 0) {
-            uint64_t sent = send_once(loop, stream, budget);
+            uint64_t sent = send_once(loop, stream, budget, &goes_on);
 
             budget -= sent;
             if (sent == 0 && (stream->flags & (WI_S_BLOCKED | WI_S_SEND_OVER))) {
@@ -518,6 +526,9 @@ flush(struct wi_loop *loop, struct wi_stream *stream)
     }
     if (stream->phase != WI_PHASE_OPEN && stream->phase != WI_PHASE_CLOSING) {
         return;
+    }
+    if (wi_unlikely(goes_on)) { // the file was cancelled, or there is no room for it
+        wi_os_send_rest(stream->fd);
     }
     if (wi_sendq_is_empty(&stream->queue)) {
         rest_sending(loop, stream);

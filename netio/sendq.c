@@ -260,6 +260,9 @@ wi_sendq_gather(struct wi_sendq *queue, struct wi_gather *gather)
             write = gather_small(gather, write);
         }
     }
+    gather->goes_on = write != NULL && (write->flags & WI_WRITE_FILE) && gather->file == NULL &&
+                      gather->size != 0 && gather->size != gather->size_max &&
+                      wi_write_left(write) != 0;
 }
 
 /* ---- advancing ---- */

@@ -32,6 +32,7 @@ struct wi_gather {
     unsigned char *flat; // small pieces are copied together here
     size_t flat_left;
     enum wi_gather_kind kind;
+    bool goes_on;          // all of them fitted, and a file is next
     bool wants_ack;        // some operation is of level ACKED
     struct wi_write *file; // of kind FILE: the write
     struct wi_write *lost; // a canceller won it: the caller unqueues it and gathers again

@@ -39,6 +39,10 @@ ssize_t wi_os_receive(int fd, void *buffer, size_t size);
 bool wi_os_is_at_end(int fd); /* the peer's FIN is the next thing to read */
 ssize_t wi_os_send(int fd, const void *data, size_t size);
 ssize_t wi_os_send_vector(int fd, const struct iovec *iov, size_t iov_count);
+/** More follows at once: the kernel may keep the last of it until then. If nothing does after all,
+ *  wi_os_send_rest() lets it go. */
+ssize_t wi_os_send_more(int fd, const struct iovec *iov, size_t iov_count);
+void wi_os_send_rest(int fd);
 /** With a request for an acknowledgement stamp and, with @p zerocopy, from the caller's memory. */
 ssize_t wi_os_send_marked(int fd, const struct iovec *iov, size_t iov_count, bool stamp,
                           bool zerocopy);

@@ -199,6 +199,23 @@ wi_os_send_vector(int fd, const struct iovec *iov, size_t iov_count)
 }
 
 ssize_t
+wi_os_send_more(int fd, const struct iovec *iov, size_t iov_count)
+{
+    struct msghdr message = {.msg_iov = (struct iovec *)(uintptr_t)iov, .msg_iovlen = iov_count};
+
+    return send_message(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT | MSG_MORE);
+}
+
+// Taking a cork off pushes, also where there was none. What is no TCP keeps nothing back.
+void
+wi_os_send_rest(int fd)
+{
+    const int off = 0;
+
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_CORK, &off, sizeof(off));
+}
+
+ssize_t
 wi_os_send_marked(int fd, const struct iovec *iov, size_t iov_count, bool stamp, bool zerocopy)
 {
     union {

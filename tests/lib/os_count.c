@@ -13,6 +13,7 @@
 #define wi_os_receive          real_receive
 #define wi_os_send             real_send
 #define wi_os_send_vector      real_send_vector
+#define wi_os_send_more        real_send_more
 #define wi_os_send_marked      real_send_marked
 #define wi_os_send_file        real_send_file
 #define wi_os_read_file        real_read_file
@@ -59,6 +60,7 @@
 #undef wi_os_receive
 #undef wi_os_send
 #undef wi_os_send_vector
+#undef wi_os_send_more
 #undef wi_os_send_marked
 #undef wi_os_send_file
 #undef wi_os_read_file
@@ -374,6 +376,22 @@ wi_os_send_vector(int fd, const struct iovec *iov, size_t iov_count)
         return real_send_vector(fd, &first, 1);
     }
     return real_send_vector(fd, iov, iov_count);
+}
+
+ssize_t
+wi_os_send_more(int fd, const struct iovec *iov, size_t iov_count)
+{
+    int error = due(COUNT_SEND_VECTOR);
+    struct iovec first;
+
+    if (error != 0 && error != COUNT_SHORT) {
+        return -error;
+    }
+    if (error == COUNT_SHORT) {
+        first = first_byte(iov, iov_count);
+        return real_send_more(fd, &first, 1);
+    }
+    return real_send_more(fd, iov, iov_count);
 }
 
 ssize_t

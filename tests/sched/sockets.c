@@ -275,6 +275,18 @@ wi_os_send_vector(int fd, const struct iovec *iov, size_t iov_count)
 }
 
 ssize_t
+wi_os_send_more(int fd, const struct iovec *iov, size_t iov_count)
+{
+    return send_pieces(fd, iov, iov_count);
+}
+
+void
+wi_os_send_rest(int fd)
+{
+    (void)fd;
+}
+
+ssize_t
 wi_os_send_marked(int fd, const struct iovec *iov, size_t iov_count, bool stamp, bool zerocopy)
 {
     (void)stamp, (void)zerocopy;

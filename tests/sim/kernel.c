@@ -733,6 +733,18 @@ wi_os_send_vector(int fd, const struct iovec *iov, size_t iov_count)
 }
 
 ssize_t
+wi_os_send_more(int fd, const struct iovec *iov, size_t iov_count)
+{
+    return send_any(fd, iov, iov_count);
+}
+
+void
+wi_os_send_rest(int fd)
+{
+    (void)fd;
+}
+
+ssize_t
 wi_os_send(int fd, const void *data, size_t size)
 {
     struct iovec iov = {.iov_base = (void *)(uintptr_t)data, .iov_len = size};
