@@ -508,10 +508,18 @@ rest_sending(struct wi_loop *loop, struct wi_stream *stream)
     }
 }
 
+static uint64_t
+budget_of(const struct wi_stream *stream)
+{
+    const struct wi_write *head = stream->queue.head;
+
+    return head != NULL && (head->flags & WI_WRITE_FILE) ? WI_NET_FILE_MAX : WI_NET_SEND_MAX;
+}
+
 static void
 flush(struct wi_loop *loop, struct wi_stream *stream)
 {
-    uint64_t budget = WI_NET_SEND_MAX;
+    uint64_t budget = budget_of(stream);
     bool goes_on = false; // the kernel may keep the last bytes for what is next
 
     if (may_send(loop, stream)) {
