@@ -168,20 +168,21 @@ def stop_in_order(process, name, errors=""):
             f"{name} said: {said.decode()}")
 
 
-class Relay:
-    """A running weir-relay. Each address tcp://…:0 has a port of `ports`, in their order."""
+class Server:
+    """A running program of servers/. Each address tcp://…:0 has a port of `ports`, in their order."""
 
-    def __init__(self, work, words):
+    def __init__(self, work, name, *words, **options):
         work.count += 1
-        self.port_file = work.path(f"ports.{work.count}")
+        self.name = name
         self.log = work.path(f"log.{work.count}")
-        self.process = work.start(os.path.join(work.build, "servers", "weir-relay"), "--loops", 2,
-                                  "--port-file", self.port_file, "--log", self.log, *words)
-        wait_for(lambda: self.process.poll() is not None or os.path.exists(self.port_file),
-                 "weir-relay listens")
+        port_file = work.path(f"ports.{work.count}")
+        self.process = work.start(os.path.join(work.build, "servers", name), "--loops", 2,
+                                  "--port-file", port_file, "--log", self.log, *words, **options)
+        wait_for(lambda: self.process.poll() is not None or os.path.exists(port_file),
+                 f"{name} listens")
         if self.process.poll() is not None:
-            raise Failed(f"weir-relay: {self.process.stderr.read().decode()}")
-        with open(self.port_file, encoding="ascii") as file:
+            raise Failed(f"{name}: {self.process.stderr.read().decode()}")
+        with open(port_file, encoding="ascii") as file:
             self.ports = [int(line) for line in file]
         self.port = self.ports[0]
 
@@ -194,7 +195,14 @@ class Relay:
         return wait_for(lambda: self.lines()[number:number + 1], "a line of the access log")[0]
 
     def stop(self, errors=""):
-        stop_in_order(self.process, "weir-relay", errors)
+        stop_in_order(self.process, self.name, errors)
+
+
+class Relay(Server):
+    """A running weir-relay."""
+
+    def __init__(self, work, words):
+        super().__init__(work, "weir-relay", *words)
 
 
 class HttpServer:
