@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,8 +42,8 @@ static struct {
     const char *expected[PEERS_MAX];
     weir_http http; // the last one told
     unsigned told;
-    bool has_failed; // something was refused, or did not go well
-    bool must_fail;  // whatever else
+    atomic_bool has_failed; // something was refused, or did not go well
+    bool must_fail;         // whatever else
     int file;
     int listener;
     unsigned answered; // by the peer of a client
@@ -53,10 +54,19 @@ static char expected_all[GOT_MAX];
 
 /* ---- results ---- */
 
+// Any thread.
+static void
+note_failure(bool is_one)
+{
+    if (is_one) {
+        web.has_failed = true;
+    }
+}
+
 static int
 result_at(int line, int result)
 {
-    web.has_failed |= result < 0;
+    note_failure(result < 0);
     return torture_result_at(web.torture, line, result);
 }
 #define result_of(call) result_at(__LINE__, call)
@@ -64,7 +74,7 @@ result_at(int line, int result)
 static int
 accepted_at(struct torture_op *op, int line, int result)
 {
-    web.has_failed |= result < 0;
+    note_failure(result < 0);
     return torture_accepted_at(op, line, result);
 }
 #define accepted(op, call) accepted_at(op, __LINE__, call)
@@ -72,14 +82,14 @@ accepted_at(struct torture_op *op, int line, int result)
 static void
 on_done(weir_stream stream, const struct weir_result *result, void *arg)
 {
-    web.has_failed |= result->status != 0;
+    note_failure(result->status != 0);
     torture_done(stream, result, arg);
 }
 
 static void
 complete(struct torture_op *op, int status, enum weir_origin origin)
 {
-    web.has_failed |= status != 0;
+    note_failure(status != 0);
     pthread_mutex_lock(&web.torture->fixture->lock);
     op->completions++;
     op->status = status;
