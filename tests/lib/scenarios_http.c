@@ -22,6 +22,7 @@
 #define GOT_MAX   65536u
 #define BODY_SIZE 3000u
 #define FILE_SIZE 5000u
+#define PIECES    40u
 
 struct peer {
     int fd; // -1: none
@@ -167,12 +168,15 @@ begin_chunks(weir_http http)
 static int
 write_chunks(weir_http http)
 {
-    struct iovec iov = {borrowed, 1000};
-    struct weir_write write = {.iov = &iov, .iov_count = 1, .done = on_done};
+    struct iovec iov[PIECES]; // more than have room on the stack
+    struct weir_write write = {.iov = iov, .done = on_done};
     struct weir_chain chain = {NULL, NULL};
     struct weir_shared *shared = weir_shared_create(borrowed, 1000);
     int result = shared == NULL ? -ENOMEM : weir_chain_append(&chain, borrowed, 1000);
 
+    for (unsigned i = 0; i < PIECES; i++) {
+        iov[i] = (struct iovec){borrowed, 1000 / PIECES};
+    }
     for (unsigned i = 0; i < 5 && result == 0; i++) {
         struct torture_op *op = torture_op(web.torture);
 
@@ -181,7 +185,7 @@ write_chunks(weir_http http)
         write.flags = i == 0 ? WEIR_COPY : i == 1 ? WEIR_GIVE : 0;
         write.release = i == 1 ? torture_release : NULL;
         write.release_arg = op;
-        write.iov_count = i < 3 ? 1 : 0;
+        write.iov_count = i < 3 ? PIECES : 0;
         write.chain = i == 3 ? &chain : NULL;
         write.shared = i == 4 ? shared : NULL;
         result = accepted(op, weir_http_write(http, &write, NULL));

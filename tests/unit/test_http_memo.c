@@ -279,6 +279,38 @@ a_line_or_fields_that_repeat_are_known(void **state)
     assert_false(reader.parser.is_known);
 }
 
+// The same bytes up to the very end, and then others.
+static void
+a_head_that_goes_on_is_not_the_one_remembered(void **state)
+{
+    static const char remembered[] = "GET / HTTP/1.1\r\nHost: x\r\nA: b\r\n\r\n";
+    static const char *const others[] = {
+        "GET / HTTP/1.1\r\nHost: x\r\nA: bc\r\nD: e\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: x\r\nA: b\r\nD: e\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: x\r\nA: b\r\n c\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: x\r\nA: b\r\n\rX",
+        "GET / HTTP/1.1\r\nHost: x\r\nA: \x01\r\n\r\n",
+    };
+    static struct reader plain;
+    static struct reader remembering;
+    static struct said alone;
+    static struct said behind;
+    static struct wi_http_memo memo;
+
+    (void)state;
+    memset(&memo, 0, sizeof(memo));
+    reader_init(&plain, NULL);
+    reader_init(&remembering, &memo);
+    for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+        read_head(&remembering, remembered, SIZE_MAX, &behind);
+        read_head(&remembering, remembered, SIZE_MAX, &behind);
+        assert_true(remembering.parser.is_known);
+        read_head(&plain, others[i], SIZE_MAX, &alone);
+        read_head(&remembering, others[i], SIZE_MAX, &behind);
+        expect_same(&behind, &alone);
+    }
+}
+
 int
 main(void)
 {
@@ -286,6 +318,7 @@ main(void)
         cmocka_unit_test(a_head_behind_any_other_says_what_it_says_alone),
         cmocka_unit_test(what_is_remembered_may_have_come_in_pieces),
         cmocka_unit_test(a_line_or_fields_that_repeat_are_known),
+        cmocka_unit_test(a_head_that_goes_on_is_not_the_one_remembered),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
