@@ -533,10 +533,8 @@ ready_plain(struct wi_loop *loop, struct wi_stream *stream, uint32_t events)
     stream->flags &= ~(unsigned)WI_S_IN_DATA;
     if (wi_unlikely(answer.consumed != stream->input_size)) {
         deliver_rest(loop, stream, answer);
-        return true;
-    }
-    end_show(loop);
-    if (answer.consumed != 0) { // else it was taken
+    } else {
+        end_show(loop);
         stream->input_size = 0;
         weir_chain_return(&stream->input);
     }
