@@ -5,6 +5,7 @@
 #include "tests/lib/fixture.h"
 #include "tests/lib/os_count.h"
 #include "tests/lib/reader.h"
+#include "tests/lib/thread.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -519,6 +520,49 @@ a_queued_file_is_cancelled_without_a_trace(void **state)
     assert_status(weir_cancel(op), WEIR_CANCEL_LATE);
 }
 
+struct cancelled {
+    struct fixture *fixture;
+    weir_op op;
+};
+
+static void
+cancel_apart(void *arg)
+{
+    struct cancelled *cancelled = arg;
+
+    assert_status(weir_cancel(cancelled->op), WEIR_CANCEL_WON);
+}
+
+// Between the arrival of the writes and their send.
+static void
+cancel_by_another(struct weir_loop *loop, void *arg)
+{
+    struct cancelled *cancelled = arg;
+
+    (void)loop;
+    thread_call(cancelled->fixture, cancel_apart, cancelled);
+}
+
+// The kernel was told that a file follows, and none does.
+static void
+what_stands_before_a_cancelled_file_leaves_at_once(void **state)
+{
+    struct fixture *fixture = fixture_manual(state);
+    struct pair *pair = pair_open(fixture, &(struct pair_options){0});
+    struct recorder *recorder = recorder_make(fixture);
+    struct weir_write request = file_request(recorder, 1, file_make(fixture, 100, 1), 0, 100);
+    struct cancelled cancelled = {.fixture = fixture};
+
+    assert_status(request_submit(pair, recorder, 0, 10, 0), 0);
+    assert_status(submit(fixture, pair->stream, &request, &cancelled.op), 0);
+    assert_status(weir_post(weir_stream_loop(pair->stream), cancel_by_another, &cancelled), 0);
+    fixture_turn(fixture);
+    assert_int_equal(peer_waiting(pair->peer), 10);
+    peer_read_pattern(fixture, pair->peer, 10, 0, 0);
+    recorder_wait(recorder, 2);
+    expect_result(recorder_of(recorder, 1), -ECANCELED, WEIR_ORIGIN_LOCAL_CANCEL, 0);
+}
+
 // A file of which a part has left, and no more room.
 static struct pair *
 begin_file(struct fixture *fixture, struct recorder *recorder, struct weir_write *request,
@@ -669,6 +713,7 @@ main(void)
         EACH_TCP(a_file_that_cannot_be_read_on_tears_the_stream),
         EACH(a_peer_that_is_gone_raises_no_signal),
         EACH(a_queued_file_is_cancelled_without_a_trace),
+        EACH(what_stands_before_a_cancelled_file_leaves_at_once),
         EACH(a_partly_sent_file_is_torn),
         EACH(a_partly_sent_file_may_finish),
         EACH(a_partly_sent_file_may_reset_the_stream),

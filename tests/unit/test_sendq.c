@@ -397,9 +397,11 @@ writes_of_different_kinds_never_share_a_send(void **state)
         enum wi_gather_kind kind;
         uint64_t size;
         unsigned ended; // writes
+        bool goes_on;   // with a file
     } expected[] = {
-        {WI_GATHER_BYTES, 100, 2}, {WI_GATHER_OWN, 90000, 2}, {WI_GATHER_BYTES, 60, 2},
-        {WI_GATHER_FILE, 300, 1},  {WI_GATHER_FILE, 400, 2},  {WI_GATHER_BYTES, 5, 1},
+        {WI_GATHER_BYTES, 100, 2, false}, {WI_GATHER_OWN, 90000, 2, false},
+        {WI_GATHER_BYTES, 60, 2, true},   {WI_GATHER_FILE, 300, 1, false},
+        {WI_GATHER_FILE, 400, 2, false},  {WI_GATHER_BYTES, 5, 1, false},
     };
     unsigned first = 0;
 
@@ -419,6 +421,7 @@ writes_of_different_kinds_never_share_a_send(void **state)
 
         assert_int_equal(result.kind, expected[i].kind);
         assert_int_equal(size, expected[i].size);
+        assert_int_equal(result.goes_on, expected[i].goes_on);
         assert_ptr_equal(result.file, result.kind == WI_GATHER_FILE
                                           ? &writes[first + expected[i].ended - 1]
                                           : NULL);
