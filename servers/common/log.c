@@ -15,9 +15,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
-#define RING_SIZE (256u * 1024) // a power of two
+#define RING_SIZE  (256u * 1024) // a power of two
+#define PATIENCE_S 2
 
 // Single producer, single consumer. Places grow for ever; their low bits are an index.
 struct ring {
@@ -279,6 +281,17 @@ log_create(const char *path, unsigned ring_count, struct log **ret_log)
     return 0;
 }
 
+// Whoever takes the lines may have stopped: an end waits for him so long and no longer.
+static bool
+has_written_all(struct log *log)
+{
+    struct timespec until;
+
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += PATIENCE_S;
+    return pthread_timedjoin_np(log->writer, NULL, &until) == 0;
+}
+
 void
 log_free(struct log *log)
 {
@@ -287,7 +300,11 @@ log_free(struct log *log)
     }
     atomic_store(&log->is_ending, true);
     sem_post(&log->work);
-    pthread_join(log->writer, NULL);
+    if (!has_written_all(log)) {
+        complain("the log is not taken: what is left of it is lost");
+        pthread_detach(log->writer); // it has the memory for as long as the program lives
+        return;
+    }
     sem_destroy(&log->work);
     release(log);
 }

@@ -13,7 +13,8 @@ struct log;
 // Begin to write to the file at @p path, appending; "-": standard output. 0 or -errno.
 int log_create(const char *path, unsigned ring_count, struct log **ret_log);
 
-// Write what is there, and end. NULL is legal.
+// Write what is there, and end. Who does not take it within two seconds does not get it. NULL is
+// legal.
 void log_free(struct log *log);
 
 // One thread per ring, the index-th. A line without its newline. Never blocks.
