@@ -55,6 +55,21 @@ wi_http_make_fields(const struct wi_http_parser *parser, const char *head,
     return true;
 }
 
+static bool
+is_secret(const struct weir_http_field *field)
+{
+    switch (field->name_size) {
+    case 6:
+        return wi_http_is_name(field, "cookie");
+    case 13:
+        return wi_http_is_name(field, "authorization");
+    case 19:
+        return wi_http_is_name(field, "proxy-authorization");
+    default:
+        return false;
+    }
+}
+
 void
 wi_http_find_known(const struct weir_http_field *fields, unsigned count,
                    struct wi_http_known *ret_known)
@@ -71,6 +86,8 @@ wi_http_find_known(const struct weir_http_field *fields, unsigned count,
         } else if (field->name_size == 17 && wi_http_is_name(field, "transfer-encoding")) {
             ret_known->coding = field;
             ret_known->codings++;
+        } else {
+            ret_known->has_secret |= is_secret(field);
         }
     }
 }

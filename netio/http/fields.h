@@ -21,6 +21,7 @@ struct wi_http_known {
     const struct weir_http_field *coding;
     unsigned hosts;
     unsigned codings;
+    bool has_secret; // which only its sender should know
 };
 
 void wi_http_find_known(const struct weir_http_field *fields, unsigned count,

@@ -10,6 +10,7 @@
  *
  * Remembered is only what was parsed and accepted whole, of a request without a body, with one
  * sound Host and nothing that asks for more than an answer: no Expect, no coding, no upgrade.
+ * Connections share memos: what only its sender should know (cookies, credentials) is not in them.
  */
 
 #include "mem/plant.h"

@@ -460,7 +460,8 @@ common_flags(const struct wi_http_parser *parser)
            (machine->upgrade ? (unsigned)WEIR_HTTP_UPGRADE : 0);
 }
 
-// Worth remembering is what asks for nothing but an answer.
+// Worth remembering is what asks for nothing but an answer. Not what is secret: how long a head
+// takes would tell others how much of theirs equals it.
 static void
 learn(struct wi_http_parser *parser, const char *head, const struct weir_http_field *fields,
       const struct wi_http_known *known)
@@ -469,7 +470,8 @@ learn(struct wi_http_parser *parser, const char *head, const struct weir_http_fi
     const unsigned more = F_CHUNKED | F_CONTENT_LENGTH | F_TRANSFER_ENCODING | F_SKIPBODY;
 
     if (parser->memo != NULL && parser->is_complete && known->hosts == 1 && known->expect == NULL &&
-        known->codings == 0 && !(machine->flags & more) && !machine->upgrade) {
+        known->codings == 0 && !known->has_secret && !(machine->flags & more) &&
+        !machine->upgrade) {
         wi_http_memo_learn(parser->memo, head, parser->in_head, fields, parser->table->count,
                            machine->flags);
     }

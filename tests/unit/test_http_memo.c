@@ -311,6 +311,29 @@ a_head_that_goes_on_is_not_the_one_remembered(void **state)
     }
 }
 
+// A head that says a secret is not remembered, and those that are, are none.
+static void
+secrets_are_not_remembered(void **state)
+{
+    static const char *const secrets[] = {
+        "GET / HTTP/1.1\r\n" HOST "Cookie: id=1\r\n\r\n",
+        "GET / HTTP/1.1\r\nauthorization: Basic eDp5\r\n" HOST "\r\n",
+        "GET / HTTP/1.1\r\n" HOST "Proxy-Authorization: Basic eDp5\r\n\r\n",
+    };
+    static struct reader reader;
+    static struct said said;
+    static struct wi_http_memo memo;
+
+    (void)state;
+    memset(&memo, 0, sizeof(memo));
+    reader_init(&reader, &memo);
+    for (size_t i = 0; i < sizeof(secrets) / sizeof(secrets[0]); i++) {
+        read_head(&reader, secrets[i], SIZE_MAX, &said);
+        assert_int_equal(said.refusal, 0);
+        assert_int_equal(memo.size, 0);
+    }
+}
+
 int
 main(void)
 {
@@ -318,6 +341,7 @@ main(void)
         cmocka_unit_test(a_head_behind_any_other_says_what_it_says_alone),
         cmocka_unit_test(what_is_remembered_may_have_come_in_pieces),
         cmocka_unit_test(a_line_or_fields_that_repeat_are_known),
+        cmocka_unit_test(secrets_are_not_remembered),
         cmocka_unit_test(a_head_that_goes_on_is_not_the_one_remembered),
     };
 
