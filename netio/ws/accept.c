@@ -32,6 +32,10 @@ refuse(weir_http http, unsigned code, int status)
         head.field_count = 2;
     }
     result = weir_http_respond(http, &head, NULL, NULL);
+    if (result == -ENOMEM) {
+        weir_http_abort(http); // it must not wait for an answer for ever
+        return status;
+    }
     return result < 0 ? result : status;
 }
 

@@ -54,6 +54,9 @@ extern const unsigned scenario_count;
 // Those of HTTP (scenarios_http.c), for tests that link it.
 extern const struct scenario http_scenarios[];
 extern const unsigned http_scenario_count;
+// Those of WebSocket (scenarios_ws.c), likewise.
+extern const struct scenario ws_scenarios[];
+extern const unsigned ws_scenario_count;
 
 // Each of these scenarios again for every allocation: it fails, or it and all after it (forever).
 void torture_allocations(struct fixture *fixture, const struct scenario *list, unsigned count,
