@@ -88,8 +88,9 @@ struct wi_http_conn {
     // Of the message that is being sent: written by who has the exchange for himself.
     wi_atomic_u64 body_sent;
     uint8_t mode;
-    bool is_last;    // it says that the connection ends behind it
-    uint16_t status; // of the response
+    bool is_last : 1;       // it says that the connection ends behind it
+    bool has_continued : 1; // a 100 was sent
+    uint16_t status;        // of the response
 
     // The loop's. Others read some of the flags.
     wi_atomic_u32 flags;
@@ -171,6 +172,13 @@ static inline void
 wi_http_clear(struct wi_http_conn *conn, uint32_t flags)
 {
     wi_store_relaxed(&conn->flags, wi_http_flags(conn) & ~flags);
+}
+
+/** Who has the exchange for himself. Does the client wait still, before it sends the body? */
+static inline bool
+wi_http_waits_for_100(const struct wi_http_conn *conn)
+{
+    return (wi_http_flags(conn) & WI_HTTP_WANTS_100) && !conn->has_continued;
 }
 
 /** Does the response end with its head, whatever its fields say of a length? */

@@ -166,10 +166,10 @@ weir_http_interim(weir_http http, const struct weir_http_head *head)
         result = -ENOTSUP;
     } else if (wi_http_is_here(conn)) {
         result = wi_http_out_flush(conn);
-        wi_http_clear(conn, wi_http_status_of(head) == 100 ? (unsigned)WI_HTTP_WANTS_100 : 0);
     }
-    if (result == 0) {
+    if (result == 0 && !(wi_http_status_of(head) == 100 && conn->has_continued)) {
         result = send_bare(conn, head, false);
+        conn->has_continued |= result == 0 && wi_http_status_of(head) == 100;
     }
     wi_http_move(conn, entered, WI_HTTP_OPEN);
     wi_http_leave(conn, entered);

@@ -190,7 +190,7 @@ send_continue(struct wi_http_conn *conn)
     result = weir_http_interim(http, &head);
     if (result == -EBUSY) { // another thread is inside, and leaves it in a moment
         result = weir_post(conn->home->base.loop, post_continue, (void *)(uintptr_t)http.bits);
-    } else if (result == -EALREADY || result == -WEIR_EENDED) {
+    } else if (result == 0 || result == -EALREADY || result == -WEIR_EENDED) {
         wi_http_clear(conn, WI_HTTP_WANTS_100);
         result = 0;
     }

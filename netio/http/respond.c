@@ -53,8 +53,8 @@ plan_response(const struct wi_http_conn *conn, const struct weir_http_head *head
     }
     plan->framing.length = length;
     plan->is_last = plan->mode == WI_HTTP_TO_CLOSE || (head->flags & WEIR_HTTP_CLOSE) ||
-                    (wi_http_flags(conn) & (WI_HTTP_LAST | WI_HTTP_WANTS_100 | WI_HTTP_FIN)) ||
-                    wi_http_server_is_draining(conn->side);
+                    (wi_http_flags(conn) & (WI_HTTP_LAST | WI_HTTP_FIN)) ||
+                    wi_http_waits_for_100(conn) || wi_http_server_is_draining(conn->side);
     plan->framing.says_close = plan->is_last;
     plan->framing.says_keep = !plan->is_last && (wi_http_flags(conn) & WI_HTTP_IS_OLD);
     return 0;

@@ -148,6 +148,7 @@ begin_exchange(struct wi_http_conn *conn, const struct weir_http_request *reques
     unsigned flags = wi_http_flags(conn) | WI_HTTP_TOLD;
 
     wi_http_next_exchange(conn, WI_HTTP_OPEN);
+    conn->has_continued = false;
     conn->requests++;
     wi_store_relaxed(&conn->body_sent, 0);
     if (!conn->live->parser.is_complete) {

@@ -547,6 +547,35 @@ a_client_that_waits_is_told_to_go_on_though_another_thread_is_inside(void **stat
     peer_expect_text(site, peer, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
 }
 
+// A thread of the program's own says it first, and the connection lives on.
+static void
+a_client_that_waits_is_told_to_go_on_once(void **state)
+{
+    struct site *site = site_open(state, &(struct site_options){.request = defer, .pulls = true});
+    int peer = site_connect(site);
+    struct weir_http_read read = {.size = 5, .size_min = 5};
+    struct weir_http_head go_on = {.status = 100};
+
+    peer_write_text(site, peer,
+                    "POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n"
+                    "Content-Length: 5\r\n\r\n");
+    site_wait_requests(site, 1);
+    fixture_settle(site->fixture);
+    assert_status(weir_http_interim(site->http, &go_on), 0);
+    assert_status(weir_http_interim(site->http, &go_on), 0);
+    peer_expect_text(site, peer, "HTTP/1.1 100 Continue\r\n\r\n");
+    read.done = site_read_done;
+    read.arg = site;
+    assert_status(weir_http_read(site->http, &read, NULL), 0);
+    peer_expect_silence(site->fixture, peer);
+    peer_write_text(site, peer, "hello");
+    site_wait_reads(site, 1);
+    assert_status(site_answer(site->http, 200, "ok"), 0);
+    peer_expect_text(site, peer, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+    peer_write_text(site, peer, "GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+    site_wait_requests(site, 2);
+}
+
 static void
 a_final_answer_to_a_client_that_waits_closes(void **state)
 {
@@ -639,6 +668,7 @@ main(void)
         EACH(a_needed_piece_that_is_cancelled_ends_the_connection),
         ONCE(a_client_that_waits_is_told_to_go_on_when_its_body_is_read),
         ONCE(a_client_that_waits_is_told_to_go_on_though_another_thread_is_inside),
+        ONCE(a_client_that_waits_is_told_to_go_on_once),
         ONCE(a_final_answer_to_a_client_that_waits_closes),
         ONCE(what_has_no_body_has_none),
         ONCE(a_head_that_would_split_is_refused),
