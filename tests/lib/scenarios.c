@@ -153,9 +153,16 @@ listen_and_take(struct torture *torture, unsigned flags, unsigned connections)
     };
     struct weir_address address;
 
+    if (flags & WEIR_LISTEN_ADOPT) {
+        request.address.size = 0;
+        request.fd = torture->fds[1];
+    }
     if (torture_result(torture, weir_listen(torture->fixture->runtime, &request,
                                             &torture->listener[torture->listeners])) < 0) {
-        return;
+        return; // an adopted socket is still the fixture's
+    }
+    if (flags & WEIR_LISTEN_ADOPT) {
+        torture_disown(torture, request.fd);
     }
     torture->listeners++;
     assert_status(weir_listener_address(torture->listener[0], &address), 0); // it is not turned yet
@@ -179,6 +186,19 @@ static void
 listen_once(struct torture *torture)
 {
     listen_and_take(torture, WEIR_LISTEN_UNLINK, 1);
+}
+
+static void
+prepare_listening(struct torture *torture)
+{
+    torture->fds[1] = transport_listen(torture->fixture, 8, &torture->address);
+    torture->fds[0] = -1;
+}
+
+static void
+listen_by_adoption(struct torture *torture)
+{
+    listen_and_take(torture, WEIR_LISTEN_ADOPT, 2);
 }
 
 static void
@@ -1229,6 +1249,7 @@ const struct scenario scenarios[] = {
     {.name = "live with threads", .bare = true, .act = live_with_threads},
     {.name = "live, watched", .bare = true, .act = live_watched},
     {.name = "listen", .prepare = prepare_listen, .act = listen_once},
+    {.name = "listen by adoption", .prepare = prepare_listening, .act = listen_by_adoption},
     {.name = "listen for questions", .prepare = prepare_listen, .act = listen_for_questions},
     {.name = "listen, two loops",
      .loops = 2,
