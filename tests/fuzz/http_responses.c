@@ -20,7 +20,7 @@ struct said {
     bool has_length;
     bool is_chunked;
     bool closes;
-    bool has_103_link;
+    bool has_date;
     uint64_t length;
 };
 
@@ -88,6 +88,28 @@ is_line(const struct reader *reader, size_t size, const char *text)
     return size == strlen(text) && memcmp(reader->at, text, size) == 0;
 }
 
+// Of the right shape: letters, digits, and the rest as it is here.
+static bool
+is_date(const struct reader *reader, size_t size)
+{
+    static const char shape[] = "Date: Aaa, 00 Aaa 0000 00:00:00 GMT";
+
+    if (size != sizeof(shape) - 1) {
+        return false;
+    }
+    for (size_t i = 0; i < size; i++) {
+        char c = reader->at[i];
+        bool is_letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+
+        if (i >= 6 && (shape[i] == 'A' || shape[i] == 'a') ? !is_letter
+            : shape[i] == '0'                              ? c < '0' || c > '9'
+                                                           : c != shape[i]) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static void
 read_field(struct reader *reader, size_t size, struct said *said)
 {
@@ -96,6 +118,9 @@ read_field(struct reader *reader, size_t size, struct said *said)
     if (is_line(reader, size, "Transfer-Encoding: chunked")) {
         require_at(reader, !said->is_chunked);
         said->is_chunked = true;
+    } else if (is_date(reader, size)) {
+        require_at(reader, !said->has_date);
+        said->has_date = true;
     } else if (is_line(reader, size, "Connection: close")) {
         require_at(reader, !said->closes);
         said->closes = true;
