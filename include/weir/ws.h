@@ -221,9 +221,8 @@ struct weir_ws_accept {
  * Memory:  borrows all but what it says.
  * Calls:   `ended` of the exchange, inside; `closed` once, later, iff this returns 0.
  * @return 0; -EPROTO, -EPROTONOSUPPORT, -EACCES: not a handshake, another version, not this
- *   origin, and it was answered; -ENOMEM, -WEIR_EENDED (draining): answered with 503, or reset where
- *   there was no memory even for that; or as
- *   weir_http_hijack(), nothing was done.
+ *   origin, and it was answered; -ENOMEM, -WEIR_EENDED (draining): answered with 503, or reset
+ *   where there was no memory even for that; or as weir_http_hijack(), nothing was done.
  */
 WEIR_API WEIR_NODISCARD int weir_ws_accept(struct weir_ws_server *server, weir_http http,
                                            const struct weir_http_request *request,

@@ -4,6 +4,7 @@
 #include "netio/ws/control.h"
 
 #include "mem/heap.h"
+#include "mem/plant.h"
 #include "netio/ws/mask.h"
 #include "netio/ws/random.h"
 #include "netio/ws/serve.h"
@@ -247,7 +248,7 @@ take_close(struct wi_ws_conn *conn, const struct wi_ws_event *event)
         handlers->closing(wi_ws_handle(conn), code, (const char *)event->data + 2, reason_size,
                           conn->user);
     }
-    if (wi_ws_say_close(wi_ws_handle(conn), code, NULL, 0) < 0 &&
+    if (wi_ws_say_close(wi_ws_handle(conn), WI_PLANT(109) ? WEIR_WS_NORMAL : code, NULL, 0) < 0 &&
         (conn->flags & WI_WS_CLOSE_LEFT)) {
         closes_met(conn);
     }

@@ -2,6 +2,7 @@
 
 #include "netio/ws/receiver.h"
 
+#include "mem/plant.h"
 #include "netio/ws/deflate.h"
 #include "netio/ws/mask.h"
 
@@ -38,7 +39,7 @@ begin_data(struct wi_ws_receiver *receiver, struct wi_ws_event *event)
     const struct wi_ws_frame *frame = &receiver->frame;
     const struct weir_ws_limits *limits = receiver->limits;
 
-    if ((frame->opcode == WI_WS_CONTINUATION) != receiver->is_in_message) {
+    if ((frame->opcode == WI_WS_CONTINUATION) != receiver->is_in_message && !WI_PLANT(107)) {
         fail(event, WEIR_WS_PROTOCOL_ERROR, -EPROTO);
         return false;
     }
@@ -101,7 +102,8 @@ unmask(const struct wi_ws_receiver *receiver, unsigned char *to, const unsigned 
        size_t size)
 {
     if (receiver->frame.is_masked) {
-        wi_ws_mask(to, from, size, receiver->frame.key, receiver->frame.size - receiver->left);
+        wi_ws_mask(to, from, size, receiver->frame.key,
+                   WI_PLANT(108) ? 0 : receiver->frame.size - receiver->left);
     } else if (to != from) {
         memcpy(to, from, size);
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Every scenario of WebSocket again for each of its allocations: that one fails; that one and all after
-// it fail; and with only so many pool blocks left.
+// Every scenario of WebSocket again for each of its allocations: that one fails; that one and all
+// after it fail; and with only so many pool blocks left.
 
 #include "tests/lib/torture.h"
 
