@@ -151,6 +151,8 @@ write_lines(void *arg)
         }
         atomic_store(&log->is_asleep, false);
     } while (!is_ending);
+    while (empty_rings(log)) { // what is lost is told by a ring that has nothing more
+    }
     return NULL;
 }
 
