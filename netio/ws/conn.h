@@ -45,6 +45,7 @@ enum wi_ws_conn_flag {
 struct wi_home;
 struct wi_ws_client;
 struct wi_ws_packer;
+struct wi_ws_shown;
 
 /** What servers and clients have in common. */
 struct wi_ws_side {
@@ -101,6 +102,7 @@ struct wi_ws_conn {
     size_t queued;              // what waited to be sent at the last look
     uint64_t ending_ns;         // since when the peer's Close or end is waited for; 0: it is not
     struct weir_chain message;  // that is not complete
+    struct wi_ws_shown *shown;  // while the data function runs
     struct wi_ws_receiver receiver;
 };
 

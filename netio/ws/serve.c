@@ -10,78 +10,6 @@
 #include <errno.h>
 #include <string.h>
 
-/* ---- messages ---- */
-
-static void
-tell_message(struct wi_ws_conn *conn, struct weir_ws_message *message)
-{
-    conn->side->handlers->message(wi_ws_handle(conn), message, conn->user);
-    weir_chain_return(&message->chain);
-}
-
-// All of a message is there, in blocks of our own.
-static void
-tell_chain(struct wi_ws_conn *conn, bool is_text)
-{
-    struct weir_ws_message message = {.chain = conn->message, .is_text = is_text};
-    struct weir_iter at = weir_chain_begin(&message.chain);
-    struct weir_segment segment = {0};
-
-    conn->message = (struct weir_chain){NULL, NULL};
-    message.size = (size_t)conn->receiver.message_size;
-    if (weir_iter_segment(&at, weir_chain_end(&message.chain), &segment) &&
-        segment.size == message.size) {
-        message.data = segment.data;
-    }
-    tell_message(conn, &message);
-}
-
-static void
-take_piece(struct wi_ws_conn *conn, const struct wi_ws_event *event)
-{
-    const struct weir_ws_handlers *handlers = conn->side->handlers;
-
-    if (handlers->piece != NULL) {
-        const struct weir_ws_piece piece = {
-            .data = event->data,
-            .size = event->size,
-            .is_text = event->is_text,
-            .is_first = event->is_first,
-            .is_last = event->is_last,
-        };
-
-        handlers->piece(wi_ws_handle(conn), &piece, conn->user);
-    } else if (event->is_first && event->is_last) {
-        struct weir_ws_message message = {
-            .data = event->data, .size = event->size, .is_text = event->is_text};
-
-        tell_message(conn, &message);
-    } else if (weir_chain_append(&conn->message, event->data, event->size) < 0) {
-        wi_ws_fail(conn, WEIR_WS_INTERNAL_ERROR, -ENOMEM, WEIR_ORIGIN_MEMORY);
-    } else if (event->is_last) {
-        tell_chain(conn, event->is_text);
-    }
-}
-
-int
-weir_ws_take(struct weir_ws_message *message, struct weir_chain *ret_chain)
-{
-    int result = 0;
-
-    if (message == NULL || ret_chain == NULL || ret_chain->head != NULL ||
-        (message->chain.head == NULL && message->data == NULL && message->size != 0)) {
-        return -EINVAL;
-    }
-    if (message->chain.head != NULL) {
-        *ret_chain = message->chain;
-        message->chain = (struct weir_chain){NULL, NULL};
-        message->data = NULL;
-    } else if (message->size != 0) {
-        result = weir_chain_append(ret_chain, message->data, message->size);
-    }
-    return result;
-}
-
 /* ---- bytes ---- */
 
 static bool
@@ -95,7 +23,7 @@ take_event(struct wi_ws_conn *conn, const struct wi_ws_event *event)
 {
     switch (event->kind) {
     case WI_WS_PIECE:
-        take_piece(conn, event);
+        wi_ws_take_piece(conn, event);
         if (event->is_last && conn->receiver.unpacker != NULL) {
             wi_ws_unpacker_rest(conn->receiver.unpacker);
         }
@@ -111,16 +39,17 @@ take_event(struct wi_ws_conn *conn, const struct wi_ws_event *event)
     }
 }
 
-// One segment, as far as the program listens.
+// One segment, as far as the program listens, and as long as it is the stream's.
 static size_t
 take_segment(struct wi_ws_conn *conn, const struct weir_segment *segment)
 {
+    const struct wi_ws_shown *shown = conn->shown;
     // The blocks are the stream's, and nobody reads these bytes again: they are unmasked in place.
     unsigned char *bytes = (unsigned char *)(uintptr_t)segment->data;
     struct wi_ws_event event;
     size_t taken = 0;
 
-    while (is_listening(conn) && taken < segment->size) {
+    while (is_listening(conn) && taken < segment->size && !shown->is_taken) {
         taken += wi_ws_receive(&conn->receiver, bytes + taken, segment->size - taken, &event);
         take_event(conn, &event);
         while (wi_ws_receiver_has_more(&conn->receiver) && !(conn->flags & WI_WS_DEAF)) {
@@ -135,19 +64,25 @@ static struct weir_consumed
 on_data(weir_stream stream, struct weir_iter begin, struct weir_iter end, void *user)
 {
     struct wi_ws_conn *conn = user;
+    struct wi_ws_shown shown = {.before = 0};
     struct weir_iter at = begin;
     struct weir_segment segment;
-    size_t consumed = 0;
 
     (void)stream;
     conn->heard_ns = weir_loop_now_ns(conn->home->loop);
-    while (is_listening(conn) && weir_iter_segment(&at, end, &segment)) {
-        consumed += take_segment(conn, &segment);
+    conn->shown = &shown;
+    while (is_listening(conn) && !shown.is_taken && weir_iter_segment(&at, end, &segment)) {
+        shown.segment = segment.data;
+        shown.before += take_segment(conn, &segment);
+    }
+    conn->shown = NULL;
+    if (shown.is_taken) { // blocks have gone: what is left is shown once more
+        return (struct weir_consumed){0, 0};
     }
     if (conn->flags & WI_WS_DEAF) {
-        weir_iter_length(begin, end, &consumed);
+        weir_iter_length(begin, end, &shown.before);
     }
-    return (struct weir_consumed){consumed, consumed};
+    return (struct weir_consumed){shown.before, shown.before};
 }
 
 /* ---- the stream's other events ---- */

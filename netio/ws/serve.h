@@ -29,6 +29,16 @@ void wi_ws_note(struct wi_ws_conn *conn, int status, enum weir_origin origin);
 void wi_ws_fail(struct wi_ws_conn *conn, enum weir_ws_code code, int status,
                 enum weir_origin origin);
 
+/** What a data function is shown, and how far it is. */
+struct wi_ws_shown {
+    size_t before; // bytes in front of the segment that is looked at
+    const unsigned char *segment;
+    bool is_taken; // blocks were taken away: no more of it may be looked at
+};
+
+/** A piece of a message arrived. */
+void wi_ws_take_piece(struct wi_ws_conn *conn, const struct wi_ws_event *event);
+
 /** A control frame arrived. */
 void wi_ws_take_control(struct wi_ws_conn *conn, const struct wi_ws_event *event);
 

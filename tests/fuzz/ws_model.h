@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { WS_EVENTS_MAX = 4200, WS_DATA_MAX = 1 << 20, WS_MESSAGE_MAX = 2000, WS_FRAGMENTS_MAX = 8 };
+enum { WS_EVENTS_MAX = 4200, WS_DATA_MAX = 1 << 20, WS_MESSAGE_MAX = 3000, WS_FRAGMENTS_MAX = 8 };
 
 enum ws_event_kind { WS_TEXT = 1, WS_BINARY = 2, WS_PING = 9, WS_PONG = 10 };
 
