@@ -31,6 +31,7 @@ struct wi_http_home {
     struct wi_http_out out;
     struct wi_http_live *lives; // that are nobody's
     unsigned live_count;
+    unsigned lives_used;
     struct wi_http_memo *memos; // of a server: WI_HTTP_MEMOS, for its connections by turns
     struct wi_http_table table;
     struct weir_http_field fields[WI_HTTP_FIELDS_MAX];

@@ -38,6 +38,7 @@ wi_http_live_begin_at(struct wi_http_conn *conn)
     if (live == NULL) {
         return -ENOMEM;
     }
+    home->lives_used++;
     live->conn = conn;
     live->parser.limits = &conn->side->limits;
     live->parser.memo = home->memos != NULL ? &home->memos[conn->seat.index % WI_HTTP_MEMOS] : NULL;
@@ -52,6 +53,7 @@ wi_http_live_put(struct wi_http_conn *conn)
     struct wi_http_live *live = conn->live;
 
     conn->live = NULL;
+    home->lives_used--;
     if (wi_unlikely(home->live_count >= KEPT_MAX)) {
         wi_heap_free(live);
         return;

@@ -25,13 +25,17 @@ void wi_http_live_put(struct wi_http_conn *conn);
 /** Let go of it, with what is left of a message. Also when there is none. */
 void wi_http_live_end(struct wi_http_conn *conn);
 
+/** So many connections of a loop keep it all the same. */
+#define WI_HTTP_LIVES_KEPT 256u
+
 /** A server's that is idle, without a byte of the next head, does without. */
 static inline void
 wi_http_live_rest(struct wi_http_conn *conn)
 {
     const struct wi_http_live *live = conn->live;
 
-    if (live != NULL && live->parser.in_head == 0 && !(wi_http_flags(conn) & WI_HTTP_CLIENT) &&
+    if (wi_unlikely(conn->home->lives_used > WI_HTTP_LIVES_KEPT) && live != NULL &&
+        live->parser.in_head == 0 && !(wi_http_flags(conn) & WI_HTTP_CLIENT) &&
         wi_http_phase(wi_load_relaxed(&conn->seat.word)) == WI_HTTP_IDLE) {
         wi_http_live_put(conn);
     }

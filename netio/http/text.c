@@ -30,6 +30,7 @@ are_all(const char *data, size_t size, unsigned wanted)
 {
     unsigned all = wanted;
 
+#pragma GCC unroll 4
     for (size_t i = 0; i < size; i++) {
         all &= wi_http_bytes[(unsigned char)data[i]];
     }
