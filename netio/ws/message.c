@@ -31,8 +31,8 @@ tell_chain(struct wi_ws_conn *conn, bool is_text)
     tell_message(conn, &message);
 }
 
-// The blocks in which the piece arrived, unmasked there: taken from what the stream shows, with what
-// was in front of it, which is dropped.
+// The blocks in which the piece arrived, unmasked there: taken from what the stream shows, with
+// what was in front of it, which is dropped.
 static int
 take_blocks(struct wi_ws_conn *conn, const struct wi_ws_event *event)
 {

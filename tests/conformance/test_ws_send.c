@@ -213,6 +213,90 @@ masks_are_never_the_same(void **state)
     assert_true(same < 3); // of 2016 pairs, each by chance once in 2^32
 }
 
+// ---- other ways of writing ---------------------------------------------------------------------
+
+static void
+a_message_may_leave_inside_the_call(void **state)
+{
+    static const struct weir_stream_options stream = {.flags = WEIR_STREAM_INLINE};
+    struct ends ends =
+        open_ends(state, false, &(struct hub_options){.threads = true, .stream = stream});
+    struct iovec iov = {(void *)(uintptr_t) "inline", 6};
+    unsigned inlined = 0;
+
+    for (unsigned i = 0; i < 200; i++) {
+        struct done *done = done_make(ends.hub);
+        struct weir_write write = {.iov = &iov,
+                                   .iov_count = 1,
+                                   .flags = WEIR_INLINE_OK | (i % 2 ? WEIR_GIVE : WEIR_COPY),
+                                   .done = on_done,
+                                   .arg = done,
+                                   .release = i % 2 ? on_release : NULL,
+                                   .release_arg = done};
+        int result = weir_ws_write(ends.ws, WEIR_WS_TEXT, &write, NULL);
+
+        assert_true(result == 0 || result == 1);
+        peer_expect_frame(ends.hub, ends.peer, 0x81, "inline", 6);
+        if (result == 0) {
+            await(done);
+            assert_int_equal(done->result.sent, 6);
+        } else {
+            inlined++;
+            assert_int_equal(done->count, 0);
+            assert_int_equal(done->releases, i % 2);
+        }
+    }
+    assert_true(inlined != 0);
+}
+
+static void
+accepted_messages_are_done_before_they_are_sent(struct ends ends)
+{
+    struct iovec iov = {(void *)(uintptr_t) "accepted", 8};
+    struct done *done = done_make(ends.hub);
+    struct weir_write write = {.iov = &iov,
+                               .iov_count = 1,
+                               .flags = WEIR_COPY,
+                               .level = WEIR_ACCEPTED,
+                               .done = on_done,
+                               .arg = done};
+
+    assert_status(weir_ws_write(ends.ws, WEIR_WS_TEXT, &write, NULL), 0);
+    await(done);
+    assert_status(done->result.status, 0);
+    assert_int_equal(done->result.accepted, 8);
+    peer_expect_frame(ends.hub, ends.peer, 0x81, "accepted", 8);
+}
+
+static void
+a_server_may_be_told_early(void **state)
+{
+    accepted_messages_are_done_before_they_are_sent(
+        open_ends(state, false, &(struct hub_options){0}));
+}
+
+static void
+a_client_may_be_told_early(void **state)
+{
+    accepted_messages_are_done_before_they_are_sent(
+        open_ends(state, true, &(struct hub_options){0}));
+}
+
+static void
+messages_may_be_corked(void **state)
+{
+    struct ends ends = open_ends(state, false, &(struct hub_options){0});
+    struct iovec iov = {(void *)(uintptr_t) "one", 3};
+    struct weir_write write = {.iov = &iov, .iov_count = 1, .flags = WEIR_COPY | WEIR_MORE};
+
+    assert_status(weir_ws_write(ends.ws, WEIR_WS_TEXT, &write, NULL), 0);
+    fixture_turn(ends.hub->fixture);
+    assert_int_equal(peer_waiting(ends.peer), 0);
+    assert_status(weir_ws_ping(ends.ws, NULL, 0), 0);
+    peer_expect_frame(ends.hub, ends.peer, 0x81, "one", 3);
+    peer_expect_frame(ends.hub, ends.peer, 0x89, "", 0);
+}
+
 // ---- what is refused ---------------------------------------------------------------------------
 
 static void
@@ -497,6 +581,10 @@ main(void)
         EACH(a_client_masks_every_form_of_memory),
         ONCE(a_clients_memory_is_never_altered),
         ONCE(masks_are_never_the_same),
+        ONCE(a_message_may_leave_inside_the_call),
+        EACH(a_server_may_be_told_early),
+        EACH(a_client_may_be_told_early),
+        EACH(messages_may_be_corked),
         ONCE(what_makes_no_sense_is_refused),
         ONCE(text_that_is_none_is_not_sent),
         EACH(a_message_in_parts_is_nobody_elses),
