@@ -200,6 +200,56 @@ one_accept_may_say_more(void **state)
     hub_run(hub, look_at_protocol);
 }
 
+// ---- later -------------------------------------------------------------------------------------
+
+static weir_http deferred;
+
+static void
+on_deferred(weir_http http, const struct weir_http_request *request, void *user)
+{
+    struct hub *hub = user;
+
+    (void)request;
+    deferred = http;
+    hub->accept_status = weir_http_defer(http, NULL);
+    hub->accepts++;
+}
+
+static void
+accept_deferred(struct hub *hub)
+{
+    const struct weir_http_request *request;
+
+    assert_status(weir_http_defer(deferred, &request), 0);
+    hub->accept_status = weir_ws_accept(hub->server, deferred, request, NULL, &hub->ws);
+}
+
+static void
+a_request_may_be_accepted_later(void **state)
+{
+    struct hub *hub = hub_open(state, &(struct hub_options){.echo = true});
+    int peer = hub_connect_raw(hub);
+    const struct weir_http_request request = {.method = "GET", .method_size = 3};
+    char head[1024];
+    weir_ws ws;
+
+    hub->http_handlers.request = on_deferred;
+    peer_write(hub->fixture, peer, HUB_REQUEST "\r\n", sizeof(HUB_REQUEST "\r\n") - 1);
+    peer_send_text(hub, peer, "sent too early, and heard");
+    hub_wait_accepts(hub, 1);
+    assert_status(hub->accept_status, 0);
+    peer_expect_silence(hub->fixture, peer);
+    assert_status(weir_ws_accept(hub->server, deferred, &request, NULL, &ws), -EXDEV);
+    hub_run(hub, accept_deferred);
+    assert_status(hub->accept_status, 0);
+    peer_read_head(hub, peer, head, sizeof(head));
+    assert_non_null(strstr(head, "HTTP/1.1 101 "));
+    peer_expect_frame(hub, peer, 0x81, "sent too early, and heard", 25);
+    fixture_close_fd(hub->fixture, peer);
+    hub_wait_closed(hub);
+    assert_true(weir_http_stream(deferred).bits == 0); // it is no exchange any more
+}
+
 // ---- what a server is made of ------------------------------------------------------------------
 
 static void
@@ -312,6 +362,7 @@ main(void)
         ONCE(a_function_judges_origins),
         ONCE(a_subprotocol_is_chosen_by_the_servers_order),
         ONCE(one_accept_may_say_more),
+        EACH(a_request_may_be_accepted_later),
         ONCE(bad_options_are_refused),
         EACH(handles_that_name_nothing_are_refused),
         EACH(a_drain_says_going_away),
