@@ -137,6 +137,9 @@ struct weir_http_handlers {
     void (*peer_fin)(weir_http http, void *user);
     /** Last and once per exchange that was told: it is over, and the handle stale on return. */
     void (*ended)(weir_http http, const struct weir_http_ended *ended, void *user);
+    /** Server: the library refused what could not be told as a request, with this status, and the
+     *  connection ends. The user pointer is the options'. */
+    void (*refused)(weir_stream stream, unsigned status, void *user);
 };
 
 #define WEIR_HTTP_UNLIMITED UINT64_MAX

@@ -96,9 +96,20 @@ take_for_refusal(struct wi_http_conn *conn)
     return true;
 }
 
+static void
+tell_refused(struct wi_http_conn *conn, unsigned status)
+{
+    const struct wi_http_side *side = conn->side;
+
+    if (side->handlers->refused != NULL) {
+        side->handlers->refused(wi_http_stream(conn), status, side->user);
+    }
+}
+
 void
 wi_http_refuse(struct wi_http_conn *conn, unsigned status)
 {
+    bool was_told = has_exchange(conn); // then `ended` says it
     char text[128];
     int size;
 
@@ -126,6 +137,9 @@ wi_http_refuse(struct wi_http_conn *conn, unsigned status)
     if (wi_http_send_own(conn, text, (size_t)size, 0) < 0) {
         weir_close(wi_http_stream(conn), WEIR_CLOSE_ABORT, 0, 0);
         return;
+    }
+    if (!was_told) {
+        tell_refused(conn, status);
     }
     wi_http_conn_close(conn);
 }

@@ -171,37 +171,77 @@ log_time(struct here *here)
     return here->log_time;
 }
 
+struct line {
+    const char *peer;
+    const char *request;
+    size_t request_size;
+    unsigned status;
+    uint64_t sent;
+    const char *behind;
+    size_t behind_size;
+    uint64_t us;
+    const char *how;
+};
+
 // At most 350 bytes and the two texts.
-static size_t
-write_line(struct visit *visit, const struct weir_http_ended *ended, char *line)
+static void
+write_line(struct httpd *httpd, struct here *here, const struct line *line)
 {
-    const struct access *access = &visit->access;
-    const char *time = log_time(visit->here);
-    const char *how = ended->status == 0 ? "ok" : weir_origin_name(ended->origin);
-    char *at = put(line, access->peer, strlen(access->peer));
+    char text[2 * ACCESS_TEXT_MAX + 400];
+    const char *time = log_time(here);
+    char *at = put(text, line->peer, strlen(line->peer));
 
     at = put(at, " - - [", 6);
     at = put(at, time, strlen(time));
     at = put(at, "] ", 2);
-    at = put(at, access->request, access->request_size);
-    at = put(at, ended->code < 100 ? " 00" : " ", ended->code < 100 ? 3 : 1);
-    at = put_number(at, ended->code);
+    at = put(at, line->request, line->request_size);
+    at = put(at, line->status < 100 ? " 00" : " ", line->status < 100 ? 3 : 1);
+    at = put_number(at, line->status);
     *at++ = ' ';
-    at = put_number(at, visit->is_head ? 0 : ended->sent);
+    at = put_number(at, line->sent);
     *at++ = ' ';
-    at = put(at, access->behind, access->behind_size);
+    at = put(at, line->behind, line->behind_size);
     *at++ = ' ';
-    at = put_number(at, (weir_now_ns() - visit->begun_ns) / 1000);
+    at = put_number(at, line->us);
     *at++ = ' ';
-    at = put(at, how, strlen(how));
-    return (size_t)(at - line);
+    at = put(at, line->how, strlen(line->how));
+    log_line(httpd->log, (unsigned)(here - httpd->loops), text, (size_t)(at - text));
 }
 
 void
 access_log(struct visit *visit, const struct weir_http_ended *ended)
 {
-    char line[2 * ACCESS_TEXT_MAX + 400];
-    size_t size = write_line(visit, ended, line);
+    const struct access *access = &visit->access;
+    const struct line line = {
+        .peer = access->peer,
+        .request = access->request,
+        .request_size = access->request_size,
+        .status = ended->code,
+        .sent = visit->is_head ? 0 : ended->sent,
+        .behind = access->behind,
+        .behind_size = access->behind_size,
+        .us = (weir_now_ns() - visit->begun_ns) / 1000,
+        .how = ended->status == 0 ? "ok" : weir_origin_name(ended->origin),
+    };
 
-    log_line(visit->httpd->log, (unsigned)(visit->here - visit->httpd->loops), line, size);
+    write_line(visit->httpd, visit->here, &line);
+}
+
+void
+access_log_refused(struct httpd *httpd, weir_stream stream, unsigned status)
+{
+    static const char nothing[] = "\"-\" \"-\"";
+    char peer[ACCESS_PEER_MAX];
+    const struct line line = {
+        .peer = peer,
+        .request = nothing,
+        .request_size = 3,
+        .status = status,
+        .behind = nothing,
+        .behind_size = sizeof(nothing) - 1,
+        .how = "refused",
+    };
+
+    write_peer(stream, peer);
+    write_line(httpd, httpd_here(httpd), &line);
 }

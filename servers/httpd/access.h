@@ -13,6 +13,7 @@
 #define ACCESS_TEXT_MAX 1024u
 #define ACCESS_PEER_MAX 80u
 
+struct httpd;
 struct visit;
 
 // What of a request is in the line, already in the form it has there.
@@ -28,6 +29,9 @@ void access_note(struct access *access, weir_stream stream, const struct weir_ht
                  const struct asked *asked);
 
 void access_log(struct visit *visit, const struct weir_http_ended *ended);
+
+// A line of what was refused and was no request.
+void access_log_refused(struct httpd *httpd, weir_stream stream, unsigned status);
 
 // Put bytes of a stranger into a line, so that they can neither end it nor a quoted part of it nor
 // move a terminal: what is not plain becomes \xHH. What has no room is cut off. The new size.

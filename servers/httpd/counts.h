@@ -12,7 +12,8 @@
 struct counts {
     _Alignas(64) _Atomic uint64_t requests;
     _Atomic uint64_t answers[STATUS_CLASSES];
-    _Atomic uint64_t failed; // exchanges that did not end in good order
+    _Atomic uint64_t refused; // by the library, before they were requests; among the answers
+    _Atomic uint64_t failed;  // exchanges that did not end in good order
     _Atomic uint64_t body_sent;
     _Atomic uint64_t body_received;
     _Atomic uint64_t cache_hits;

@@ -41,6 +41,8 @@ write_httpd(FILE *out, const struct httpd *httpd)
     prometheus_one(out, "httpd_requests_total", "counter", "Requests whose head was complete.",
                    SUM(requests));
     write_answers(out, httpd);
+    prometheus_one(out, "httpd_refused_total", "counter", "What was refused and was no request.",
+                   SUM(refused));
     prometheus_one(out, "httpd_failed_total", "counter",
                    "Exchanges that did not end in good order.", SUM(failed));
     prometheus_one(out, "httpd_turned_away_total", "counter",

@@ -200,5 +200,12 @@ on_ended(weir_http http, const struct weir_http_ended *ended, void *user)
     }
 }
 
-const struct weir_http_handlers serve_public = {.request = on_request, .ended = on_ended};
+static void
+on_refused(weir_stream stream, unsigned status, void *user)
+{
+    visit_refused(user, stream, status);
+}
+
+const struct weir_http_handlers serve_public = {
+    .request = on_request, .ended = on_ended, .refused = on_refused};
 const struct weir_http_handlers serve_admin = {.request = on_admin_request, .ended = on_ended};

@@ -77,6 +77,18 @@ visit_ended(struct visit *visit, const struct weir_http_ended *ended)
     visit_drop(visit);
 }
 
+void
+visit_refused(struct httpd *httpd, weir_stream stream, unsigned status)
+{
+    struct counts *counts = &httpd_here(httpd)->counts;
+
+    count(&counts->refused, 1);
+    count(&counts->answers[status / 100 - 1], 1);
+    if (httpd->log != NULL) {
+        access_log_refused(httpd, stream, status);
+    }
+}
+
 int
 visit_defer(struct visit *visit)
 {

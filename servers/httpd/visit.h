@@ -32,6 +32,9 @@ struct visit *visit_begin(struct httpd *httpd, weir_http http,
 // The exchange is over: count, log, let go.
 void visit_ended(struct visit *visit, const struct weir_http_ended *ended);
 
+// What was no request was refused: count, log.
+void visit_refused(struct httpd *httpd, weir_stream stream, unsigned status);
+
 // Go on later. What was collected from the head is collected anew, from its copy. 0 or -errno.
 int visit_defer(struct visit *visit);
 

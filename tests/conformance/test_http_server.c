@@ -256,6 +256,7 @@ what_smuggles_is_refused_whole(void **state)
         peer_write_text(site, peer, behind);
         expect_refused(site, peer, &vectors[i]);
         fixture_close_fd(site->fixture, peer);
+        assert_int_equal(site->refusals + site->ends, i + 1); // one of the two tells it
     }
     assert_int_equal(site->answered, 0);
 }
@@ -272,6 +273,7 @@ what_smuggles_is_refused_byte_by_byte(void **state)
         peer_write_slowly(site, peer, behind);
         expect_refused(site, peer, &vectors[i]);
         fixture_close_fd(site->fixture, peer);
+        assert_int_equal(site->refusals + site->ends, i + 1); // one of the two tells it
     }
     assert_int_equal(site->answered, 0);
 }
@@ -285,6 +287,9 @@ a_zero_byte_in_a_value_is_refused(void **state)
 
     peer_write(site->fixture, peer, bytes, sizeof(bytes) - 1);
     expect_refused(site, peer, &(struct vector){"a zero byte", "400"});
+    assert_int_equal(site->refusals, 1);
+    assert_int_equal(site->refused, 400);
+    assert_int_equal(site->ends, 0);
 }
 
 // ---- bounds ------------------------------------------------------------------------------------

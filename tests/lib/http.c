@@ -117,6 +117,16 @@ on_ended(weir_http http, const struct weir_http_ended *ended, void *user)
 }
 
 static void
+on_refused(weir_stream stream, unsigned status, void *user)
+{
+    struct site *site = user;
+
+    (void)stream;
+    site->refusals++;
+    site->refused = status;
+}
+
+static void
 on_end(void *arg)
 {
     struct site *site = arg;
@@ -146,6 +156,7 @@ site_open(void **state, const struct site_options *options)
         .body_end = on_body_end,
         .peer_fin = on_peer_fin,
         .ended = on_ended,
+        .refused = on_refused,
     };
     assert_status(weir_http_server_create(fixture->runtime, &server, &site->server), 0);
     fixture_at_end(fixture, on_end, site);

@@ -46,6 +46,8 @@ struct site {
     unsigned body_ends;
     unsigned trailers;
     unsigned ends;
+    unsigned refusals; // of what was no request
+    unsigned refused;  // the last one's status
     unsigned fins;
     struct weir_http_ended ended;
     struct weir_http_read_result reads[16]; // without their chains, which were returned
