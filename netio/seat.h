@@ -24,7 +24,7 @@
 #define WI_SEAT_SEGMENT_SHIFT 7
 #define WI_SEAT_SEGMENTS_MAX  (WI_SLOTS_MAX >> WI_SEAT_SEGMENT_SHIFT)
 #define WI_SEAT_PAGES         (WI_SEAT_SEGMENTS_MAX / WI_SLOTS_PAGE + 1)
-static_assert(WI_SLOTS_MAX <= 1u << WI_SEAT_INDEX_BITS, "an index fits into a handle");
+static_assert(WI_SLOTS_MAX - 1 < 1u << WI_SEAT_INDEX_BITS, "an index fits into a handle");
 
 struct wi_seat {
     wi_atomic_u64 word;
