@@ -112,6 +112,32 @@ a_body_that_nobody_reads_is_dropped_and_the_connection_kept(void **state)
                      "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-Path: /2\r\n\r\n/2");
 }
 
+// Beyond some, idle connections give back what they parse with; half a head keeps it.
+static void
+many_connections_go_idle_and_on_again(void **state)
+{
+    enum { PEERS = 300 };
+    struct site *site = site_open(state, &(struct site_options){0});
+    int peers[PEERS];
+
+    for (int i = 0; i < PEERS; i++) {
+        peers[i] = site_connect(site);
+        peer_write_text(site, peers[i], "GET /1 HTTP/1.1\r\nHost: x\r\n\r\n");
+        peer_expect_text(site, peers[i],
+                         "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-Path: /1\r\n\r\n/1");
+    }
+    for (int i = 0; i < PEERS; i++) {
+        peer_write_slowly(site, peers[i], i % 2 == 0 ? "GET /2 HTTP/1.1\r\nHo" : "\r\n");
+    }
+    for (int i = PEERS - 1; i >= 0; i--) {
+        peer_write_text(site, peers[i],
+                        i % 2 == 0 ? "st: x\r\n\r\n" : "GET /2 HTTP/1.1\r\nHost: x\r\n\r\n");
+        peer_expect_text(site, peers[i],
+                         "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-Path: /2\r\n\r\n/2");
+    }
+    assert_int_equal(site->requests, 2 * PEERS);
+}
+
 static void
 abort_the_third(struct site *site, weir_http http, const struct weir_http_request *request)
 {
@@ -381,6 +407,7 @@ main(void)
         EACH(head_has_a_length_and_no_body),
         EACH(connection_close_and_old_clients_end_the_connection),
         EACH(a_body_that_nobody_reads_is_dropped_and_the_connection_kept),
+        ONCE(many_connections_go_idle_and_on_again),
         ONCE(responses_before_an_abort_leave_first),
         ONCE(what_smuggles_is_refused_whole),
         ONCE(what_smuggles_is_refused_byte_by_byte),
