@@ -252,7 +252,8 @@ a_post_that_never_ends_does_not_keep_a_stop(void **state)
         deadline = weir_deadline_after(UINT64_C(20000000));
         assert_int_equal(weir_runtime_stop(runtime, deadline), 0);
         assert_true(weir_now_ns() >= deadline);
-        assert_true(chain.runs > 1);
+        // Only once where the loop's thread had no processor before the deadline.
+        assert_true(chain.runs > (flags[i] == WEIR_MANUAL ? 1 : 0));
         assert_int_equal(chain.result, -WEIR_EENDED);
         assert_int_equal(weir_runtime_free(runtime), 0);
     }
