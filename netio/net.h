@@ -14,7 +14,7 @@
 
 #define WI_NET_IOV       256u           // pieces in one send
 #define WI_NET_SEND_MAX  (256u * 1024)  // bytes in one send, and of one stream in one turn
-#define WI_NET_FILE_MAX  (1024u * 1024) // likewise from a file, of which no byte is copied
+#define WI_NET_FILE_MAX  (2048u * 1024) // likewise from a file, of which no byte is copied
 #define WI_NET_READ_MAX  (256u * 1024)  // bytes read from one stream in one turn
 #define WI_NET_FLAT_SIZE (64u * 1024)
 
