@@ -49,6 +49,7 @@ struct run {
     size_t raw_size; // bytes that came behind an upgrade
     unsigned told_count;
     unsigned ended;
+    unsigned refused; // a status that was told, of what was no request
     // What is counted above, and not cleared.
     char output[OUTPUT_MAX];
     struct told told[MODEL_ANSWERS_MAX];
@@ -486,12 +487,22 @@ on_ended(weir_http http, const struct weir_http_ended *how, void *user)
     run->ended++;
 }
 
+static void
+on_refused(weir_stream stream, unsigned status, void *user)
+{
+    (void)stream;
+    (void)user;
+    fuzz_require(run->refused == 0 && status != 0);
+    run->refused = status;
+}
+
 /* ---- one connection ---- */
 
 static void
 start(void)
 {
-    static const struct weir_http_handlers handlers = {.request = on_request, .ended = on_ended};
+    static const struct weir_http_handlers handlers = {
+        .request = on_request, .ended = on_ended, .refused = on_refused};
     const struct weir_http_server_options options = {
         .handlers = &handlers,
         .limits = {.head_max = 1024, .line_max = 256, .fields_max = 16, .body_max = 1024},
@@ -610,6 +621,9 @@ check_output(const uint8_t *data, size_t size)
     model_check_output(answers, run->output, run->size, run->is_reset || run->is_aborted);
     if (answers->has_said_close || answers->refusal != 0) {
         fuzz_require(run->ended_by_itself);
+    }
+    if (run->refused != 0 && !run->is_reset && !run->is_aborted) {
+        fuzz_require(run->refused == answers->refusal);
     }
     if (run->is_raw && !run->is_reset) {
         fuzz_require(run->size - answers->raw_at == run->raw_size);
