@@ -388,8 +388,8 @@ static void
 a_silent_pump_ends_at_its_idle_time(void **state)
 {
     struct fixture *fixture = fixture_manual(state);
-    struct pumping *pumping = pumping_open(fixture, &(struct weir_pump){.idle_ns = MS(30)});
     uint64_t begun = weir_now_ns();
+    struct pumping *pumping = pumping_open(fixture, &(struct weir_pump){.idle_ns = MS(30)});
 
     pumping_wait(pumping);
     assert_status(pumping->stats.status, -ETIMEDOUT);

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define QUIET_ROUNDS 25u
+
 enum { PULLS_FIRST = 64 };
 
 // ---- push -------------------------------------------------------------------------------------
@@ -222,7 +224,8 @@ peer_write_until_blocked(struct fixture *fixture, int peer, size_t size, unsigne
     uint8_t block[4096];
     size_t done = 0;
 
-    for (unsigned quiet = 0; done < size && quiet < 5;) {
+    // A window that was shut may be opened late by a kernel that has much to do.
+    for (unsigned quiet = 0; done < size && quiet < QUIET_ROUNDS;) {
         size_t piece = size - done < sizeof(block) ? size - done : sizeof(block);
         ssize_t sent;
 
