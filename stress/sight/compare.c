@@ -34,6 +34,7 @@ static const struct metric known[] = {
     {"wakes_per_sleep", "Wakes per sleep", "", "less"},
     {"ping_us", "Median latency of another connection", "us", "less"},
     {"hog_bytes_per_s", "Throughput of the hog", "bytes/s", "more"},
+    {"requests_per_cpu_s", "Requests per second of CPU time", "/s", "more"},
     {"private_bytes", "Private memory per connection", "bytes", "less"},
     {"resident_bytes", "Resident memory per connection", "bytes", "less"},
     {"sent_bytes", "What it lets each peer send", "bytes", "less"},
@@ -73,10 +74,10 @@ metric_of(const char *key)
 static enum bar_kind
 kind_of(const char *name)
 {
-    size_t length = strcspn(name, ": ");
+    size_t length = strcspn(name, ": -");
 
     if (strncmp(name, "weir", length) == 0 && length == 4) {
-        return BAR_OURS;
+        return BAR_OURS; // weir:inline and weir-httpd, too
     }
     bool is_by_hand =
         length == 5 && (strncmp(name, "epoll", length) == 0 || strncmp(name, "uring", length) == 0);
