@@ -4,8 +4,8 @@
 
 /**
  * @file
- * The bytes of a write in memory, piece by piece, whatever form they have. For what stands above
- * streams and puts framing between them: on the public interface only.
+ * The bytes of a write in memory, piece by piece, whatever form they have: for what stands above
+ * streams and puts framing between them. On the public interface only.
  */
 
 #include "weir/write.h"

@@ -75,11 +75,4 @@ wi_ws_receiver_has_more(const struct wi_ws_receiver *receiver)
     return receiver->is_unpacking;
 }
 
-/** Nothing of a frame or a message has come that is not complete. */
-static inline bool
-wi_ws_receiver_is_between(const struct wi_ws_receiver *receiver)
-{
-    return !receiver->is_in_frame && !receiver->is_in_message && receiver->head_size == 0;
-}
-
 #endif /* WI_WS_RECEIVER_H */

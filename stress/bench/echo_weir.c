@@ -8,11 +8,11 @@
 #include "lib/fail.h"
 #include "lib/net.h"
 #include "lib/server.h"
+#include "lib/weir.h"
 
 #include "../../servers/echo/echo.h"
 
 #include <arpa/inet.h>
-#include <errno.h>
 #include <signal.h>
 #include <weir/weir.h>
 
@@ -29,15 +29,6 @@ int readme_main(void);
 
 // The loop's.
 static uint64_t echo_count;
-
-static void
-require_weir(int result, const char *what)
-{
-    if (result < 0) {
-        errno = -result;
-        bench_fail(what);
-    }
-}
 
 static void
 own_echoed(weir_stream stream, const struct weir_result *result, void *arg)

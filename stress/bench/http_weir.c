@@ -4,23 +4,14 @@
 #include "lib/fail.h"
 #include "lib/net.h"
 #include "lib/server.h"
+#include "lib/weir.h"
 
 #include <arpa/inet.h>
-#include <errno.h>
 #include <signal.h>
 #include <weir/http.h>
 #include <weir/weir.h>
 
 #define STOP_NS UINT64_C(1000000000)
-
-static void
-require_weir(int result, const char *what)
-{
-    if (result < 0) {
-        errno = -result;
-        bench_fail(what);
-    }
-}
 
 static struct weir_http_head head;
 

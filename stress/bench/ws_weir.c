@@ -4,9 +4,9 @@
 #include "lib/fail.h"
 #include "lib/net.h"
 #include "lib/server.h"
+#include "lib/weir.h"
 
 #include <arpa/inet.h>
-#include <errno.h>
 #include <signal.h>
 #include <weir/weir.h>
 #include <weir/ws.h>
@@ -14,15 +14,6 @@
 #define STOP_NS UINT64_C(1000000000)
 
 static struct weir_ws_server *ws_server;
-
-static void
-require_weir(int result, const char *what)
-{
-    if (result < 0) {
-        errno = -result;
-        bench_fail(what);
-    }
-}
 
 static void
 on_message(weir_ws ws, struct weir_ws_message *message, void *user)

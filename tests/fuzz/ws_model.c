@@ -3,6 +3,7 @@
 #include "tests/fuzz/ws_model.h"
 
 #include "tests/fuzz/fuzz.h"
+#include "tests/lib/utf8_model.h"
 
 #include <string.h>
 #ifdef WEIR_HAS_ZLIB
@@ -10,30 +11,6 @@
 #endif
 
 /* ---- text ---- */
-
-static size_t
-character(const uint8_t *bytes, size_t size)
-{
-    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-    size_t length = bytes[0] < 0x80             ? 1
-                    : (bytes[0] & 0xe0) == 0xc0 ? 2
-                    : (bytes[0] & 0xf0) == 0xe0 ? 3
-                    : (bytes[0] & 0xf8) == 0xf0 ? 4
-                                                : 0;
-    uint32_t code = length == 1 ? bytes[0] : bytes[0] & (0x7fu >> length);
-
-    if (length == 0 || length > size) {
-        return 0;
-    }
-    for (size_t i = 1; i < length; i++) {
-        if ((bytes[i] & 0xc0) != 0x80) {
-            return 0;
-        }
-        code = code << 6 | (bytes[i] & 0x3f);
-    }
-    return code < least[length] || code > 0x10ffff || (code >= 0xd800 && code <= 0xdfff) ? 0
-                                                                                         : length;
-}
 
 // Is there anything that makes a character of these bytes and some more?
 static bool
@@ -50,7 +27,7 @@ may_become_character(const uint8_t *bytes, size_t size)
         for (size_t j = size; j < 4; j++) {
             tried[j] = next[(j == size ? i : j == size + 1 ? i / 6 : i / 36) % 6];
         }
-        if (character(tried, 4) > size) {
+        if (utf8_model_character(tried, 4) > size) {
             return true;
         }
     }
@@ -61,7 +38,7 @@ static bool
 is_text(const uint8_t *bytes, size_t size, bool is_whole)
 {
     while (size != 0) {
-        size_t length = character(bytes, size);
+        size_t length = utf8_model_character(bytes, size);
 
         if (length == 0) {
             return !is_whole && may_become_character(bytes, size);

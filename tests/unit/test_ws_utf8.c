@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "netio/ws/utf8.h"
+#include "tests/lib/utf8_model.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -17,36 +18,11 @@ is_text(const unsigned char *bytes, size_t size)
     return wi_utf8_check(&utf8, bytes, size) && wi_utf8_is_whole(&utf8);
 }
 
-// One character by the definition in RFC 3629: decode, and look at what came out. 0: it is none.
-static size_t
-model_character(const unsigned char *bytes, size_t size)
-{
-    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-    size_t length = bytes[0] < 0x80             ? 1
-                    : (bytes[0] & 0xe0) == 0xc0 ? 2
-                    : (bytes[0] & 0xf0) == 0xe0 ? 3
-                    : (bytes[0] & 0xf8) == 0xf0 ? 4
-                                                : 0;
-    uint32_t code = length == 1 ? bytes[0] : bytes[0] & (0x7fu >> length);
-
-    if (length == 0 || length > size) {
-        return 0;
-    }
-    for (size_t i = 1; i < length; i++) {
-        if ((bytes[i] & 0xc0) != 0x80) {
-            return 0;
-        }
-        code = code << 6 | (bytes[i] & 0x3f);
-    }
-    return code < least[length] || code > 0x10ffff || (code >= 0xd800 && code <= 0xdfff) ? 0
-                                                                                         : length;
-}
-
 static bool
 model(const unsigned char *bytes, size_t size)
 {
     while (size != 0) {
-        size_t length = model_character(bytes, size);
+        size_t length = utf8_model_character(bytes, size);
 
         if (length == 0) {
             return false;

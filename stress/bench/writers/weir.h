@@ -11,9 +11,9 @@
 
 #include "lib/fail.h"
 #include "lib/net.h"
+#include "lib/weir.h"
 #include "lib/writers.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <weir/weir.h>
@@ -36,15 +36,6 @@ static struct {
 } writer;
 
 static const char *const style_names[] = {"borrow", "copy", "inline", "shared", NULL};
-
-static void
-require_weir(int result, const char *what)
-{
-    if (result < 0) {
-        errno = -result;
-        bench_fail(what);
-    }
-}
 
 static void
 on_written(weir_stream stream, const struct weir_result *result, void *arg)
